@@ -1,0 +1,262 @@
+//! The one file that both languages read: what the shim tells us (facts), what we answer (a step).
+//!
+//! Every fact is plain old data. Bytes, texts and lists live in a few flat arrays that the shim reuses from
+//! event to event, and a [`Span`] says which part of one a fact is: the whole event crosses with a handful of
+//! memory copies and no allocation in C++.
+
+/// The `u32` that marks an absent [`ffi::Span`] (`NO_SPAN` in facts.h): the fact does not exist, which is not the same as empty.
+pub const ABSENT: u32 = u32::MAX;
+
+#[cxx::bridge(namespace = "runscript")]
+pub mod ffi {
+    /// Part of one of the arrays of [`Facts`]; which array, the field's comment says (`bytes` where it is silent).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Span {
+        start: u32,
+        len: u32,
+    }
+
+    /// One option, as its data goes over the wire (without code and length).
+    /// Sub-options follow their option, one deeper.
+    #[derive(Clone, Copy, Debug)]
+    struct OptionFact {
+        code: u16,
+        depth: u8,
+        data: Span,
+    }
+
+    /// A hardware address; `bytes` is absent where Kea knows none.
+    #[derive(Clone, Copy, Debug)]
+    struct HwAddr {
+        bytes: Span,
+        /// RFC 1700's hardware type (`HWAddr::htype_`).
+        htype: u16,
+        /// How Kea came to know it (`HWAddr::HWADDR_SOURCE_*`).
+        source: u32,
+    }
+
+    /// What a DHCPv4 packet says (`Pkt4`). Addresses are in host order.
+    #[derive(Clone, Copy, Debug)]
+    struct Packet4 {
+        /// Kea's name of the message type: `DHCPDISCOVER`, ...
+        name: Span,
+        interface: Span,
+        ifindex: u32,
+        hwaddr: HwAddr,
+        ciaddr: u32,
+        yiaddr: u32,
+        siaddr: u32,
+        giaddr: u32,
+        relayed: bool,
+        hops: u8,
+        transaction_id: u32,
+        local_address: u32,
+        local_port: u16,
+        remote_address: u32,
+        remote_port: u16,
+        /// Names of client classes, each ended by a NUL.
+        classes: Span,
+        /// Option 60 in Kea's words (`Option::toString`).
+        vendor_class: Span,
+        /// Data of option 82 and of its sub-options 1 and 2, as Kea finds them.
+        rai: Span,
+        circuit_id: Span,
+        remote_id: Span,
+        /// Of `options`.
+        options: Span,
+    }
+
+    /// One relay that a DHCPv6 packet passed, its options without the relayed message.
+    #[derive(Clone, Copy, Debug)]
+    struct Relay {
+        hops: u8,
+        link_address: [u8; 16],
+        peer_address: [u8; 16],
+        /// Of `options`.
+        options: Span,
+    }
+
+    /// What a DHCPv6 packet says (`Pkt6`).
+    #[derive(Clone, Copy, Debug)]
+    struct Packet6 {
+        /// Kea's name of the message type: `SOLICIT`, ...
+        name: Span,
+        interface: Span,
+        ifindex: u32,
+        hwaddr: HwAddr,
+        transaction_id: u32,
+        local_address: [u8; 16],
+        local_port: u16,
+        remote_address: [u8; 16],
+        remote_port: u16,
+        /// Kea's own short name of the packet, as in its log (`Pkt6::getLabel`).
+        label: Span,
+        /// Names of client classes, each ended by a NUL.
+        classes: Span,
+        /// Kea's own text of the packet (`Pkt6::toText`); absent unless `debug` is on.
+        debug: Span,
+        /// Of `options`.
+        options: Span,
+        /// Of `relays`, outermost (nearest to the server) first.
+        relays: Span,
+    }
+
+    /// A lease of either family. A DHCPv4 address fills the first four bytes of `address`.
+    #[derive(Clone, Copy, Debug)]
+    struct Lease {
+        /// `Lease::Type`: 0 IA_NA, 1 IA_TA, 2 IA_PD, 3 V4.
+        kind: u8,
+        address: [u8; 16],
+        /// Of a delegated prefix; else 128 (DHCPv6) or 0 (DHCPv4).
+        prefix_len: u8,
+        hwaddr: HwAddr,
+        /// DHCPv4: client identifier. DHCPv6: DUID.
+        client: Span,
+        hostname: Span,
+        /// Client's last transmission, seconds since the epoch.
+        cltt: i64,
+        valid_lft: u32,
+        preferred_lft: u32,
+        iaid: u32,
+        subnet_id: u32,
+        /// `Lease::state_`.
+        state: u32,
+        expired: bool,
+        fqdn_fwd: bool,
+        fqdn_rev: bool,
+        /// JSON text; absent where there is none.
+        user_context: Span,
+        /// Kea's own text of the lease (`Lease::toText`); absent unless `debug` is on.
+        debug: Span,
+    }
+
+    /// The subnet that Kea has chosen; `prefix` is absent where it found none.
+    #[derive(Clone, Copy, Debug)]
+    struct Subnet {
+        /// Text of the prefix's address.
+        prefix: Span,
+        prefix_len: u8,
+        id: u32,
+    }
+
+    /// What `ddns4_update` and `ddns6_update` are about.
+    #[derive(Clone, Copy, Debug)]
+    struct Ddns {
+        hostname: Span,
+        fwd_update: bool,
+        rev_update: bool,
+    }
+
+    /// An identifier of the client for host reservations, as another hook library has set it.
+    #[derive(Clone, Copy, Debug)]
+    struct HostIdentifier {
+        /// `Host::IdentifierType`.
+        kind: u32,
+        value: Span,
+    }
+
+    /// All that Kea knows at a hook point. A list of at most one item is an argument that some hook points lack.
+    struct Facts<'a> {
+        bytes: &'a [u8],
+        options: &'a [OptionFact],
+        relays: &'a [Relay],
+        query4: &'a [Packet4],
+        response4: &'a [Packet4],
+        query6: &'a [Packet6],
+        response6: &'a [Packet6],
+        subnet: &'a [Subnet],
+        /// The one lease that the hook point is about.
+        lease: &'a [Lease],
+        /// Leases of `leases4_committed`, `leases6_committed`.
+        committed: &'a [Lease],
+        deleted: &'a [Lease],
+        ddns: &'a [Ddns],
+        host_identifier: &'a [HostIdentifier],
+        fake_allocation: bool,
+        remove_lease: bool,
+    }
+
+    /// What Kea shall do next (`CalloutHandle::CalloutNextStep`), the mildest first.
+    #[derive(Debug, PartialOrd, Ord)]
+    enum Step {
+        Continue,
+        Skip,
+        Drop,
+    }
+
+    #[derive(Debug)]
+    enum Severity {
+        Debug,
+        Info,
+        Warn,
+        Error,
+    }
+
+    /// A line for Kea's log: an id of messages.rs and what goes into its text, in order.
+    struct Message<'a> {
+        severity: Severity,
+        /// NUL-ended, lives as long as the library.
+        id: &'static str,
+        args: &'a [String],
+    }
+
+    /// A row of messages.rs for Kea's dictionary of messages.
+    struct MessageText {
+        id: String,
+        text: String,
+    }
+
+    /// What `load` needs to know of the server.
+    struct Server {
+        /// `kea-dhcp4` or `kea-dhcp6`.
+        name: String,
+        /// As in `2.2.0`.
+        version: String,
+        /// The library's parameters as JSON text; empty where there are none.
+        parameters: String,
+        /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.
+        log: usize,
+    }
+
+    /// What `load` has decided.
+    struct Loaded {
+        /// False: the load is refused; the reason is in the log.
+        ok: bool,
+        /// The hook points that Kea shall call; all others are deregistered and cost nothing.
+        hook_points: Vec<String>,
+        /// Whether the shim shall fill the `debug` facts.
+        debug: bool,
+    }
+
+    extern "Rust" {
+        /// Every row of messages.rs. Called before `load`, while the library's static objects are made.
+        fn message_texts() -> Vec<MessageText>;
+
+        /// Names of all hook points that this library has a function for.
+        fn hook_point_names() -> Vec<String>;
+
+        /// Starts afresh from the parameters.
+        fn load(server: &Server) -> Loaded;
+
+        /// Stops every thread; events not yet answered go on in the runner.
+        fn unload();
+
+        /// Hands an event to the scripts that want it; returns within the configured time-out.
+        fn event(hook_point: &str, facts: &Facts) -> Step;
+
+        /// How long a callout kept Kea's thread, for `runscript-status`.
+        fn callout_took(microseconds: u64);
+
+        /// The answer to the command `runscript-status`, as JSON text.
+        fn status() -> String;
+
+        /// Current values of the `runscript.*` statistics, in the order of `statistic_names`.
+        fn statistic_values() -> Vec<i64>;
+
+        fn statistic_names() -> Vec<String>;
+    }
+}
+
+use crate::hook::{callout_took, event, load, status, statistic_names, statistic_values, unload};
+use crate::hook_points::hook_point_names;
+use crate::messages::message_texts;

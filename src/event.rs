@@ -1,0 +1,117 @@
+//! The line that a handler reads: one event, or the greeting that opens a connection.
+
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Version of the lines, in the greeting of either side.
+pub const PROTOCOL: u32 = 1;
+
+/// First line of a connection. The handler answers with its own, of which only `hello` is read.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub hello: u32,
+    /// `kea-dhcp4` or `kea-dhcp6`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// Kea's version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+}
+
+/// One event.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts the events of this handler from 1; the answer repeats it.
+    pub seq: u64,
+    /// Kea's name of the hook point.
+    pub hook: String,
+    /// Whether Kea waits for the answer.
+    pub wait: bool,
+    /// When it happened: seconds since the epoch.
+    pub time: f64,
+    /// What is left of the time-out, in milliseconds.
+    pub timeout: u64,
+    /// The client and the leases that it is about: events that share one are handled in this order.
+    pub keys: Vec<String>,
+    pub vars: Variables,
+}
+
+/// Names and values, as a script finds them in its environment and a daemon in `vars`; in the order of the tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variables(pub Vec<(String, String)>);
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Variables;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a map of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variables, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(64));
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Variables(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// `value` as a line with its `\n`.
+pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_and_comes_back_the_same() {
+        let event = Event {
+            seq: 17,
+            hook: "lease6_select".into(),
+            wait: true,
+            time: 1790000000.125,
+            timeout: 5000,
+            keys: vec!["00:03".into(), "2001:db8:1::/56".into()],
+            vars: Variables(vec![("KEA_B".into(), "two\nlines \"quoted\"".into()), ("KEA_A".into(), String::new())]),
+        };
+        let text = line(&event).unwrap();
+        assert_eq!(text.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        assert_eq!(serde_json::from_slice::<Event>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn an_event_reads_as_documented() {
+        let event = Event {
+            seq: 1,
+            hook: "pkt4_receive".into(),
+            wait: false,
+            time: 1.5,
+            timeout: 60000,
+            keys: vec![],
+            vars: Variables(vec![("KEA_QUERY4_TYPE".into(), "DHCPDISCOVER".into())]),
+        };
+        assert_eq!(
+            String::from_utf8(line(&event).unwrap()).unwrap(),
+            "{\"seq\":1,\"hook\":\"pkt4_receive\",\"wait\":false,\"time\":1.5,\"timeout\":60000,\"keys\":[],\
+             \"vars\":{\"KEA_QUERY4_TYPE\":\"DHCPDISCOVER\"}}\n"
+        );
+    }
+}

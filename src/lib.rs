@@ -1,0 +1,5 @@
+//! kea-hook-runscript
+#![deny(unsafe_code)]
+pub mod event;
+pub mod order;
+pub mod verdict;
