@@ -5,7 +5,8 @@
 use std::env;
 use std::path::Path;
 
-const SHIM: [&str; 5] = ["library.cc", "callouts4.cc", "callouts6.cc", "facts.cc", "statistics.cc"];
+const SHIM: [&str; 8] =
+    ["library.cc", "callouts4.cc", "callouts6.cc", "callout.cc", "facts.cc", "packets.cc", "statistics.cc", "log.cc"];
 
 fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");

@@ -257,6 +257,6 @@ pub mod ffi {
     }
 }
 
-use crate::hook::{callout_took, event, load, status, statistic_names, statistic_values, unload};
+use crate::hook::{callout_took, event, load, statistic_names, statistic_values, status, unload};
 use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;

@@ -1,5 +1,27 @@
-//! kea-hook-runscript
+//! kea-hook-runscript: hands Kea's hook points to a program of the administrator's.
+//!
+//! Kea loads the C++ shim (cpp-shim/), which calls this library through [`bridge`]. Read top-down from `hook`:
+//! load, event, unload. [`runner`] is the other program, `kea-runscript`: it runs the scripts, outside Kea.
+//!
+//! Unsafe code stands in the glue of [`bridge`], in `log` (the call of Kea's logger), in `handler::process` (the path
+//! of this library) and in `runner::sys` (making a process), nowhere else.
 #![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+pub mod bridge;
+pub mod config;
 pub mod event;
+mod facts;
+mod handler;
+mod hook;
+pub mod hook_points;
+mod keys;
+mod lane;
+mod log;
+pub mod messages;
 pub mod order;
+pub mod reference;
+pub mod runner;
+pub mod text;
+mod variables;
 pub mod verdict;

@@ -19,7 +19,7 @@ pub struct Order<E> {
 }
 
 struct Entry<E> {
-    /// `None` while the event is running.
+    /// `None` while the event is running, here or elsewhere.
     event: Option<E>,
     keys: Vec<String>,
     urgent: bool,
@@ -35,7 +35,16 @@ impl<E> Default for Order<E> {
 
 impl<E> Order<E> {
     /// Adds an event behind all that share a key with it. `seq` has not been used before.
-    pub fn push(&mut self, seq: Seq, mut keys: Vec<String>, urgent: bool, event: E) {
+    pub fn push(&mut self, seq: Seq, keys: Vec<String>, urgent: bool, event: E) {
+        self.add(seq, keys, urgent, Some(event));
+    }
+
+    /// Adds an event that somebody else handles; those behind it wait for its [`Order::done`].
+    pub fn push_foreign(&mut self, seq: Seq, keys: Vec<String>) {
+        self.add(seq, keys, false, None);
+    }
+
+    fn add(&mut self, seq: Seq, mut keys: Vec<String>, urgent: bool, event: Option<E>) {
         keys.sort_unstable();
         keys.dedup();
         if urgent {
@@ -47,10 +56,8 @@ impl<E> Order<E> {
             blocked_by += usize::from(!line.is_empty());
             line.push_back(seq);
         }
-        self.entries.insert(seq, Entry { event: Some(event), keys, urgent, blocked_by });
-        if blocked_by == 0 {
-            self.make_ready(seq);
-        }
+        self.entries.insert(seq, Entry { event, keys, urgent, blocked_by });
+        self.make_ready(seq);
     }
 
     /// Makes urgent whatever an urgent event with these keys will have to wait for.
@@ -71,19 +78,20 @@ impl<E> Order<E> {
 
     fn make_ready(&mut self, seq: Seq) {
         match self.entries.get(&seq) {
-            Some(entry) if entry.urgent => self.urgent.insert(seq),
-            _ => self.ready.insert(seq),
-        };
+            Some(Entry { event: None, .. } | Entry { blocked_by: 1.., .. }) | None => {}
+            Some(Entry { urgent: true, .. }) => drop(self.urgent.insert(seq)),
+            Some(Entry { urgent: false, .. }) => drop(self.ready.insert(seq)),
+        }
     }
 
     /// Takes the next ready event; it is running from now on.
-    pub fn next(&mut self) -> Option<(Seq, E)> {
+    pub fn take_next(&mut self) -> Option<(Seq, E)> {
         let seq = self.urgent.pop_first().or_else(|| self.ready.pop_first())?;
         let event = self.entries.get_mut(&seq)?.event.take()?;
         Some((seq, event))
     }
 
-    /// Gives a running event back: its turn has come again at once, and its keys stay held.
+    /// Gives back a running or foreign event that was not finished; its keys stay held, and it keeps its turn.
     pub fn give_back(&mut self, seq: Seq, event: E) {
         if let Some(entry) = self.entries.get_mut(&seq) {
             entry.event = Some(event);
@@ -142,9 +150,7 @@ impl<E> Order<E> {
     fn unblock(&mut self, seq: Seq) {
         if let Some(entry) = self.entries.get_mut(&seq) {
             entry.blocked_by -= 1;
-            if entry.blocked_by == 0 {
-                self.make_ready(seq);
-            }
+            self.make_ready(seq);
         }
     }
 
@@ -175,7 +181,7 @@ mod tests {
     }
 
     fn all_ready(order: &mut Order<usize>) -> Vec<usize> {
-        std::iter::from_fn(|| order.next()).map(|(_, event)| event).collect()
+        std::iter::from_fn(|| order.take_next()).map(|(_, event)| event).collect()
     }
 
     #[test]
@@ -220,7 +226,7 @@ mod tests {
     #[test]
     fn an_event_given_back_keeps_its_turn() {
         let mut order = order(&["a", "a"]);
-        assert_eq!(order.next(), Some((0, 0)));
+        assert_eq!(order.take_next(), Some((0, 0)));
         order.give_back(0, 0);
         assert_eq!(all_ready(&mut order), [0]);
         order.done(0);
@@ -228,9 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn a_foreign_event_holds_its_keys_until_it_is_done_or_given_back() {
+        let mut order = Order::default();
+        order.push_foreign(0, keys("a"));
+        order.push_foreign(1, keys("a b"));
+        order.push(2, keys("b"), false, 2);
+        assert!(all_ready(&mut order).is_empty());
+        order.give_back(1, 1);
+        assert!(all_ready(&mut order).is_empty());
+        order.done(0);
+        assert_eq!(all_ready(&mut order), [1]);
+        order.done(1);
+        assert_eq!(all_ready(&mut order), [2]);
+    }
+
+    #[test]
     fn cancel_all_leaves_only_what_runs() {
         let mut order = order(&["a", "b", "a"]);
-        assert_eq!(order.next(), Some((0, 0)));
+        assert_eq!(order.take_next(), Some((0, 0)));
         assert_eq!(order.cancel_all(), [(1, keys("b"), 1), (2, keys("a"), 2)]);
         assert_eq!(order.len(), 1);
         order.done(0);
@@ -261,8 +282,8 @@ mod tests {
     fn the_oldest_that_nobody_waits_for_is_dropped() {
         let mut order = order(&["a", "a", "a"]);
         order.push(3, keys("b"), true, 3);
-        assert_eq!(order.next(), Some((3, 3)));
-        assert_eq!(order.next(), Some((0, 0)));
+        assert_eq!(order.take_next(), Some((3, 3)));
+        assert_eq!(order.take_next(), Some((0, 0)));
         assert_eq!(order.cancel_oldest(), Some((1, 1)));
         order.done(0);
         assert_eq!(all_ready(&mut order), [2]);

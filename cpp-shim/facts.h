@@ -1,0 +1,116 @@
+#pragma once
+
+#include "versions.h"
+
+#include "kea-hook-runscript/src/bridge.rs.h"
+
+#include <dhcp/pkt4.h>
+#include <dhcp/pkt6.h>
+#include <dhcpsrv/host.h>
+#include <dhcpsrv/lease.h>
+
+#include <array>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace runscript {
+
+/// The start of a span whose fact does not exist (`ABSENT` in bridge.rs).
+constexpr uint32_t NO_SPAN = UINT32_MAX;
+constexpr Span NO_FACT{NO_SPAN, 0};
+
+/// Turns Kea's objects into an event's facts. What is missing, null or throws becomes an absent fact here, so
+/// that a callout need not ask. Kea's objects are only read: an option that a hook *gets* from a packet is
+/// replaced by a copy there, so options are taken from the packet's own list.
+class FactsBuilder {
+  public:
+    /// This thread's builder, emptied. Its arrays keep their memory from event to event.
+    static FactsBuilder& fresh();
+
+    /// Whether the `debug` facts are wanted; set at load.
+    static void set_debug(bool wanted);
+
+    /// Valid until the next call of `fresh` or of a function below.
+    Facts facts() const;
+
+    void query(const isc::dhcp::Pkt4Ptr& packet);
+    void query(const isc::dhcp::Pkt6Ptr& packet);
+    /// A query that Kea has not parsed yet: it is parsed here, in a copy.
+    void unparsed_query(const isc::dhcp::Pkt4Ptr& packet);
+    void unparsed_query(const isc::dhcp::Pkt6Ptr& packet);
+    void response(const isc::dhcp::Pkt4Ptr& packet);
+    void response(const isc::dhcp::Pkt6Ptr& packet);
+
+    void subnet(const Subnet4Argument& subnet);
+    void subnet(const Subnet6Argument& subnet);
+
+    void lease(const isc::dhcp::Lease4Ptr& lease);
+    void lease(const isc::dhcp::Lease6Ptr& lease);
+    void committed(const isc::dhcp::Lease4CollectionPtr& leases);
+    void committed(const isc::dhcp::Lease6CollectionPtr& leases);
+    void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
+    void deleted(const isc::dhcp::Lease6CollectionPtr& leases);
+
+    void ddns(const std::string& hostname, bool fwd_update, bool rev_update);
+    void host_identifier(isc::dhcp::Host::IdentifierType kind, const std::vector<uint8_t>& value);
+    void fake_allocation(bool fake) { fake_allocation_ = fake; }
+    void remove_lease(bool remove) { remove_lease_ = remove; }
+
+  private:
+    void clear();
+    static bool debug();
+
+    Span add(const void* data, size_t len);
+    Span add(const std::string& text) { return add(text.data(), text.size()); }
+    Span add(const std::vector<uint8_t>& data) { return add(data.data(), data.size()); }
+    template <typename Read>
+    Span attempt(Read read);
+
+    template <typename Fact, typename Packet>
+    void add_unparsed(std::vector<Fact>& list, Packet& packet);
+    void add_packet(std::vector<Packet4>& list, isc::dhcp::Pkt4& packet, bool understood = true);
+    void add_packet(std::vector<Packet6>& list, isc::dhcp::Pkt6& packet, bool understood = true);
+    Span data(const isc::dhcp::OptionPtr& option);
+    Span options(const isc::dhcp::OptionCollection& all);
+    void options_at(uint8_t depth, const isc::dhcp::OptionCollection& all);
+    Span classes(const isc::dhcp::Pkt& packet);
+    Span relays(const isc::dhcp::Pkt6& packet);
+    HwAddr hwaddr(isc::dhcp::Pkt6& packet);
+    HwAddr hwaddr(const isc::dhcp::HWAddrPtr& address);
+    static std::array<uint8_t, 16> address(const isc::asiolink::IOAddress& address);
+
+    Lease lease_of_either(const isc::dhcp::Lease& lease);
+    void add_lease(std::vector<Lease>& list, const isc::dhcp::Lease4Ptr& lease);
+    void add_lease(std::vector<Lease>& list, const isc::dhcp::Lease6Ptr& lease);
+    template <typename Leases>
+    void add_leases(std::vector<Lease>& list, const Leases& leases);
+    template <typename SubnetPtr>
+    void add_subnet(const SubnetPtr& subnet);
+
+    std::vector<uint8_t> bytes_;
+    std::vector<OptionFact> options_;
+    std::vector<Relay> relays_;
+    std::vector<Packet4> query4_, response4_;
+    std::vector<Packet6> query6_, response6_;
+    std::vector<Subnet> subnet_;
+    std::vector<Lease> lease_, committed_, deleted_;
+    std::vector<Ddns> ddns_;
+    std::vector<HostIdentifier> host_identifier_;
+    bool fake_allocation_ = false;
+    bool remove_lease_ = false;
+    /// Where options are packed.
+    isc::util::OutputBuffer packed_{0};
+};
+
+/// For what Kea may throw at, given what a client can send.
+template <typename Read>
+Span FactsBuilder::attempt(Read read) {
+    try {
+        return add(read());
+    } catch (const std::exception&) {
+        return NO_FACT;
+    }
+}
+
+} // namespace runscript

@@ -1,0 +1,90 @@
+// What Kea calls when it opens and closes the library.
+
+#include "callout.h"
+#include "guard.h"
+#include "statistics.h"
+
+#include <hooks/library_handle.h>
+#include <hooks/server_hooks.h>
+
+#include <algorithm>
+
+namespace runscript {
+namespace {
+
+using isc::hooks::LibraryHandle;
+using isc::hooks::ServerHooks;
+using Names = std::vector<std::string>;
+
+bool contains(const Names& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// A process knows the hook points of all libraries that it has loaded, so only the server's own tell which
+/// it is. Empty for a server that Rust has to refuse.
+std::string server_name(const Names& known_hook_points) {
+    if (contains(known_hook_points, "dhcp4_srv_configured")) {
+        return "kea-dhcp4";
+    }
+    if (contains(known_hook_points, "dhcp6_srv_configured")) {
+        return "kea-dhcp6";
+    }
+    return "";
+}
+
+Server server(LibraryHandle& handle, const Names& known_hook_points) {
+    const auto parameters = handle.getParameters();
+    Server server;
+    server.name = server_name(known_hook_points);
+    server.version = kea_version();
+    server.parameters = parameters ? parameters->str() : "";
+    server.log = reinterpret_cast<size_t>(&log);
+    return server;
+}
+
+/// Kea has registered every function of ours that bears the name of a hook point: it makes ready the
+/// arguments and calls us at each, so those that nobody wants go.
+void keep_only(const rust::Vec<rust::String>& wanted, const Names& known_hook_points, LibraryHandle& handle) {
+    const Names kept(wanted.begin(), wanted.end());
+    for (const rust::String& ours : hook_point_names()) {
+        const auto name = static_cast<std::string>(ours);
+        if (!contains(kept, name) && contains(known_hook_points, name)) {
+            handle.deregisterAllCallouts(name);
+        }
+    }
+}
+
+int start(LibraryHandle& handle) {
+    const Names known_hook_points = ServerHooks::getServerHooks().getHookNames();
+    const Loaded loaded = load(server(handle, known_hook_points));
+    if (!loaded.ok) {
+        return 1;
+    }
+    FactsBuilder::set_debug(loaded.debug);
+    keep_only(loaded.hook_points, known_hook_points, handle);
+    register_commands(handle);
+    publish_statistics();
+    return 0;
+}
+
+int stop() {
+    unload();
+    withdraw_statistics();
+    return 0;
+}
+
+} // namespace
+} // namespace runscript
+
+EXPORT int version() { return KEA_HOOKS_VERSION; }
+
+EXPORT int multi_threading_compatible() { return 1; }
+
+EXPORT int load(isc::hooks::LibraryHandle& handle) {
+    return runscript::guarded(__func__, [&] { return runscript::start(handle); });
+}
+
+/// Kea calls it after a refused load, too.
+EXPORT int unload() {
+    return runscript::guarded(__func__, [] { return runscript::stop(); });
+}

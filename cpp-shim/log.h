@@ -1,0 +1,13 @@
+#pragma once
+
+#include "kea-hook-runscript/src/bridge.rs.h"
+
+namespace runscript {
+
+/// Writes a message of messages.rs to Kea's log, logger `runscript`. Callable from any thread.
+void log(const Message& message) noexcept;
+
+/// Logs a failure of the shim itself: where, and what it was.
+void log_failure(const char* where, const char* what) noexcept;
+
+} // namespace runscript

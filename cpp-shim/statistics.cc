@@ -1,0 +1,95 @@
+// The command `runscript-status`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager
+// of statistics when somebody asks for them: exact then, and without its lock in every event.
+
+#include "versions.h"
+
+#include "statistics.h"
+
+#include "guard.h"
+
+#include <cc/command_interpreter.h>
+#include <hooks/callout_handle.h>
+#include <stats/stats_mgr.h>
+
+namespace runscript {
+namespace {
+
+using isc::config::CONTROL_RESULT_ERROR;
+using isc::config::CONTROL_RESULT_SUCCESS;
+using isc::config::createAnswer;
+using isc::data::ConstElementPtr;
+using isc::data::Element;
+using isc::hooks::CalloutHandle;
+using isc::stats::StatsMgr;
+
+/// Every change makes a sample in Kea's list of them, so what has not changed is left alone.
+void publish(const std::string& name, int64_t value) {
+    const auto shown = StatsMgr::instance().getObservation(name);
+    if (!shown || shown->getInteger().first != value) {
+        StatsMgr::instance().setValue(name, value);
+    }
+}
+
+/// Kea's own answer to one of its commands, after ours are up to date. An exception becomes what Kea would
+/// answer.
+using Handler = ConstElementPtr (*)(const std::string& name, const ConstElementPtr& parameters);
+int answer_with(Handler handler, CalloutHandle& handle, const char* name) {
+    guarded(name, [] {
+        publish_statistics();
+        return 0;
+    });
+    ConstElementPtr answer;
+    try {
+        ConstElementPtr command, parameters;
+        handle.getArgument("command", command);
+        isc::config::parseCommand(parameters, command);
+        answer = handler(name, parameters);
+    } catch (const std::exception& error) {
+        answer = createAnswer(CONTROL_RESULT_ERROR,
+                              std::string("Error during command processing: ") + error.what());
+    }
+    handle.setArgument("response", answer);
+    return 0;
+}
+
+int statistic_get(CalloutHandle& handle) {
+    return guarded(__func__,
+                   [&] { return answer_with(StatsMgr::statisticGetHandler, handle, "statistic-get"); });
+}
+
+int statistic_get_all(CalloutHandle& handle) {
+    return guarded(
+        __func__, [&] { return answer_with(StatsMgr::statisticGetAllHandler, handle, "statistic-get-all"); });
+}
+
+int runscript_status(CalloutHandle& handle) {
+    return guarded(__func__, [&] {
+        const ConstElementPtr arguments = Element::fromJSON(static_cast<std::string>(status()));
+        handle.setArgument("response", createAnswer(CONTROL_RESULT_SUCCESS, "runscript status", arguments));
+        return 0;
+    });
+}
+
+} // namespace
+
+void register_commands(isc::hooks::LibraryHandle& handle) {
+    handle.registerCommandCallout("runscript-status", runscript_status);
+    handle.registerCommandCallout("statistic-get", statistic_get);
+    handle.registerCommandCallout("statistic-get-all", statistic_get_all);
+}
+
+void publish_statistics() {
+    const rust::Vec<rust::String> names = statistic_names();
+    const rust::Vec<int64_t> values = statistic_values();
+    for (size_t i = 0; i < names.size() && i < values.size(); ++i) {
+        publish(static_cast<std::string>(names[i]), values[i]);
+    }
+}
+
+void withdraw_statistics() {
+    for (const rust::String& name : statistic_names()) {
+        StatsMgr::instance().del(static_cast<std::string>(name));
+    }
+}
+
+} // namespace runscript

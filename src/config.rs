@@ -1,0 +1,187 @@
+//! Parameters: defaults, bounds, units and the wording of refusals.
+
+pub mod parameters;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::hook_points::{HOOK_POINTS, Server, find};
+use crate::verdict::Next;
+use read::{Refusal, Section};
+
+/// What a time-out may be, in milliseconds: up to an hour.
+const TIMEOUT_BOUNDS: (u64, u64) = (1, 3_600_000);
+const CONCURRENCY_BOUNDS: (u64, u64) = (1, 256);
+const QUEUE_LIMIT_BOUNDS: (u64, u64) = (1, 1_000_000);
+
+/// One script and all that says how it is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub script: PathBuf,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    /// By index of [`HOOK_POINTS`]; `None` where the script is not called.
+    pub points: Vec<Option<Point>>,
+    pub on_failure: Next,
+    pub concurrency: usize,
+    pub queue_limit: usize,
+    pub debug: bool,
+    pub runner: Option<PathBuf>,
+    pub required: bool,
+}
+
+/// How a script is called at one hook point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub wait: bool,
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Names of the hook points at which the script is called.
+    pub fn point_names(&self) -> impl Iterator<Item = &'static str> {
+        HOOK_POINTS.iter().zip(&self.points).filter_map(|(row, point)| point.map(|_| row.name))
+    }
+
+    /// Whether Kea ever goes on without waiting for the script.
+    pub fn sometimes_not_waiting(&self) -> bool {
+        self.points.iter().flatten().any(|point| !point.wait)
+    }
+}
+
+/// The library's parameters, JSON text as Kea gives it; empty where there are none.
+pub fn parse(parameters: &str, server: Server) -> Result<Vec<Config>, String> {
+    let value = match parameters {
+        "" => Value::Null,
+        text => serde_json::from_str(text).map_err(|error| format!("parameters are not JSON: {error}"))?,
+    };
+    scripts(&value, server).map_err(|refusal| refusal.to_string())
+}
+
+fn scripts(value: &Value, server: Server) -> Result<Vec<Config>, Refusal> {
+    let section = Section::new("", value)?;
+    let Some(list) = section.list("scripts")? else {
+        return Ok(vec![script(&section, server)?]);
+    };
+    if let Some(key) = section.keys().find(|&key| key != "scripts") {
+        let remedy = "with \"scripts\" every other parameter stands inside one of its maps";
+        return Err(section.refuse(key, remedy));
+    }
+    if list.is_empty() {
+        return Err(section.refuse("scripts", "give at least one map with a \"script\""));
+    }
+    let one = |(i, value)| script(&Section::new(format!("scripts[{i}]."), value)?, server);
+    list.iter().enumerate().map(one).collect()
+}
+
+fn script(section: &Section, server: Server) -> Result<Config, Refusal> {
+    section.check_keys()?;
+    let wait = section.alias("wait", "sync")?.map_or(Ok(true), |key| wait(section, key))?;
+    let timeout = section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
+    Ok(Config {
+        script: path(section, section.alias("script", "name")?)?
+            .ok_or_else(|| section.missing("script", "the absolute path of the program to run"))?,
+        args: section.strings("args")?,
+        env: section.string_map("env")?,
+        points: points(section, server, wait, timeout)?,
+        on_failure: on_failure(section)?,
+        concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
+        queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
+        debug: section.bool("debug")?.unwrap_or(false),
+        runner: path(section, section.has("runner"))?,
+        required: section.bool("required")?.unwrap_or(true),
+    })
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(CONCURRENCY_BOUNDS.1 as usize)
+}
+
+fn path(section: &Section, key: Option<&str>) -> Result<Option<PathBuf>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
+    let path = PathBuf::from(section.text(key)?);
+    match path.is_absolute() {
+        true => Ok(Some(path)),
+        false => Err(section.refuse(key, "give an absolute path, one that begins with /")),
+    }
+}
+
+fn wait(section: &Section, key: &str) -> Result<bool, Refusal> {
+    match section.get(key) {
+        Some(Value::Bool(wait)) => Ok(*wait),
+        Some(Value::String(park)) if park == "park" => {
+            Err(section.refuse(key, "this version cannot park packets yet: give true or false"))
+        }
+        _ => Err(section.refuse(key, "give true or false")),
+    }
+}
+
+fn on_failure(section: &Section) -> Result<Next, Refusal> {
+    match section.get("on-failure").map(Value::as_str) {
+        None => Ok(Next::Continue),
+        Some(Some("continue")) => Ok(Next::Continue),
+        Some(Some("skip")) => Ok(Next::Skip),
+        Some(Some("drop")) => Ok(Next::Drop),
+        Some(_) => Err(section.refuse("on-failure", "give \"continue\", \"skip\" or \"drop\"")),
+    }
+}
+
+fn default_timeout(wait: bool) -> Duration {
+    Duration::from_millis(if wait { 5_000 } else { 60_000 })
+}
+
+/// The hook points of this server, by `hook-points` or by default.
+fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -> Result<Vec<Option<Point>>, Refusal> {
+    let timeout_of = |wait| timeout.map_or(default_timeout(wait), Duration::from_millis);
+    let default = Point { wait, timeout: timeout_of(wait) };
+    let Some(list) = section.list("hook-points")? else {
+        let wanted = HOOK_POINTS.iter().map(|row| row.default && row.server == server);
+        return Ok(wanted.map(|wanted| wanted.then_some(default)).collect());
+    };
+    if list.is_empty() {
+        return Err(section.refuse("hook-points", "name at least one hook point"));
+    }
+    let mut points = vec![None; HOOK_POINTS.len()];
+    for (i, entry) in list.iter().enumerate() {
+        let (index, point) = match entry {
+            Value::String(name) => (hook_point(section, &format!("hook-points[{i}]"), name, server)?, default),
+            _ => {
+                let entry = Section::new(format!("{}hook-points[{i}].", section.place()), entry)?;
+                entry.only(&["name", "wait", "timeout"])?;
+                let name = entry.has("name").ok_or_else(|| entry.missing("name", "the name of a hook point"))?;
+                let index = hook_point(&entry, name, entry.text(name)?, server)?;
+                let wait = entry.has("wait").map_or(Ok(wait), |key| self::wait(&entry, key))?;
+                let timeout = entry.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
+                (index, Point { wait, timeout: timeout.map_or(timeout_of(wait), Duration::from_millis) })
+            }
+        };
+        if points[index].replace(point).is_some() {
+            return Err(section.refuse_value("hook-points", HOOK_POINTS[index].name, "is named twice: name it once"));
+        }
+    }
+    Ok(points)
+}
+
+fn hook_point(section: &Section, key: &str, name: &str, server: Server) -> Result<usize, Refusal> {
+    match find(name) {
+        Some(index) if HOOK_POINTS[index].server == server => Ok(index),
+        Some(index) => {
+            let other = HOOK_POINTS[index].server.name();
+            Err(section.refuse_value(key, name, &format!("is a hook point of {other}, and this is {}", server.name())))
+        }
+        None => {
+            let of_server = HOOK_POINTS.iter().filter(|row| row.server == server).map(|row| row.name);
+            let names: Vec<_> = of_server.collect();
+            Err(section.refuse_value(
+                key,
+                name,
+                &format!("is no hook point of {}; it has: {}", server.name(), names.join(", ")),
+            ))
+        }
+    }
+}

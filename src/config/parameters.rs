@@ -1,0 +1,68 @@
+//! The parameters: one row each, for the docs and for the refusal of unknown keys.
+
+/// A parameter of the library.
+pub struct Parameter {
+    pub name: &'static str,
+    /// Another name that is taken too.
+    pub alias: Option<&'static str>,
+    pub kind: &'static str,
+    pub default: &'static str,
+    pub doc: &'static str,
+    /// The one JSON value that this version takes; empty for none at all.
+    pub only: Option<&'static str>,
+}
+
+impl Parameter {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.alias)
+    }
+
+    pub fn available(&self) -> bool {
+        self.only.is_none()
+    }
+}
+
+const fn row(name: &'static str, kind: &'static str, default: &'static str, doc: &'static str) -> Parameter {
+    Parameter { name, alias: None, kind, default, doc, only: None }
+}
+
+const fn later(name: &'static str, only: &'static str) -> Parameter {
+    Parameter { only: Some(only), ..row(name, "", "", "") }
+}
+
+#[rustfmt::skip]
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter { alias: Some("name"), ..row("script", "string", "-",
+        "Absolute path of the program to run. Required, unless `scripts` is given.") },
+    Parameter { alias: Some("sync"), ..row("wait", "boolean", "`true`",
+        "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once.") },
+    row("hook-points", "list of strings or maps", "the nineteen marked in hook-points.md",
+        "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`."),
+    row("args", "list of strings", "`[]`",
+        "Arguments of the program, after the hook point's name."),
+    row("env", "map of strings", "`{}`",
+        "Added to the program's environment, which else holds only the variables (no `PATH`)."),
+    row("timeout", "milliseconds, 1 to 3600000", "5000 waiting, 60000 not",
+        "How long a run may take. Then SIGTERM to its process group, and SIGKILL after one second more. Where Kea waits, it waits no longer than this, the event's turn in the queue included."),
+    row("on-failure", "`continue`, `skip` or `drop`", "`continue`",
+        "What Kea does where it waits and the program gives no verdict: time-out, end by a signal, cannot be started. hook-points.md says what each means at a hook point."),
+    row("concurrency", "1 to 256", "number of CPUs",
+        "How many events are worked on at once. With 1, all events are handled strictly one after the other."),
+    row("queue-limit", "1 to 1000000 events", "10000",
+        "Events held in memory while Kea does not wait. Beyond it the oldest is dropped, counted and logged."),
+    row("debug", "boolean", "`false`",
+        "Whether to set the `KEA_*_DEBUG` variables too, Kea's own texts of a packet or lease. They are slow to make."),
+    row("runner", "string", "beside the library, else the installed one",
+        "Absolute path of `kea-runscript`, the process that runs the program."),
+    row("required", "boolean", "`true`",
+        "Whether Kea refuses to start (or to take a new configuration) if the program or the runner cannot be started. If not, that is an error in the log."),
+    row("scripts", "list of maps", "-",
+        "Several programs, each a map with the parameters above, called in this order."),
+    later("answers", "false"),
+    later("mode", "\"exec\""),
+    later("socket", ""),
+    later("spool", ""),
+    later("replay", "false"),
+    later("coalesce", "false"),
+    later("dialect", "\"runscript\""),
+];

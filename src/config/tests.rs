@@ -1,0 +1,90 @@
+use super::*;
+
+fn one(parameters: &str) -> Result<Config, String> {
+    parse(parameters, Server::Dhcp4).map(|mut all| all.remove(0))
+}
+
+fn refused(parameters: &str, words: &[&str]) {
+    let refusal = one(parameters).expect_err(parameters);
+    for word in words {
+        assert!(refusal.contains(word), "{parameters}: {refusal:?} lacks {word:?}");
+    }
+    assert!(!refusal.contains('\n'));
+}
+
+#[test]
+fn a_peers_configuration_is_enough() {
+    let config = one(r#"{"script": "/etc/kea/script.sh"}"#).unwrap();
+    assert_eq!(config.script, PathBuf::from("/etc/kea/script.sh"));
+    assert_eq!(config.point_names().count(), 9);
+    assert!(!config.sometimes_not_waiting());
+    assert!(config.points.iter().flatten().all(|point| point.timeout == Duration::from_secs(5)));
+    assert_eq!((config.queue_limit, config.on_failure, config.required), (10_000, Next::Continue, true));
+}
+
+#[test]
+fn aliases_and_isc_names() {
+    let config = one(r#"{"name": "/bin/true", "sync": false}"#).unwrap();
+    assert!(config.sometimes_not_waiting());
+    assert!(config.points.iter().flatten().all(|point| point.timeout == Duration::from_secs(60)));
+}
+
+#[test]
+fn a_hook_point_may_have_its_own_wait_and_timeout() {
+    let config = one(r#"{"script": "/bin/true", "timeout": 70, "hook-points":
+            ["pkt4_receive", {"name": "leases4_committed", "wait": false}, {"name": "lease4_renew", "timeout": 9}]}"#)
+    .unwrap();
+    let at = |name| config.points[find(name).unwrap()].unwrap();
+    assert_eq!(at("pkt4_receive"), Point { wait: true, timeout: Duration::from_millis(70) });
+    assert_eq!(at("leases4_committed"), Point { wait: false, timeout: Duration::from_millis(70) });
+    assert_eq!(at("lease4_renew"), Point { wait: true, timeout: Duration::from_millis(9) });
+    assert_eq!(config.point_names().count(), 3);
+}
+
+#[test]
+fn several_scripts_keep_their_order() {
+    let all = parse(r#"{"scripts": [{"script": "/b"}, {"script": "/a", "wait": false}]}"#, Server::Dhcp6).unwrap();
+    let scripts: Vec<_> = all.iter().map(|config| config.script.to_str().unwrap()).collect();
+    assert_eq!(scripts, ["/b", "/a"]);
+    assert_eq!(all[0].point_names().count(), 10);
+}
+
+#[test]
+fn refusals_name_key_value_and_remedy() {
+    refused("", &["\"script\" is missing"]);
+    refused(r#"{"scripts": []}"#, &["scripts", "[]", "at least one"]);
+    refused(r#"{"script": 7}"#, &["script", "7", "string"]);
+    refused(r#"{"script": "run.sh"}"#, &["script", "run.sh", "absolute"]);
+    refused(r#"{"script": "/a", "name": "/a"}"#, &["name", "script", "one of them"]);
+    refused(r#"{"script": "/a", "scrpt": 1}"#, &["scrpt", "1", "unknown", "hook-points"]);
+    refused(r#"{"script": "/a", "wait": "yes"}"#, &["wait", "yes", "true or false"]);
+    refused(r#"{"script": "/a", "wait": "park"}"#, &["wait", "park", "yet"]);
+    refused(r#"{"script": "/a", "timeout": 0}"#, &["timeout", "0", "1 to 3600000"]);
+    refused(r#"{"script": "/a", "timeout": 1.5}"#, &["timeout", "1.5"]);
+    refused(r#"{"script": "/a", "concurrency": 257}"#, &["concurrency", "257", "1 to 256"]);
+    refused(r#"{"script": "/a", "queue-limit": -1}"#, &["queue-limit", "-1"]);
+    refused(r#"{"script": "/a", "on-failure": "die"}"#, &["on-failure", "die", "drop"]);
+    refused(r#"{"script": "/a", "args": ["x", 1]}"#, &["args", "strings"]);
+    refused(r#"{"script": "/a", "args": ["\u0000"]}"#, &["args", "NUL"]);
+    refused(r#"{"script": "/a", "env": {"A=B": "x"}}"#, &["env", "A=B"]);
+    refused(r#"{"script": "/a", "env": {"A": 1}}"#, &["env", "strings"]);
+    refused(r#"{"script": "/a", "hook-points": []}"#, &["hook-points", "at least one"]);
+    refused(r#"{"script": "/a", "hook-points": ["lease9"]}"#, &["hook-points[0]", "lease9", "lease4_select"]);
+    refused(r#"{"script": "/a", "hook-points": ["lease6_select"]}"#, &["lease6_select", "kea-dhcp6", "kea-dhcp4"]);
+    refused(r#"{"script": "/a", "hook-points": ["pkt4_send", {"name": "pkt4_send"}]}"#, &["pkt4_send", "twice"]);
+    refused(r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "x": 1}]}"#, &["hook-points[0].x", "wait"]);
+    refused(r#"{"script": "/a", "hook-points": [{"wait": true}]}"#, &["hook-points[0].name", "missing"]);
+    refused(r#"{"scripts": [{"script": "/a"}, {"script": "b"}]}"#, &["scripts[1].script", "b", "absolute"]);
+    refused(r#"{"scripts": [{"script": "/a"}], "wait": true}"#, &["wait", "inside"]);
+    refused(r#"{"script": "/a", "mode": "daemon"}"#, &["mode", "daemon", "not supported", "exec"]);
+    refused(r#"{"script": "/a", "socket": "/x"}"#, &["socket", "/x", "leave it out"]);
+    refused(r#"{"script": "/a", "dialect": "isc"}"#, &["dialect", "isc", "runscript"]);
+    refused(r#"[1]"#, &["not a map"]);
+    refused(r#"{"script": "/a", "runner": "kea-runscript"}"#, &["runner", "absolute"]);
+}
+
+#[test]
+fn what_a_later_version_brings_may_be_switched_off() {
+    let off = r#"{"script": "/a", "answers": false, "mode": "exec", "replay": false, "coalesce": false, "dialect": "runscript"}"#;
+    assert!(one(off).is_ok());
+}

@@ -1,0 +1,75 @@
+//! What Kea knows at a hook point, as our own copy: it outlives the callout.
+
+use crate::bridge::ABSENT;
+use crate::bridge::ffi::{self, Ddns, HostIdentifier, Lease, OptionFact, Packet4, Packet6, Relay, Span, Subnet};
+
+/// The owned twin of [`ffi::Facts`].
+#[derive(Debug, Default)]
+pub struct Facts {
+    bytes: Vec<u8>,
+    options: Vec<OptionFact>,
+    relays: Vec<Relay>,
+    pub query4: Option<Packet4>,
+    pub response4: Option<Packet4>,
+    pub query6: Option<Packet6>,
+    pub response6: Option<Packet6>,
+    pub subnet: Option<Subnet>,
+    pub lease: Option<Lease>,
+    pub committed: Vec<Lease>,
+    pub deleted: Vec<Lease>,
+    pub ddns: Option<Ddns>,
+    pub host_identifier: Option<HostIdentifier>,
+    pub fake_allocation: bool,
+    pub remove_lease: bool,
+}
+
+impl From<&ffi::Facts<'_>> for Facts {
+    fn from(facts: &ffi::Facts) -> Self {
+        Facts {
+            bytes: facts.bytes.to_vec(),
+            options: facts.options.to_vec(),
+            relays: facts.relays.to_vec(),
+            query4: facts.query4.first().copied(),
+            response4: facts.response4.first().copied(),
+            query6: facts.query6.first().copied(),
+            response6: facts.response6.first().copied(),
+            subnet: facts.subnet.first().copied(),
+            lease: facts.lease.first().copied(),
+            committed: facts.committed.to_vec(),
+            deleted: facts.deleted.to_vec(),
+            ddns: facts.ddns.first().copied(),
+            host_identifier: facts.host_identifier.first().copied(),
+            fake_allocation: facts.fake_allocation,
+            remove_lease: facts.remove_lease,
+        }
+    }
+}
+
+impl Facts {
+    /// The bytes of a fact; `None` where it does not exist.
+    pub fn bytes(&self, span: Span) -> Option<&[u8]> {
+        part(&self.bytes, span)
+    }
+
+    pub fn options(&self, span: Span) -> &[OptionFact] {
+        part(&self.options, span).unwrap_or_default()
+    }
+
+    pub fn relays(&self, span: Span) -> &[Relay] {
+        part(&self.relays, span).unwrap_or_default()
+    }
+
+    /// The data of a packet's first option of this code.
+    pub fn option(&self, options: Span, code: u16) -> Option<&[u8]> {
+        let option = self.options(options).iter().find(|option| option.depth == 0 && option.code == code)?;
+        self.bytes(option.data)
+    }
+}
+
+fn part<T>(all: &[T], span: Span) -> Option<&[T]> {
+    if span.start == ABSENT {
+        return None;
+    }
+    let start = span.start as usize;
+    all.get(start..start.checked_add(span.len as usize)?)
+}

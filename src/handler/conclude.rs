@@ -1,0 +1,67 @@
+//! What an answer means: for Kea, for the log, for the counters.
+
+use super::{Counters, Shared, Task};
+use crate::hook_points::HOOK_POINTS;
+use crate::log::{log, log_repeating};
+use crate::messages;
+use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next};
+
+impl Shared {
+    /// What Kea shall do after this answer.
+    pub(super) fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Next {
+        let failure = match answer.map(|line| self.read(task.point, &line)) {
+            Ok((Some(next), None)) => return next,
+            Ok((_, Some(failure))) | Err(failure) => failure,
+            Ok((None, None)) => Failure { kind: FailureKind::Signal, text: "an answer without \"next\"".into() },
+        };
+        let next = if task.wait { self.config.on_failure } else { Next::Continue };
+        self.failed(task, &failure, next);
+        next
+    }
+
+    /// Reads an answer, and passes its log lines on.
+    pub(super) fn read(&self, point: usize, line: &[u8]) -> (Option<Next>, Option<Failure>) {
+        match serde_json::from_slice::<Answer>(line) {
+            Ok(answer) => {
+                answer.log.iter().for_each(|line| self.pass_on(point, line));
+                (answer.next, answer.failure)
+            }
+            Err(error) => (None, Some(Failure { kind: FailureKind::Signal, text: format!("bad answer: {error}") })),
+        }
+    }
+
+    fn pass_on(&self, point: usize, line: &LogLine) {
+        let row = match line.level {
+            Level::Debug | Level::Info => messages::OUTPUT,
+            Level::Warn | Level::Error => messages::ERROR_OUTPUT,
+        };
+        log(row, &[self.name(), HOOK_POINTS[point].name.into(), line.text.clone()]);
+    }
+
+    fn failed(&self, task: &Task, failure: &Failure, next: Next) {
+        Counters::add(&self.counters.failures);
+        if failure.kind == FailureKind::Timeout {
+            Counters::add(&self.counters.timeouts);
+        }
+        let next = match (task.wait, next) {
+            (false, _) => "has not waited",
+            (true, Next::Continue) => "continue",
+            (true, Next::Skip) => "skip",
+            (true, Next::Drop) => "drop",
+        };
+        let kind = format!("{}, {}, {:?}", self.name(), task.row().name, failure.kind);
+        let args = [self.name(), task.row().name.into(), failure.text.clone(), next.into()];
+        log_repeating(messages::EVENT_FAILED, &kind, &args);
+    }
+
+    pub(super) fn dropped(&self) {
+        Counters::add(&self.counters.dropped);
+        let args = [self.name(), self.config.queue_limit.to_string()];
+        log_repeating(messages::EVENT_DROPPED, &self.name(), &args);
+    }
+
+    /// The script's path, as messages name it.
+    pub(super) fn name(&self) -> String {
+        self.config.script.display().to_string()
+    }
+}

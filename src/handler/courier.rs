@@ -1,0 +1,216 @@
+//! The one thread of a handler: carries events that Kea does not wait for, late answers, and what an earlier load
+//! has left; starts the runner again when it has died.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::legacy::Heritage;
+use super::process::Runner;
+use super::{ATTEMPTS, Shared, Task};
+use crate::lane::{Lane, wait_for};
+use crate::log::{log, log_repeating};
+use crate::messages;
+use crate::order::Seq;
+
+/// Pauses before a runner is started again: doubled each time, up to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// What packet threads leave for the courier.
+pub enum Parcel {
+    Event {
+        seq: Seq,
+        task: Task,
+        lane: Lane,
+    },
+    /// Kea has stopped waiting, but the script has not ended yet.
+    Late {
+        seq: Seq,
+        task: Task,
+        lane: Lane,
+    },
+    /// A lane has broken: the runner is gone, for this reason.
+    Lost(String),
+}
+
+/// An event on a lane.
+pub(super) struct Busy {
+    pub seq: Seq,
+    pub lane: Lane,
+    pub task: Task,
+}
+
+pub struct Courier {
+    pub(super) shared: Arc<Shared>,
+    pub(super) runner: Option<Runner>,
+    pub(super) busy: Vec<Busy>,
+    pub(super) heritage: Heritage,
+    started: Instant,
+    back_off: Duration,
+    /// When to start the runner again.
+    retry: Option<Instant>,
+}
+
+impl Courier {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Courier {
+            shared,
+            runner: None,
+            busy: Vec::new(),
+            heritage: Heritage::default(),
+            started: Instant::now(),
+            back_off: BACK_OFF.0,
+            retry: None,
+        }
+    }
+
+    /// Works until `stopping`, and returns with all that is unfinished.
+    pub fn run(mut self) -> Self {
+        loop {
+            if self.unpack() {
+                return self;
+            }
+            self.restart_if_due();
+            self.advance();
+            if let Err(error) = self.sleep() {
+                self.runner_is_lost(&error.to_string());
+            }
+        }
+    }
+
+    /// Takes on what packet threads have left; true when it is time to stop.
+    fn unpack(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        let parcels = std::mem::take(&mut state.parcels);
+        let stopping = state.stopping;
+        drop(state);
+        let mut lost = None;
+        for parcel in parcels {
+            match parcel {
+                Parcel::Event { seq, task, lane } => self.send(seq, task, lane),
+                Parcel::Late { seq, task, lane } => self.busy.push(Busy { seq, lane, task }),
+                Parcel::Lost(reason) => lost = Some(reason),
+            }
+        }
+        // A lane of a runner that has been replaced already says nothing about the new one.
+        if let Some(reason) = lost
+            && self.runner.as_ref().is_some_and(Runner::is_gone)
+        {
+            self.runner_is_lost(&reason);
+        }
+        stopping
+    }
+
+    fn send(&mut self, seq: Seq, task: Task, mut lane: Lane) {
+        let deadline = Instant::now() + task.timeout;
+        lane.start(task.line(seq, &self.shared.config, &self.shared.server, deadline));
+        self.busy.push(Busy { seq, lane, task });
+    }
+
+    /// Sends and receives on every lane what is possible now.
+    fn advance(&mut self) {
+        let mut lost = None;
+        for mut busy in std::mem::take(&mut self.busy) {
+            match busy.lane.advance() {
+                Ok(None) => self.busy.push(busy),
+                Ok(Some(answer)) => {
+                    match busy.task.is_abandoned {
+                        true => drop(self.shared.read(busy.task.point, &answer)),
+                        false => drop(self.shared.conclude(&busy.task, Ok(answer))),
+                    }
+                    self.shared.done(busy.seq, Some(busy.lane));
+                }
+                Err(error) => {
+                    lost = Some(error.to_string());
+                    self.busy.push(busy);
+                }
+            }
+        }
+        self.heritage.advance(&self.shared);
+        if let Some(reason) = lost {
+            self.runner_is_lost(&reason);
+        }
+    }
+
+    fn sleep(&self) -> io::Result<()> {
+        let mut fds = vec![PollFd::new(self.shared.wake.as_fd(), PollFlags::POLLIN)];
+        // Nothing ever comes on the control socket; that it hangs up is always reported.
+        fds.extend(self.runner.as_ref().map(|runner| PollFd::new(runner.as_fd(), PollFlags::empty())));
+        let runner_at = fds.len() - 1;
+        fds.extend(self.busy.iter().map(|busy| busy.lane.poll_fd()));
+        fds.extend(self.heritage.poll_fds());
+        wait_for(&mut fds, self.retry.map(|retry| retry.saturating_duration_since(Instant::now())))?;
+        let runner_hung_up = runner_at > 0 && fds[runner_at].any().unwrap_or(false);
+        let _ = self.shared.wake.read();
+        match runner_hung_up {
+            true => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended")),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes everything back that the runner had, and lets it be started again.
+    fn runner_is_lost(&mut self, reason: &str) {
+        if self.runner.take().is_none() {
+            return;
+        }
+        let busy = std::mem::take(&mut self.busy);
+        let args = [self.shared.name(), reason.into(), busy.len().to_string()];
+        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &args);
+        self.shared.lock().idle.clear();
+        for Busy { seq, task, .. } in busy {
+            match task.is_abandoned {
+                true => self.shared.done(seq, None),
+                false => self.give_back(seq, task),
+            }
+        }
+        self.plan_restart();
+    }
+
+    fn give_back(&self, seq: Seq, mut task: Task) {
+        task.deaths += 1;
+        if task.deaths >= ATTEMPTS {
+            let reason = format!("the runner died {ATTEMPTS} times over this event");
+            log(messages::EVENT_LOST, &[self.shared.name(), task.row().name.into(), reason]);
+            return self.shared.done(seq, None);
+        }
+        self.shared.lock().give_back(seq, task);
+    }
+
+    fn plan_restart(&mut self) {
+        let lived_long = self.started.elapsed() > BACK_OFF.1;
+        self.back_off = if lived_long { BACK_OFF.0 } else { (self.back_off * 2).min(BACK_OFF.1) };
+        self.retry = Some(Instant::now() + self.back_off);
+    }
+
+    fn restart_if_due(&mut self) {
+        if self.retry.is_none_or(|retry| retry > Instant::now()) {
+            return;
+        }
+        match Runner::start(&self.shared.config, &self.shared.server) {
+            Ok((runner, lanes)) => self.runner_is_up(runner, lanes),
+            Err(error) => self.runner_is_down(error),
+        }
+    }
+
+    pub fn runner_is_up(&mut self, runner: Runner, lanes: Vec<Lane>) {
+        log(messages::HANDLER_STARTED, &[self.shared.name(), lanes.len().to_string()]);
+        self.runner = Some(runner);
+        self.started = Instant::now();
+        self.retry = None;
+        let mut state = self.shared.lock();
+        state.down = None;
+        state.idle = lanes;
+        self.shared.assign(&mut state);
+    }
+
+    /// Waiting events fail at once from now on, instead of holding Kea for nothing; the others stay queued.
+    pub fn runner_is_down(&mut self, error: String) {
+        log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), error.clone()]);
+        self.shared.lock().down = Some(error);
+        self.shared.granted.notify_all();
+        self.plan_restart();
+    }
+}

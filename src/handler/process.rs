@@ -1,0 +1,170 @@
+//! The runner as a process: finding it, starting it, opening lanes to it.
+
+use std::ffi::{CStr, OsStr};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::unistd::AccessFlags;
+use once_cell::sync::OnceCell;
+
+use crate::config::Config;
+use crate::event::{Hello, PROTOCOL, line};
+use crate::lane::{Failed, Lane, wait_for};
+use crate::variables::Server;
+
+const NAME: &str = "kea-runscript";
+/// Where `make install` may have put the runner.
+const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-runscript"];
+/// How long a new runner may take to say hello.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Our end of the runner's control socket: it lives until this is closed and its work is done.
+pub struct Runner {
+    control: OwnedFd,
+}
+
+impl Runner {
+    /// Starts a runner for this script, with a lane for each event that it may work on at once.
+    pub fn start(config: &Config, server: &Server) -> Result<(Runner, Vec<Lane>), String> {
+        let path = find(config)?;
+        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{}: {what}: {error}", path.display());
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(|error| failed("no socket", &error))?;
+        let mut child = Command::new(&path)
+            .args(["run", "--"])
+            .arg(&config.script)
+            .args(&config.args)
+            .env_clear()
+            .envs(config.env.iter().map(|(name, value)| (name, value)))
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
+        let runner = Runner { control: ours };
+        let lanes = runner.open_lanes(config.concurrency, server);
+        if lanes.is_err() {
+            let _ = child.kill();
+        }
+        // The runner detaches itself before it says hello, so this does not wait. Kea's own SIGCHLD handler may have
+        // been faster, so that there is nothing left to wait for: that is no error.
+        let _ = child.wait();
+        Ok((runner, lanes.map_err(|error| failed("does not answer", &error))?))
+    }
+
+    fn open_lanes(&self, count: usize, server: &Server) -> io::Result<Vec<Lane>> {
+        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
+        let mut lanes = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut lane = Lane::new(self.open(b"L")?)?;
+            lane.start(line(&hello)?);
+            lane.advance()?;
+            lanes.push(lane);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for lane in &mut lanes {
+            let answer = lane.receive(deadline).map_err(|failed| match failed {
+                Failed::TimedOut => io::Error::new(io::ErrorKind::TimedOut, "no hello: is it a kea-runscript?"),
+                Failed::Gone(error) => error,
+            })?;
+            let theirs: Hello = serde_json::from_slice(&answer)?;
+            if theirs.hello != PROTOCOL {
+                let text = format!("it speaks version {} of the lines and this library {PROTOCOL}", theirs.hello);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// Whether the runner has closed its end.
+    pub fn is_gone(&self) -> bool {
+        let mut fds = [PollFd::new(self.control.as_fd(), PollFlags::empty())];
+        wait_for(&mut fds, Some(Duration::ZERO)).is_err() || fds[0].any().unwrap_or(false)
+    }
+
+    /// Gives the runner one end of a new connection, and returns the other: `L` for a lane, `R` for the rest.
+    pub fn open(&self, purpose: &[u8; 1]) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let fds = [theirs.as_raw_fd()];
+        let message = [ControlMessage::ScmRights(&fds)];
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)?;
+        Ok(ours)
+    }
+}
+
+impl AsFd for Runner {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+/// The runner: the one that the parameter names, else the one beside the library, else the installed one.
+fn find(config: &Config) -> Result<PathBuf, String> {
+    if let Some(path) = &config.runner {
+        return Ok(path.clone());
+    }
+    let beside = library().map(|library| library.with_file_name(NAME)).ok();
+    let places = beside.into_iter().chain(INSTALLED.map(PathBuf::from));
+    let candidates: Vec<PathBuf> = places.collect();
+    candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
+        let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
+        format!("{NAME} is in none of: {}; install it, or name it with the parameter \"runner\"", places.join(", "))
+    })
+}
+
+/// The file that this library was loaded from.
+fn library() -> io::Result<&'static Path> {
+    static LIBRARY: OnceCell<PathBuf> = OnceCell::new();
+    LIBRARY.get_or_try_init(library_path).map(PathBuf::as_path)
+}
+
+#[allow(unsafe_code)]
+fn library_path() -> io::Result<PathBuf> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: the address is that of a function of ours, and `info` is writable; a non-zero result says that it has
+    // been filled in.
+    let name = unsafe {
+        if libc::dladdr(library_path as *const libc::c_void, info.as_mut_ptr()) == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        info.assume_init().dli_fname
+    };
+    if name.is_null() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    // SAFETY: the dynamic linker's NUL-ended name of a file that stays loaded.
+    let name = unsafe { CStr::from_ptr(name) };
+    std::fs::canonicalize(Path::new(OsStr::from_bytes(name.to_bytes())))
+}
+
+/// Why a program cannot be started, with the remedy.
+fn explain(path: &Path, error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "{error}; it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} ux,)",
+            path.display()
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether the script can be run at all: said at load, so that a mistake is seen before the first client comes.
+pub fn check_script(script: &Path) -> Result<(), String> {
+    let remedy = match script.metadata() {
+        Err(error) => format!("{error}; create it, or mend the path"),
+        Ok(metadata) if metadata.is_dir() => "is a directory; name a program".into(),
+        Ok(metadata) if !metadata.is_file() => "is not a file; name a program".into(),
+        Ok(_) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
+            Ok(()) => return Ok(()),
+            Err(error) => format!("is not executable by Kea's user ({}); chmod +x it", error.desc()),
+        },
+    };
+    Err(format!("parameter \"script\": \"{}\": {remedy}", script.display()))
+}

@@ -1,0 +1,77 @@
+//! An event on its way: facts now, a line when its turn has come.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::config::{Config, Point};
+use crate::event::{Event, line};
+use crate::facts::Facts;
+use crate::hook_points::{HOOK_POINTS, HookPoint};
+use crate::order::Seq;
+use crate::variables::{Server, variables};
+use crate::verdict::{Failure, FailureKind};
+
+#[derive(Clone)]
+pub struct Task {
+    /// Index of [`HOOK_POINTS`].
+    pub point: usize,
+    pub keys: Vec<String>,
+    pub wait: bool,
+    pub timeout: Duration,
+    /// Kea has waited for it and given up.
+    pub is_abandoned: bool,
+    /// How often the runner has died over it.
+    pub deaths: u32,
+    time: SystemTime,
+    facts: Arc<Facts>,
+}
+
+impl Task {
+    pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<String>) -> Self {
+        let Point { wait, timeout } = how;
+        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, time: SystemTime::now(), facts }
+    }
+
+    pub fn row(&self) -> &'static HookPoint {
+        &HOOK_POINTS[self.point]
+    }
+
+    /// The line for the handler, which has until `deadline` for it.
+    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant) -> Vec<u8> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let event = Event {
+            seq,
+            hook: self.row().name.into(),
+            wait: self.wait,
+            time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            timeout: (left.as_millis() as u64).max(1),
+            keys: self.keys.clone(),
+            vars: variables(server, self.row(), &self.facts, config.debug),
+        };
+        // Strings and numbers always have a JSON text.
+        line(&event).unwrap_or_default()
+    }
+
+    /// The same event after Kea has given up waiting for it.
+    pub fn abandoned(&self) -> Self {
+        Task { is_abandoned: true, ..self.clone() }
+    }
+
+    pub fn timed_out(&self) -> Failure {
+        Failure { kind: FailureKind::Timeout, text: format!("no end within {} ms", self.timeout.as_millis()) }
+    }
+
+    /// Its turn never came: because of `reason`, or of the time-out.
+    pub fn failure(&self, reason: Option<String>) -> Failure {
+        match reason {
+            Some(text) => Failure { kind: FailureKind::Start, text },
+            None => Failure {
+                kind: FailureKind::Timeout,
+                text: format!(
+                    "its turn did not come within {} ms: scripts before it are too slow",
+                    self.timeout.as_millis()
+                ),
+            },
+        }
+    }
+}

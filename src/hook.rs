@@ -1,0 +1,205 @@
+//! What Kea calls, through the shim: load, event, unload. No panic leaves this file.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde_json::json;
+
+use crate::bridge::ffi::{self, Loaded, Step};
+use crate::config::{self, Config};
+use crate::facts::Facts;
+use crate::handler::{Counters, Handler, Legacy, Task};
+use crate::hook_points::{HOOK_POINTS, Server as Which, find};
+use crate::keys::keys;
+use crate::log::{self, log};
+use crate::messages;
+use crate::variables::Server;
+use crate::verdict::Next;
+
+/// What is at work between `load` and `unload`.
+struct Instance {
+    handlers: Vec<Handler>,
+}
+
+static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
+
+/// What the last `unload` left unfinished, by place in `scripts`.
+static LEGACY: Mutex<Vec<Legacy>> = Mutex::new(Vec::new());
+
+/// Longest time that a callout kept Kea's thread, in microseconds.
+static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
+
+const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false };
+
+pub fn load(server: &ffi::Server) -> Loaded {
+    log::use_kea(server.log);
+    let result = guarded("load", Err("a defect of this library".into()), || start(server));
+    result.unwrap_or_else(|reason| {
+        log(messages::LOAD_REFUSED, &[reason]);
+        REFUSED
+    })
+}
+
+fn start(server: &ffi::Server) -> Result<Loaded, String> {
+    let which = match server.name.as_str() {
+        "kea-dhcp4" => Which::Dhcp4,
+        "kea-dhcp6" => Which::Dhcp6,
+        _ => {
+            return Err(
+                "this server is neither kea-dhcp4 nor kea-dhcp6: take the library out of its hooks-libraries".into()
+            );
+        }
+    };
+    let mut instance = INSTANCE.write().unwrap_or_else(PoisonError::into_inner);
+    if instance.is_some() {
+        return Err(
+            "the library is listed twice in hooks-libraries: list it once, with the parameter \"scripts\"".into()
+        );
+    }
+    let configs = config::parse(&server.parameters, which)?;
+    let server = Server { name: server.name.clone(), version: server.version.clone() };
+    let mut legacy = std::mem::take(&mut *LEGACY.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+    let mut handlers = Vec::with_capacity(configs.len());
+    for config in configs {
+        handlers.push(Handler::start(config, &server, legacy.next())?);
+    }
+    SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
+    let loaded = Loaded {
+        ok: true,
+        hook_points: wanted(&handlers),
+        debug: handlers.iter().any(|handler| handler.config().debug),
+    };
+    for handler in &handlers {
+        announce(handler.config());
+    }
+    *instance = Some(Instance { handlers });
+    Ok(loaded)
+}
+
+/// Hook points that at least one script wants.
+fn wanted(handlers: &[Handler]) -> Vec<String> {
+    let selected = |index: usize| handlers.iter().any(|handler| handler.config().points[index].is_some());
+    HOOK_POINTS.iter().enumerate().filter(|(index, _)| selected(*index)).map(|(_, row)| row.name.into()).collect()
+}
+
+fn announce(config: &Config) {
+    let names: Vec<_> = config.point_names().collect();
+    let args = [env!("CARGO_PKG_VERSION").into(), config.script.display().to_string(), names.join(" ")];
+    log(messages::LOADED, &args);
+}
+
+pub fn unload() {
+    guarded("unload", (), || {
+        let instance = INSTANCE.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(instance) = instance else { return };
+        let left: Vec<_> = instance.handlers.into_iter().map(Handler::stop).collect();
+        *LEGACY.lock().unwrap_or_else(PoisonError::into_inner) = left;
+        log::flush();
+    });
+}
+
+pub fn event(hook_point: &str, facts: &ffi::Facts) -> Step {
+    guarded(hook_point, Step::Continue, || {
+        let Some(point) = find(hook_point) else { return Step::Continue };
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        instance.as_ref().map_or(Step::Continue, |instance| instance.tell(point, Facts::from(facts)))
+    })
+}
+
+impl Instance {
+    /// Tells every script that wants it, in order; the severest verdict counts.
+    fn tell(&self, point: usize, facts: Facts) -> Step {
+        let keys = keys(&facts);
+        let facts = Arc::new(facts);
+        let mut severest = Step::Continue;
+        for handler in &self.handlers {
+            let Some(how) = handler.config().points[point] else { continue };
+            let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
+            if how.wait {
+                severest = severest.max(step(point, handler.ask(task)));
+            } else {
+                handler.post(task);
+            }
+        }
+        severest
+    }
+}
+
+/// What a verdict means to Kea at this hook point.
+fn step(point: usize, next: Next) -> Step {
+    match next {
+        Next::Continue => Step::Continue,
+        Next::Skip => HOOK_POINTS[point].skip,
+        Next::Drop => HOOK_POINTS[point].drop,
+    }
+}
+
+pub fn callout_took(microseconds: u64) {
+    SLOWEST_CALLOUT.fetch_max(microseconds, Ordering::Relaxed);
+}
+
+pub fn status() -> String {
+    guarded("status", "{}".into(), || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = instance.iter().flat_map(|instance| &instance.handlers);
+        let scripts: Vec<_> = handlers.map(script_status).collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
+            "scripts": scripts,
+        })
+        .to_string()
+    })
+}
+
+fn script_status(handler: &Handler) -> serde_json::Value {
+    let Counters { events, failures, timeouts, dropped } = handler.counters();
+    json!({
+        "script": handler.config().script,
+        "events": events.load(Ordering::Relaxed),
+        "failures": failures.load(Ordering::Relaxed),
+        "timeouts": timeouts.load(Ordering::Relaxed),
+        "dropped": dropped.load(Ordering::Relaxed),
+        "pending": handler.pending(),
+        "concurrency": handler.config().concurrency,
+        "down": handler.down(),
+    })
+}
+
+type Statistic = (&'static str, fn(&Handler) -> u64);
+
+/// Kea's statistics of ours: name, and value for one script.
+const STATISTICS: [Statistic; 5] = [
+    ("runscript.events", |handler| handler.counters().events.load(Ordering::Relaxed)),
+    ("runscript.failures", |handler| handler.counters().failures.load(Ordering::Relaxed)),
+    ("runscript.timeouts", |handler| handler.counters().timeouts.load(Ordering::Relaxed)),
+    ("runscript.dropped", |handler| handler.counters().dropped.load(Ordering::Relaxed)),
+    ("runscript.pending", |handler| handler.pending() as u64),
+];
+
+pub fn statistic_names() -> Vec<String> {
+    STATISTICS.iter().map(|(name, _)| name.to_string()).collect()
+}
+
+pub fn statistic_values() -> Vec<i64> {
+    guarded("statistics", vec![0; STATISTICS.len()], || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = || instance.iter().flat_map(|instance| &instance.handlers);
+        STATISTICS.iter().map(|(_, value)| handlers().map(value).sum::<u64>() as i64).collect()
+    })
+}
+
+/// Runs `body`; a panic in it costs one event and a log line, not the server.
+fn guarded<T>(place: &str, otherwise: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        log(messages::PANIC, &[place.into(), words(&*panic)]);
+        otherwise
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".into())
+}

@@ -1,0 +1,167 @@
+//! Kea's hook points: one row each. To add one: a name in exports.map, a callout, a row here.
+
+use crate::bridge::ffi::Step;
+
+const CONTINUE: Step = Step::Continue;
+const SKIP: Step = Step::Skip;
+const DROP: Step = Step::Drop;
+
+/// The server whose hook point it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    Dhcp4,
+    Dhcp6,
+}
+
+impl Server {
+    pub fn name(self) -> &'static str {
+        match self {
+            Server::Dhcp4 => "kea-dhcp4",
+            Server::Dhcp6 => "kea-dhcp6",
+        }
+    }
+}
+
+/// A set of variables that a hook point has; variables.rs has their rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Query4,
+    Response4,
+    Query6,
+    Response6,
+    Subnet4,
+    Subnet6,
+    Lease4,
+    Lease6,
+    Leases4,
+    Leases6,
+    DeletedLeases4,
+    DeletedLeases6,
+    FakeAllocation,
+    RemoveLease,
+    Ddns,
+    HostIdentifier,
+}
+
+/// A hook point, as Kea's Developer's Guide describes it ("DHCPv4 Hooks", "DHCPv6 Hooks").
+#[derive(Debug)]
+pub struct HookPoint {
+    pub name: &'static str,
+    pub server: Server,
+    /// Whether scripts are called here unless `hook-points` says otherwise: the nineteen of kea-hook-runscript 1.4.0.
+    pub default: bool,
+    pub groups: &'static [Group],
+    /// What Kea is told where a script, or `on-failure`, says skip: where Kea knows no skip, or means by it that
+    /// the library has done Kea's own work, something that has the meaning.
+    pub skip: Step,
+    /// The same for drop.
+    pub drop: Step,
+    /// When Kea calls it and what skip and drop do there.
+    pub doc: &'static str,
+}
+
+const fn point(
+    name: &'static str,
+    server: Server,
+    default: bool,
+    groups: &'static [Group],
+    [skip, drop]: [Step; 2],
+    doc: &'static str,
+) -> HookPoint {
+    HookPoint { name, server, default, groups, skip, drop, doc }
+}
+
+use Group::*;
+use Server::*;
+
+/// All hook points, in the order in which a packet meets them.
+#[rustfmt::skip]
+pub const HOOK_POINTS: &[HookPoint] = &[
+    point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only the interface, addresses and ports are known. drop: the packet is dropped."),
+    point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
+        "A packet has been parsed. skip, drop: the packet is dropped."),
+    point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped."),
+    point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none."),
+    point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
+        "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here."),
+    point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, Lease4], [SKIP, SKIP],
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it."),
+    point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended."),
+    point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
+        "A client releases its lease. skip, drop: the lease is kept."),
+    point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
+        "A client says that its address is in use by another. skip, drop: the lease is not declined."),
+    point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4], [CONTINUE, DROP],
+        "The lease database has been changed on behalf of a packet. drop: no answer is sent; the leases stay as they are."),
+    point("pkt4_send", Dhcp4, true, &[Response4, Query4], [CONTINUE, DROP],
+        "The answer is ready. drop: it is not sent."),
+    point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
+        "The answer has been put into wire format. skip, drop: it is not sent."),
+    point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
+    point("lease4_recover", Dhcp4, true, &[Lease4], [SKIP, CONTINUE],
+        "A declined address is about to be used again. skip: it stays declined."),
+
+    point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only the interface, addresses and ports are known. drop: the packet is dropped."),
+    point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
+        "A packet has been parsed. skip, drop: the packet is dropped."),
+    point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped."),
+    point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none."),
+    point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
+        "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here."),
+    point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
+        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it."),
+    point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
+        "A client renews; once per lease. skip, drop: this lease is not extended."),
+    point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
+        "A client rebinds; once per lease. skip, drop: this lease is not extended."),
+    point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
+        "A client releases; once per lease. skip, drop: the lease is kept."),
+    point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
+        "A client says that an address is in use by another. skip: this lease is not declined; drop: the packet is dropped."),
+    point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6], [CONTINUE, DROP],
+        "The lease database has been changed on behalf of a packet. drop: no answer is sent; the leases stay as they are."),
+    point("pkt6_send", Dhcp6, true, &[Query6, Response6], [CONTINUE, DROP],
+        "The answer is ready. drop: it is not sent."),
+    point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
+        "The answer has been put into wire format. skip, drop: it is not sent."),
+    point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
+    point("lease6_recover", Dhcp6, true, &[Lease6], [SKIP, CONTINUE],
+        "A declined address is about to be used again. skip: it stays declined."),
+];
+
+/// The row of this name, as an index of [`HOOK_POINTS`].
+pub fn find(name: &str) -> Option<usize> {
+    HOOK_POINTS.iter().position(|point| point.name == name)
+}
+
+pub fn hook_point_names() -> Vec<String> {
+    HOOK_POINTS.iter().map(|point| point.name.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_the_peers_nineteen() {
+        assert_eq!(HOOK_POINTS.iter().filter(|point| point.default).count(), 19);
+    }
+
+    #[test]
+    fn exports_map_names_every_hook_point() {
+        let map = include_str!("../cpp-shim/exports.map");
+        let names = |line: &str| line.trim().strip_suffix(';').map(String::from);
+        let exported: Vec<String> =
+            map.lines().filter_map(names).filter(|name| name.contains(char::is_numeric)).collect();
+        assert_eq!(exported, hook_point_names());
+    }
+}

@@ -1,0 +1,207 @@
+//! One connection to a handler: a line goes out, a line comes back.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
+
+/// An answer longer than this is no answer.
+const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// What a buffer may keep between events.
+const KEEP: usize = 64 * 1024;
+
+pub struct Lane {
+    stream: UnixStream,
+    out: Vec<u8>,
+    sent: usize,
+    input: Vec<u8>,
+}
+
+/// Why an exchange brought no answer.
+#[derive(Debug)]
+pub enum Failed {
+    TimedOut,
+    /// The handler is gone, or does not keep to the protocol.
+    Gone(io::Error),
+}
+
+impl Lane {
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Lane { stream, out: Vec::new(), sent: 0, input: Vec::new() })
+    }
+
+    /// Makes `line` what is to be sent next.
+    pub fn start(&mut self, line: Vec<u8>) {
+        self.out = line;
+        self.sent = 0;
+    }
+
+    /// Sends and receives what is possible without blocking; the answer's line once it is whole, without its `\n`.
+    pub fn advance(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.send_some()?;
+        match self.take_line() {
+            Some(line) => Ok(Some(line)),
+            None => {
+                self.receive_some()?;
+                Ok(self.take_line())
+            }
+        }
+    }
+
+    fn send_some(&mut self) -> io::Result<()> {
+        while self.sent < self.out.len() {
+            // Without MSG_NOSIGNAL a handler that is gone would end Kea by SIGPIPE.
+            match send(self.stream.as_raw_fd(), &self.out[self.sent..], MsgFlags::MSG_NOSIGNAL) {
+                Ok(n) => self.sent += n,
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !self.out.is_empty() {
+            self.out.clear();
+            self.out.shrink_to(KEEP);
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    fn receive_some(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 4096];
+        loop {
+            match (&self.stream).read(&mut chunk) {
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
+                Ok(n) => self.input.extend_from_slice(&chunk[..n]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.input.contains(&b'\n') {
+                return Ok(());
+            }
+            if self.input.len() > ANSWER_LIMIT {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "answer too long"));
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Option<Vec<u8>> {
+        let end = self.input.iter().position(|&byte| byte == b'\n')?;
+        let rest = self.input.split_off(end + 1);
+        let mut line = std::mem::replace(&mut self.input, rest);
+        line.pop();
+        Some(line)
+    }
+
+    /// What to poll for.
+    pub fn poll_fd(&self) -> PollFd<'_> {
+        let sending = if self.sent < self.out.len() { PollFlags::POLLOUT } else { PollFlags::empty() };
+        PollFd::new(self.stream.as_fd(), PollFlags::POLLIN | sending)
+    }
+
+    /// Sends `line` and waits for the answer, no longer than `deadline`.
+    pub fn exchange(&mut self, line: Vec<u8>, deadline: Instant) -> Result<Vec<u8>, Failed> {
+        self.start(line);
+        self.receive(deadline)
+    }
+
+    /// Waits for the answer to what has been started.
+    pub fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Failed> {
+        loop {
+            if let Some(answer) = self.advance().map_err(Failed::Gone)? {
+                return Ok(answer);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Failed::TimedOut);
+            }
+            wait_for(&mut [self.poll_fd()], Some(left)).map_err(Failed::Gone)?;
+        }
+    }
+}
+
+impl AsFd for Lane {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// Waits until something happens or the time is over, whichever comes first; signals are no reason to return an error.
+pub fn wait_for(fds: &mut [PollFd], time: Option<Duration>) -> io::Result<()> {
+    let timeout = match time {
+        // Rounded up: a poll that returns early would only be called again.
+        Some(time) => PollTimeout::try_from(time + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
+        None => PollTimeout::NONE,
+    };
+    match poll(fds, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn pair() -> (Lane, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Lane::new(ours).unwrap(), theirs)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn a_long_line_goes_out_and_an_answer_comes_back() {
+        let (mut lane, theirs) = pair();
+        let handler = std::thread::spawn(move || {
+            let mut lines = io::BufRead::split(io::BufReader::new(theirs.try_clone().unwrap()), b'\n');
+            let length = lines.next().unwrap().unwrap().len();
+            writeln!(&theirs, "{length}").unwrap();
+        });
+        let mut line = vec![b'x'; 3_000_000];
+        line.push(b'\n');
+        assert_eq!(lane.exchange(line, soon()).unwrap(), b"3000000");
+        handler.join().unwrap();
+    }
+
+    #[test]
+    fn a_silent_handler_is_not_waited_for_beyond_the_deadline() {
+        let (mut lane, _theirs) = pair();
+        let deadline = Instant::now() + Duration::from_millis(30);
+        assert!(matches!(lane.exchange(b"x\n".to_vec(), deadline), Err(Failed::TimedOut)));
+    }
+
+    #[test]
+    fn a_handler_that_is_gone_is_noticed() {
+        let (mut lane, theirs) = pair();
+        drop(theirs);
+        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone(_))));
+    }
+
+    #[test]
+    fn several_lines_at_once_are_several_answers() {
+        let (mut lane, mut theirs) = pair();
+        theirs.write_all(b"one\ntwo\nthr").unwrap();
+        assert_eq!(lane.receive(soon()).unwrap(), b"one");
+        assert_eq!(lane.receive(soon()).unwrap(), b"two");
+        theirs.write_all(b"ee\n").unwrap();
+        assert_eq!(lane.receive(soon()).unwrap(), b"three");
+    }
+
+    #[test]
+    fn an_endless_answer_is_given_up() {
+        let (mut lane, theirs) = pair();
+        let flood = std::thread::spawn(move || while (&theirs).write_all(&[b'x'; 4096]).is_ok() {});
+        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone(_))));
+        drop(lane);
+        flood.join().unwrap();
+    }
+}

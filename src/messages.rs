@@ -1,0 +1,73 @@
+//! Everything that we say in Kea's log: one row a message.
+
+use crate::bridge::ffi::{MessageText, Severity};
+
+/// A message of Kea's logger `runscript`.
+pub struct Row {
+    /// NUL-ended, for Kea keeps the pointer.
+    id: &'static str,
+    pub severity: Severity,
+    /// With `%1`, `%2` for what the place in the code adds.
+    pub text: &'static str,
+    /// For the docs: what it means and what to do.
+    pub remedy: &'static str,
+}
+
+impl Row {
+    /// With its NUL.
+    pub fn raw_id(&self) -> &'static str {
+        self.id
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.id.trim_end_matches('\0')
+    }
+}
+
+macro_rules! messages {
+    ($($id:ident $severity:ident $text:literal $remedy:literal)*) => {
+        $(pub const $id: &Row = &Row {
+            id: concat!("RUNSCRIPT_", stringify!($id), "\0"),
+            severity: Severity::$severity,
+            text: $text,
+            remedy: $remedy,
+        };)*
+        pub const ALL: &[&Row] = &[$($id),*];
+    };
+}
+
+messages! {
+    LOADED Info "version %1 calls %2 at %3"
+        "The library is at work; one line for each script, with its hook points."
+    LOAD_REFUSED Error "the configuration is refused: %1"
+        "Kea does not start, or does not take the new configuration. The line names the parameter, its value and the remedy."
+    HANDLER_STARTED Debug "%1: the runner is ready with %2 lanes"
+        "Shown at debug level only."
+    HANDLER_FAILED Error "%1: the runner cannot be started: %2"
+        "Events wait, and the runner is started again and again, at growing intervals up to ten seconds. At start-up and with `required` on, Kea does not start."
+    HANDLER_LOST Error "%1: the runner is gone: %2; it is started again, and the %3 events it was working on are handled again"
+        "Something killed the runner (the kernel for want of memory, or an administrator). Scripts that it was running have been killed with it."
+    EVENT_FAILED Error "%1 at %2: %3; Kea goes on with: %4"
+        "A script gave no verdict: it could not be started, ended by a signal, or did not end in time. `on-failure` says how Kea goes on. The text has the remedy."
+    EVENT_DROPPED Error "%1: queue-limit reached: %2 events dropped, the oldest first"
+        "Scripts are slower than events come. Make the script faster, raise `concurrency` or `queue-limit`, or select fewer `hook-points`."
+    EVENT_LOST Error "%1 at %2: given up: %3"
+        "An event whose handling killed the runner several times, or that could not be handed to it, is not tried again."
+    OUTPUT Info "%1 at %2: %3"
+        "What a script wrote to its standard output."
+    ERROR_OUTPUT Warn "%1 at %2: %3"
+        "What a script wrote to its standard error, and its exit status if that is not 0."
+    HANDED_OVER Info "%1: %2 events not yet handled go on without Kea, %3 are being handled"
+        "The library is unloaded (Kea stops or takes a new configuration) while scripts are at work."
+    TAKEN_OVER Info "%1: %2 events from before the reload are still being handled"
+        "After a reload: new events of the same clients and leases wait for these."
+    REPEATED Warn "%1 was logged %2 more times in the last minute"
+        "A failure that repeats is logged once a minute, with its count."
+    PANIC Error "a defect of this library at %1: %2; the event is given up"
+        "Please report it."
+}
+
+/// All rows, for Kea's dictionary.
+pub fn message_texts() -> Vec<MessageText> {
+    ALL.iter().map(|row| MessageText { id: row.name().into(), text: row.text.into() }).collect()
+}

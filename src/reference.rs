@@ -1,0 +1,206 @@
+//! The reference in docs/, rendered from the tables that the code itself uses. A test keeps the two equal.
+
+use std::fmt::Write;
+
+use crate::bridge::ffi::Severity;
+use crate::config::parameters::PARAMETERS;
+use crate::hook_points::{Group, HOOK_POINTS, Server};
+use crate::messages;
+use crate::variables::{self, rows};
+
+/// Every page: its file's name in docs/ and its text.
+pub fn pages() -> Vec<(&'static str, String)> {
+    vec![
+        ("parameters.md", parameters()),
+        ("hook-points.md", hook_points()),
+        ("variables.md", variables()),
+        ("messages.md", messages()),
+    ]
+}
+
+const INTRO: [&str; 4] = [
+    "# Parameters\n\nThey stand in the `parameters` map of the library's entry in `hooks-libraries`. An unknown key, a \
+     wrong type or a value out of bounds refuses the configuration, with one line in Kea's log that names the parameter, \
+     its value and the remedy. See [hook-points.md](hook-points.md) for where a program may be called.\n\n\
+     | parameter | type, bounds | default | meaning |\n| --- | --- | --- | --- |\n",
+    "# Hook points\n\nIn the order in which a packet meets them. `*` marks those at which the program is called unless \
+     the parameter `hook-points` names others. *skip* and *drop* are what Kea does if `on-failure` says so; where one \
+     is missing, Kea goes on as if nothing had happened. The variables are explained in [variables.md](variables.md).\n",
+    "# Variables\n\nThe program finds them in its environment, which holds nothing else but what the parameter `env` \
+     adds. Names and values of kea-hook-runscript 1.4.0 are kept; what is new is only added.\n\n\
+     - A *flag* is `1` or `0`. *Bytes* are lower-case hex with colons. *Hex* is lower-case with `0x` in front, unless \
+     the row says otherwise. A *hardware address* is bytes.\n\
+     - Text that a client chose is hostile. If such a value is not printable UTF-8 throughout, each byte that is not \
+     is written `\\xHH`, and `\\` is written `\\\\` in this value. The hex variable of the option has the exact bytes.\n\
+     - A value that the kernel would refuse (128 KiB for one, 1 MiB for all) is left out, and its name stands in \
+     `KEA_TRUNCATED`, separated by spaces.\n",
+    "# Messages\n\nThey go to Kea's logger `runscript`, which is `kea-dhcp4.runscript` or `kea-dhcp6.runscript` in the \
+     `loggers` of Kea's configuration. A failure that repeats is logged once a minute with its count.\n\n\
+     | message | severity | text | what it means, what to do |\n| --- | --- | --- | --- |\n",
+];
+
+fn parameters() -> String {
+    let mut page = INTRO[0].to_string();
+    for row in PARAMETERS.iter().filter(|row| row.available()) {
+        let names: Vec<_> = row.names().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "| {} | {} | {} | {} |", names.join(", alias "), row.kind, row.default, row.doc);
+    }
+    let later: Vec<_> = PARAMETERS.iter().filter(|row| !row.available()).map(|row| format!("`{}`", row.name)).collect();
+    let _ = writeln!(
+        page,
+        "\nReserved for later versions, and refused until then: {}, `wait: \"park\"`.",
+        later.join(", ")
+    );
+    page
+}
+
+fn hook_points() -> String {
+    let mut page = INTRO[1].to_string();
+    for server in [Server::Dhcp4, Server::Dhcp6] {
+        let _ = write!(
+            page,
+            "\n## {}\n\n| hook point | when; skip and drop | variables |\n| --- | --- | --- |\n",
+            server.name()
+        );
+        for row in HOOK_POINTS.iter().filter(|row| row.server == server) {
+            let star = if row.default { " *" } else { "" };
+            let groups: Vec<_> = row.groups.iter().map(|&group| heading(group)).collect();
+            let _ = writeln!(page, "| `{}`{star} | {} | {} |", row.name, row.doc, groups.join(", "));
+        }
+    }
+    page
+}
+
+/// As the hook points' table and the variables' headings call a group.
+fn heading(group: Group) -> String {
+    match group {
+        Group::FakeAllocation => "`KEA_FAKE_ALLOCATION`".into(),
+        Group::RemoveLease => "`KEA_REMOVE_LEASE`".into(),
+        _ => format!("`{}*`", variables::prefix(group)),
+    }
+}
+
+fn variables() -> String {
+    let mut page = INTRO[2].to_string();
+    section(
+        &mut page,
+        "At every hook point",
+        "",
+        &[
+            ("KEA_HOOK_POINT", "text", "Name of the hook point; the program's first argument too."),
+            ("KEA_SERVER", "text", "`kea-dhcp4` or `kea-dhcp6`."),
+            ("KEA_VERSION", "text", "Kea's version."),
+            ("KEA_TRUNCATED", "names", "What was left out for its size, if anything was."),
+        ],
+    );
+    let options = [
+        (
+            "OPTION_<code>",
+            "hex",
+            "Each option's data. Of an option that comes several times, all in order, separated by spaces.",
+        ),
+        ("OPTION_<code>_SUB_<code>", "hex", "Each sub-option's data; deeper ones add another `_SUB_<code>`."),
+    ];
+    let packet4 = [describe(rows::PACKET4), options.to_vec()].concat();
+    section(
+        &mut page,
+        "DHCPv4 packets",
+        "`KEA_QUERY4_` is what the client sent, `KEA_RESPONSE4_` the answer.",
+        &prefixed("KEA_QUERY4_", &packet4),
+    );
+    let relay: Vec<_> = describe(rows::RELAY).into_iter().chain([options[0], options[1]]).collect();
+    let packet6 = [describe(rows::PACKET6), options.to_vec()].concat();
+    let packet6: Vec<_> =
+        prefixed("KEA_QUERY6_", &packet6).into_iter().chain(prefixed("KEA_QUERY6_RELAY<n>_", &relay)).collect();
+    section(
+        &mut page,
+        "DHCPv6 packets",
+        "`KEA_QUERY6_` is what the client sent, `KEA_RESPONSE6_` the answer. Relay 0 is the outermost, the one nearest to the server.",
+        &packet6,
+    );
+    section(&mut page, "Subnets", "The same for `KEA_SUBNET6`.", &prefixed("KEA_SUBNET4", &describe(rows::SUBNET)));
+    section(&mut page, "DHCPv4 leases", LISTS4, &prefixed("KEA_LEASE4_", &describe(rows::LEASE4)));
+    section(&mut page, "DHCPv6 leases", LISTS6, &prefixed("KEA_LEASE6_", &describe(rows::LEASE6)));
+    let rest = [
+        prefixed("KEA_", &describe(rows::FAKE_ALLOCATION)),
+        prefixed("KEA_", &describe(rows::REMOVE_LEASE)),
+        prefixed("KEA_DDNS_", &describe(rows::DDNS)),
+        prefixed("KEA_HOST_IDENTIFIER", &describe(rows::HOST_IDENTIFIER)),
+    ];
+    section(
+        &mut page,
+        "The rest",
+        "Each only at the hook points that say so in [hook-points.md](hook-points.md).",
+        &rest.concat(),
+    );
+    page
+}
+
+const LISTS4: &str = "At `leases4_committed` the leases are lists: `KEA_LEASES4_SIZE` and `KEA_DELETED_LEASES4_SIZE` say how many, \
+    and each has these variables as `KEA_LEASES4_AT<n>_...` and `KEA_DELETED_LEASES4_AT<n>_...`, from 0.";
+const LISTS6: &str = "At `leases6_committed` the leases are lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how many, \
+    and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0.";
+
+type Described = (&'static str, &'static str, &'static str);
+
+fn describe<T>(rows: &[rows::Row<T>]) -> Vec<Described> {
+    rows.iter().map(|row| (row.name, row.kind, row.doc)).collect()
+}
+
+fn prefixed(prefix: &str, rows: &[Described]) -> Vec<(String, &'static str, &'static str)> {
+    rows.iter().map(|(name, kind, doc)| (format!("{prefix}{name}"), *kind, *doc)).collect()
+}
+
+fn section<N: AsRef<str>>(page: &mut String, title: &str, intro: &str, rows: &[(N, &str, &str)]) {
+    let _ = write!(page, "\n## {title}\n\n");
+    if !intro.is_empty() {
+        let _ = write!(page, "{intro}\n\n");
+    }
+    page.push_str("| variable | type | meaning |\n| --- | --- | --- |\n");
+    for (name, kind, doc) in rows {
+        let _ = writeln!(page, "| `{}` | {kind} | {doc} |", name.as_ref());
+    }
+}
+
+fn messages() -> String {
+    let mut page = INTRO[3].to_string();
+    for row in messages::ALL {
+        let severity = match row.severity {
+            Severity::Debug => "debug",
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            _ => "error",
+        };
+        let _ = writeln!(page, "| `{}` | {severity} | {} | {} |", row.name(), row.text, row.remedy);
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::ffi::Step;
+
+    /// With UPDATE_DOCS set, docs/ is written; else it must be the same.
+    #[test]
+    fn docs_say_what_the_code_does() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        for (name, text) in pages() {
+            let file = docs.join(name);
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                std::fs::write(&file, &text).unwrap();
+            }
+            let written = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(written == text, "docs/{name} has drifted from the code: run `make docs`");
+        }
+    }
+
+    #[test]
+    fn a_hook_points_text_speaks_of_skip_and_drop_where_they_work() {
+        for row in HOOK_POINTS {
+            let says = |word: &str| row.doc.contains(&format!("{word}: ")) || row.doc.contains("skip, drop: ");
+            assert_eq!(says("skip"), row.skip != Step::Continue, "{}: skip", row.name);
+            assert_eq!(says("drop"), row.drop != Step::Continue, "{}: drop", row.name);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A lane: a connection over which one event after the other comes and is answered.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::rest::Work;
+use super::turns::Place;
+use super::{Runner, complain};
+use crate::event::{Event, Hello, PROTOCOL, line};
+use crate::verdict::Answer;
+
+/// Far more than the environment that a line becomes may have.
+const LINE_BYTES: u64 = 64 << 20;
+
+/// Handles events until the other side closes the lane.
+pub fn serve(runner: &Runner, stream: Arc<UnixStream>, place: Place<Work>) {
+    let lines = Lines { reader: BufReader::new(&stream), place };
+    if let Err(error) = converse(runner, &stream, lines) {
+        complain(format_args!("lane closed: {error}"));
+    }
+}
+
+fn converse(runner: &Runner, mut stream: &UnixStream, mut lines: Lines) -> io::Result<()> {
+    let Some(first) = lines.next()? else { return Ok(()) };
+    let hello: Hello = parse(&first, "a greeting")?;
+    let ours = Hello { hello: PROTOCOL, server: String::new(), version: env!("CARGO_PKG_VERSION").into() };
+    stream.write_all(&line(&ours)?)?;
+    if hello.hello != PROTOCOL {
+        return Err(io::Error::other(format!("the other side speaks version {}, not {PROTOCOL}", hello.hello)));
+    }
+    lines.place.idle();
+    while let Some(next) = lines.next()? {
+        let since = Instant::now();
+        let mut event: Event = parse(&next, "an event")?;
+        drop(next);
+        lines.place.running(std::mem::take(&mut event.keys));
+        let answer = runner.script.handle(&event, since);
+        lines.place.idle();
+        send(runner, stream, &answer);
+    }
+    Ok(())
+}
+
+/// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
+/// The end of the lane shows in the next read.
+fn send(runner: &Runner, mut stream: &UnixStream, answer: &Answer) {
+    let sent = line(answer).map_err(io::Error::from).and_then(|line| stream.write_all(&line));
+    if sent.is_err() {
+        runner.report(answer);
+    }
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(line: &'a [u8], what: &str) -> io::Result<T> {
+    serde_json::from_slice(line).map_err(|error| io::Error::other(format!("a line is not {what}: {error}")))
+}
+
+/// The lines of a lane.
+struct Lines<'a> {
+    reader: BufReader<&'a UnixStream>,
+    place: Place<'a, Work>,
+}
+
+impl Lines<'_> {
+    /// Waits for a line; `None` at the end of the stream, even in the middle of a line.
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.reader.buffer().is_empty() {
+            // Before a byte is taken, so that a lane is seen to be idle or reading but never in between.
+            let mut fds = [PollFd::new(self.reader.get_ref().as_fd(), PollFlags::POLLIN)];
+            let _ = poll(&mut fds, PollTimeout::NONE);
+        }
+        self.place.reading();
+        let mut line = Vec::new();
+        (&mut self.reader).take(LINE_BYTES).read_until(b'\n', &mut line)?;
+        match line.last() {
+            Some(b'\n') => Ok(Some(line)),
+            _ if line.len() as u64 == LINE_BYTES => Err(io::Error::other("a line has no end")),
+            _ => Ok(None),
+        }
+    }
+}

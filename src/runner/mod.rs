@@ -1,0 +1,172 @@
+//! The runner: a small process outside Kea that runs one script per event.
+//!
+//! Whom it trusts: whoever started it. The script, its arguments and what it inherits are fixed on the command
+//! line and in the environment, which the hook library took from Kea's configuration; no path ever comes over a
+//! socket. A line says when the script runs and with which variables, no more. Parts of their values were
+//! chosen by strangers on the network: a value never becomes a path, an argument or a name, and no shell of ours
+//! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
+
+mod environment;
+mod lane;
+mod leftovers;
+mod output;
+mod refusal;
+mod rest;
+mod run;
+mod script;
+#[allow(unsafe_code)]
+mod sys;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::{self, Scope};
+
+use clap::{Args, Parser, Subcommand};
+use nix::sys::socket::{SockType, getsockopt, sockopt};
+
+use self::leftovers::Leftovers;
+use self::script::Script;
+use self::turns::Turns;
+use crate::text::printable;
+use crate::verdict::{Answer, LogLine};
+
+/// Runs the scripts of kea-hook-runscript, outside Kea.
+#[derive(Parser)]
+#[command(name = "kea-runscript", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(Run),
+}
+
+/// Run SCRIPT once for each event. The hook library starts this by itself.
+///
+/// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
+/// environment of this process. Standard input is the socket from which the library's connections come.
+#[derive(Args)]
+struct Run {
+    /// The program to run, with its directory; `#!` scripts need execute permission
+    script: PathBuf,
+    /// Arguments for SCRIPT after the hook point's name
+    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// The program `kea-runscript`.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(options) => run(options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Run) -> io::Result<()> {
+    let control = io::stdin();
+    if getsockopt(&control, sockopt::SockType) != Ok(SockType::SeqPacket) {
+        return Err(io::Error::other(
+            "run: standard input is not the hook library's socket, only the library starts this",
+        ));
+    }
+    sys::close_inherited()?;
+    sys::own_signals()?;
+    sys::detach()?;
+    let leftovers = Leftovers::new()?;
+    let script = Script::new(options.script, options.args, Arc::clone(&leftovers))?;
+    let runner = Runner { script, turns: Turns::default() };
+    runner.serve(&control);
+    runner.report_lines(&leftovers.take_lines());
+    Ok(())
+}
+
+/// One script, and the events that wait for it.
+struct Runner {
+    script: Script,
+    turns: Turns<rest::Work>,
+}
+
+impl Runner {
+    /// Takes connections from `control` until its end, then waits until each has come to its own.
+    fn serve(&self, control: &impl AsFd) {
+        thread::scope(|scope| {
+            loop {
+                match sys::receive(control.as_fd()) {
+                    Ok(Some((kind, Some(socket)))) => self.take(scope, kind, UnixStream::from(socket)),
+                    Ok(Some((_, None))) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
+                    Ok(None) => break,
+                    Err(error) => {
+                        complain(format_args!("no more connections can be taken: {}", error.desc()));
+                        break;
+                    }
+                }
+            }
+        });
+    }
+
+    fn take<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, kind: u8, socket: UnixStream) {
+        let taken = match kind {
+            b'L' => {
+                let stream = Arc::new(socket);
+                let place = self.turns.lane(Arc::clone(&stream));
+                spawn_in(scope, "lane", move || lane::serve(self, stream, place))
+            }
+            b'R' => spawn_in(scope, "rest", move || rest::work_off(self, socket)),
+            _ => Err(io::Error::other(format!("unknown kind {kind}"))),
+        };
+        if let Err(error) = taken {
+            complain(format_args!("a connection is closed again: {error}"));
+        }
+    }
+
+    /// Says on standard error what could not be answered.
+    fn report(&self, answer: &Answer) {
+        self.report_lines(&answer.log);
+        if let Some(failure) = &answer.failure {
+            self.report_line(&failure.text);
+        }
+    }
+
+    fn report_lines(&self, lines: &[LogLine]) {
+        lines.iter().for_each(|line| self.report_line(&line.text));
+    }
+
+    fn report_line(&self, text: &str) {
+        complain(format_args!("{}: {text}", self.script.path().display()));
+    }
+}
+
+/// A thread of ours; 256 of them are cheap.
+fn spawn_in<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> io::Result<()> {
+    const STACK: usize = 256 * 1024;
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body).map(drop)
+}
+
+/// Says something on standard error, which is Kea's. There is nobody to tell if that fails.
+fn complain(text: impl Display) {
+    let mut line = String::from("kea-runscript: ");
+    printable(text.to_string().as_bytes(), &mut line);
+    line.push('\n');
+    let _ = io::stderr().write_all(line.as_bytes());
+}

@@ -1,0 +1,191 @@
+//! What a script writes: every line of it becomes a line of Kea's log, within bounds. All of it is read, so
+//! that no script waits for a reader; what is too much is counted and forgotten.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::pipe2;
+
+use crate::text::printable;
+use crate::verdict::{Level, LogLine};
+
+/// Bytes of a line that are kept.
+const LINE_BYTES: usize = 1000;
+/// Lines of one run that are kept, and those of all leftovers.
+const LINES: usize = 100;
+/// How much one look at a stream takes at most.
+const BYTES_AT_ONCE: usize = 256 * 1024;
+
+/// Collected lines.
+#[derive(Default)]
+pub struct Lines {
+    lines: Vec<LogLine>,
+    left_out: u64,
+}
+
+impl Lines {
+    pub fn push(&mut self, level: Level, text: String) {
+        if self.lines.len() < LINES {
+            self.lines.push(LogLine { level, text });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// All lines so far; the last one says how many more there were.
+    pub fn take(&mut self) -> Vec<LogLine> {
+        let mut lines = std::mem::take(&mut self.lines);
+        match std::mem::take(&mut self.left_out) {
+            0 => {}
+            n => lines.push(LogLine { level: Level::Warn, text: format!("{n} more lines of output left out") }),
+        }
+        lines
+    }
+}
+
+/// What a stream can still give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Source {
+    Open,
+    Ended,
+}
+
+/// Our end of a script's standard output or error.
+pub struct Stream {
+    pipe: File,
+    level: Level,
+    /// Stands before each line.
+    prefix: &'static str,
+    line: Vec<u8>,
+    cut: bool,
+}
+
+impl Stream {
+    /// A stream, and the end that the script gets.
+    pub fn new(level: Level) -> nix::Result<(Stream, OwnedFd)> {
+        let (ours, scripts) = pipe2(OFlag::O_CLOEXEC)?;
+        // The script can open this pipe for reading too (/dev/stdout): we must not wait for bytes that it has taken.
+        fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok((Stream { pipe: File::from(ours), level, prefix: "", line: Vec::new(), cut: false }, scripts))
+    }
+
+    /// The stream of a script that has ended, written to by what it has left behind.
+    pub fn left_behind(self) -> Stream {
+        Stream { prefix: "left running: ", ..self }
+    }
+
+    /// Reads what is there, without waiting.
+    pub fn read(&mut self, lines: &mut Lines) -> Source {
+        let mut buffer = [0; 8192];
+        let mut total = 0;
+        while total < BYTES_AT_ONCE {
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => {
+                    self.end_of_stream(lines);
+                    return Source::Ended;
+                }
+                Ok(n) => {
+                    total += n;
+                    self.split(&buffer[..n], lines);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        Source::Open
+    }
+
+    fn split(&mut self, mut bytes: &[u8], lines: &mut Lines) {
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            self.keep(&bytes[..end]);
+            self.end_of_line(lines);
+            bytes = &bytes[end + 1..];
+        }
+        self.keep(bytes);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.cut |= bytes.len() > room;
+        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn end_of_line(&mut self, lines: &mut Lines) {
+        let mut line = self.line.as_slice();
+        if self.cut {
+            line = without_half_a_character(line);
+        }
+        let mut text = String::from(self.prefix);
+        printable(line, &mut text);
+        if std::mem::take(&mut self.cut) {
+            text.push_str("...");
+        }
+        lines.push(self.level, text);
+        self.line.clear();
+    }
+
+    /// A last line need not have an end.
+    pub fn end_of_stream(&mut self, lines: &mut Lines) {
+        if !self.line.is_empty() {
+            self.end_of_line(lines);
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+fn without_half_a_character(line: &[u8]) -> &[u8] {
+    let broken = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+    &line[..line.len() - broken]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// What becomes of `written`, when the writer has closed its end.
+    fn lines(written: &[u8]) -> Vec<String> {
+        let (mut stream, scripts) = Stream::new(Level::Info).unwrap();
+        let mut lines = Lines::default();
+        let mut scripts = File::from(scripts);
+        for part in written.chunks(4096) {
+            scripts.write_all(part).unwrap();
+            assert_eq!(stream.read(&mut lines), Source::Open);
+        }
+        drop(scripts);
+        assert_eq!(stream.read(&mut lines), Source::Ended);
+        lines.take().into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn a_line_is_a_line_with_or_without_its_end() {
+        assert!(lines(b"").is_empty());
+        assert_eq!(lines(b"one\n\ntwo"), ["one", "", "two"]);
+        assert_eq!(lines("größe\tC:\\\n".as_bytes()), [r"größe\x09C:\\"]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let kept = "x".repeat(999);
+        assert_eq!(lines(format!("{kept}y\n").as_bytes()), [format!("{kept}y")]);
+        assert_eq!(lines(format!("{kept}yz\nnext\n").as_bytes()), [format!("{kept}y..."), "next".into()]);
+        assert_eq!(lines(format!("{kept}é\n").as_bytes()), [format!("{kept}...")]);
+        assert_eq!(lines(&vec![b'x'; 1_000_000]), [format!("{kept}x...")]);
+    }
+
+    #[test]
+    fn too_many_lines_are_counted() {
+        let lines = lines("line\n".repeat(100_000).as_bytes());
+        assert_eq!(lines.len(), 101);
+        assert_eq!(lines[99], "line");
+        assert_eq!(lines[100], "99900 more lines of output left out");
+    }
+}

@@ -1,0 +1,125 @@
+//! Why a script cannot be started, in the administrator's words.
+
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, Uid, faccessat};
+
+use crate::text::printable;
+
+/// What `error` of starting `path` means, and what helps.
+pub fn explain(path: &Path, error: Errno) -> String {
+    let reason = match error {
+        Errno::ENOENT => missing(path),
+        Errno::ENOTDIR => "part of its path is a file, not a directory: correct `script`".into(),
+        Errno::EACCES => denied(path),
+        Errno::EPERM => "not permitted: look for a security policy (AppArmor, SELinux) in the kernel's log".into(),
+        Errno::ENOEXEC => no_program(path),
+        Errno::ELOOP => "its interpreter is a script whose interpreter is a script, and so on; or its symbolic \
+                         links form a loop"
+            .into(),
+        Errno::ETXTBSY => "it is open for writing: write a new version beside it and rename it over the old one".into(),
+        Errno::EAGAIN => {
+            "too many processes: raise the limit (ulimit -u, systemd's TasksMax) or lower `concurrency`".into()
+        }
+        Errno::ENOMEM => "no memory for a new process".into(),
+        Errno::EMFILE | Errno::ENFILE => {
+            "too many open files: raise the limit (ulimit -Hn, systemd's LimitNOFILE) or lower `concurrency`".into()
+        }
+        _ => format!("{} ({error})", error.desc()),
+    };
+    let mut text = String::new();
+    printable(path.as_os_str().as_bytes(), &mut text);
+    format!("cannot start {text}: {reason}")
+}
+
+fn missing(path: &Path) -> String {
+    if fs::metadata(path).is_ok() {
+        return match interpreter(path) {
+            Some(line) if line.ends_with("\\x0d") => format!(
+                "its first line ends with a carriage return ({line}): save it with Unix line ends (sed -i 's/\\r$//')"
+            ),
+            Some(line) => {
+                format!("the interpreter in its first line ({line}) is missing: install it or correct the line")
+            }
+            None => "the program loader or a library that it needs is missing: is it built for this system?".into(),
+        };
+    }
+    if fs::symlink_metadata(path).is_ok() {
+        return "it is a symbolic link to a file that is gone".into();
+    }
+    match path.parent() {
+        Some(directory) if fs::metadata(directory).is_err() => "its directory is gone".into(),
+        _ => "it is gone: put it back or correct `script`".into(),
+    }
+}
+
+fn denied(path: &Path) -> String {
+    let user = Uid::effective();
+    if let Some(directory) = path.ancestors().skip(1).filter(|ancestor| !searchable(ancestor)).last() {
+        return format!("user id {user} may not enter the directory {}: chmod +x for it", directory.display());
+    }
+    let Ok(metadata) = fs::metadata(path) else {
+        return format!("user id {user} may not reach it");
+    };
+    if metadata.is_dir() {
+        return "it is a directory, not a program".into();
+    }
+    if !executable(&metadata) {
+        return "it is not executable: chmod +x".into();
+    }
+    if statvfs(path).is_ok_and(|fs| fs.flags().contains(FsFlags::ST_NOEXEC)) {
+        return "its file system is mounted noexec: move it".into();
+    }
+    if faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).is_err() {
+        let mode = metadata.permissions().mode() & 0o7777;
+        return format!("user id {user} may not execute it (mode {mode:o}): chmod or chown");
+    }
+    match interpreter(path) {
+        Some(line) => format!(
+            "permission denied, perhaps for the interpreter in its first line ({line}), perhaps by a \
+             security policy (AppArmor, SELinux): see the kernel's log"
+        ),
+        None => "permission denied, perhaps by a security policy (AppArmor, SELinux): see the kernel's log".into(),
+    }
+}
+
+fn no_program(path: &Path) -> String {
+    match first_line(path).as_deref() {
+        Some(b"") => "it is empty".into(),
+        Some(line) if line.starts_with(b"\x7fELF") => "it is built for another kind of machine".into(),
+        Some(line) if line.starts_with(b"\xef\xbb\xbf#!") => {
+            "it starts with a byte order mark: save it as UTF-8 without one".into()
+        }
+        _ => "it has no `#!` line: make #!/bin/sh (or its own interpreter) its first line".into(),
+    }
+}
+
+fn searchable(directory: &Path) -> bool {
+    let allowed = |directory| faccessat(AT_FDCWD, directory, AccessFlags::X_OK, AtFlags::AT_EACCESS);
+    directory.as_os_str().is_empty() || allowed(directory) != Err(Errno::EACCES)
+}
+
+fn executable(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o111 != 0
+}
+
+/// What stands after `#!`.
+fn interpreter(path: &Path) -> Option<String> {
+    let line = first_line(path)?;
+    let mut text = String::new();
+    printable(line.strip_prefix(b"#!")?.trim_ascii_start(), &mut text);
+    Some(text)
+}
+
+fn first_line(path: &Path) -> Option<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
+    start.split(|&byte| byte == b'\n').next().map(<[u8]>::to_vec)
+}

@@ -1,0 +1,197 @@
+//! What Rust cannot check: becoming a process of our own, starting a program, the status of its end, and
+//! descriptors that come in a message.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::unistd::{ForkResult, Pid, fork, setsid};
+
+/// Closes all descriptors but 0, 1 and 2: Kea opens sockets without close-on-exec, and its ports would stay
+/// taken for as long as we live.
+pub fn close_inherited() -> nix::Result<()> {
+    // SAFETY: nothing has been opened yet, so no object of ours owns any of them.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) }).map(drop)
+}
+
+/// No signal is ignored any more, which scripts would inherit, and all are blocked: none but KILL reaches us, and
+/// a write to a closed socket is an error and no SIGPIPE.
+pub fn own_signals() -> nix::Result<()> {
+    (1..=libc::SIGRTMAX()).for_each(heed);
+    SigSet::all().thread_set_mask()
+}
+
+/// Gives an ignored signal its default disposition. Not through libc, which refuses two that it uses itself, and
+/// some parents (coreutils' timeout) leave these ignored.
+fn heed(signal: c_int) {
+    /// Covers the kernel's `struct sigaction`, which begins with the handler and is the default if all is zero.
+    type Action = [usize; 8];
+    const MASK_BYTES: usize = 8;
+    let (default, mut action): (Action, Action) = ([0; 8], [0; 8]);
+    let none = ptr::null::<Action>();
+    // SAFETY: the kernel writes no more than its structure.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, MASK_BYTES) };
+    if action[0] == libc::SIG_IGN {
+        // SAFETY: the same for reading; no handler is involved.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, none, MASK_BYTES) };
+    }
+}
+
+/// Goes on as an orphan in a session of its own: no child of Kea, which takes the status of any child it
+/// finds, and out of reach of a terminal.
+pub fn detach() -> nix::Result<()> {
+    // SAFETY: there is no other thread yet, so the child can do whatever the parent could.
+    match unsafe { fork() }? {
+        // SAFETY: `_exit` only ends the process; what `exit` would flush or destroy is the child's.
+        ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+        ForkResult::Child => setsid().map(drop),
+    }
+}
+
+/// Takes the next message, one byte and one descriptor; `None` at the end.
+pub fn receive(socket: BorrowedFd) -> nix::Result<Option<(u8, Option<OwnedFd>)>> {
+    let mut byte = [0];
+    let mut iov = [IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut sent = None;
+    for control in message.cmsgs()? {
+        let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
+        // SAFETY: the kernel has just made them for us; nobody else knows their numbers.
+        sent = descriptors.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).next_back();
+    }
+    Ok((message.bytes > 0).then_some((byte[0], sent)))
+}
+
+/// A program with all that its start needs.
+pub struct Program<'a> {
+    pub path: &'a CStr,
+    pub arguments: &'a [CString],
+    pub environment: &'a [CString],
+    /// Standard input, output, error.
+    pub standard: [BorrowedFd<'a>; 3],
+    /// RLIMIT_NOFILE, soft and hard.
+    pub open_files: (u64, u64),
+}
+
+/// A started program. Its pid is its process group too, and stays its own until [`reap`].
+pub struct Child {
+    pub pid: Pid,
+    /// Readable when the program has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// How a program ended.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    Exit(i32),
+    Signal { number: i32, core_dumped: bool },
+}
+
+/// Starts a program as `posix_spawn` does: the child borrows our memory until it is another program, so that
+/// nothing is copied, and tells through it why it could not become that. `posix_spawn` itself cannot arrange
+/// for the child to die with us.
+///
+/// The child dies with the *thread* that calls this.
+pub fn spawn(program: &Program) -> nix::Result<Child> {
+    let arguments = pointers(program.arguments);
+    let environment = pointers(program.environment);
+    let mut start = Start {
+        parent: Pid::this().as_raw(),
+        path: program.path.as_ptr(),
+        arguments: arguments.as_ptr(),
+        environment: environment.as_ptr(),
+        standard: program.standard.map(|fd| fd.as_raw_fd()),
+        open_files: libc::rlimit { rlim_cur: program.open_files.0, rlim_max: program.open_files.1 },
+        no_signals: *SigSet::empty().as_ref(),
+        error: 0,
+    };
+    const STACK: usize = 64 * 1024 / size_of::<u128>();
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK);
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // The child shares our memory: a handler that ran in it would run on our data.
+    let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
+    // SAFETY: `become_program` fits the stack, of which we pass the upper end. VFORK keeps this thread here
+    // until the child is done with it, with `start`, and with all that `start` points to.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(STACK).cast();
+        libc::clone(become_program, top, flags, (&raw mut start).cast(), &raw mut pidfd)
+    };
+    let pid = Errno::result(pid);
+    mask.thread_set_mask()?;
+    let pid = Pid::from_raw(pid?);
+    // SAFETY: clone has succeeded, and so has made this descriptor for us.
+    let child = Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } };
+    // SAFETY: `start` is alive; the child, which has written to it, is not.
+    match unsafe { (&raw const start.error).read_volatile() } {
+        0 => Ok(child),
+        error => {
+            reap(&child)?;
+            Err(Errno::from_raw(error))
+        }
+    }
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+}
+
+/// What the child needs, prepared: it may not allocate.
+struct Start {
+    parent: libc::pid_t,
+    path: *const c_char,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+    standard: [RawFd; 3],
+    open_files: libc::rlimit,
+    no_signals: libc::sigset_t,
+    error: c_int,
+}
+
+extern "C" fn become_program(start: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes its `Start`, waits for us, and touches nothing of it meanwhile. These are plain
+    // system calls on our own process; none allocates or takes a lock.
+    unsafe {
+        let start = &mut *start.cast::<Start>();
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != start.parent {
+            libc::_exit(127);
+        }
+        let [input, output, error] = start.standard;
+        let ready = libc::setpgid(0, 0) == 0
+            && libc::dup2(input, 0) == 0
+            && libc::dup2(output, 1) == 1
+            && libc::dup2(error, 2) == 2
+            && libc::setrlimit(libc::RLIMIT_NOFILE, &raw const start.open_files) == 0
+            && libc::sigprocmask(libc::SIG_SETMASK, &raw const start.no_signals, ptr::null_mut()) == 0;
+        if ready {
+            libc::execve(start.path, start.arguments, start.environment);
+        }
+        start.error = Errno::last_raw();
+        libc::_exit(127)
+    }
+}
+
+/// Waits for the end of this very program and takes its status.
+pub fn reap(child: &Child) -> nix::Result<End> {
+    let id = child.pidfd.as_raw_fd() as libc::id_t;
+    // SAFETY: all zeros is a valid siginfo_t.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` outlives the call, which writes nothing else.
+    while let Err(error) = Errno::result(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED) }) {
+        if error != Errno::EINTR {
+            return Err(error);
+        }
+    }
+    // SAFETY: waitid has filled `info` in for a child that has ended.
+    let status = unsafe { info.si_status() };
+    match info.si_code {
+        libc::CLD_EXITED => Ok(End::Exit(status)),
+        code => Ok(End::Signal { number: status, core_dumped: code == libc::CLD_DUMPED }),
+    }
+}

@@ -1,0 +1,102 @@
+//! Bytes as text. What a client chose is hostile: no control character and no broken UTF-8 gets through.
+
+use std::fmt::Write;
+
+/// Appends `bytes` as they are if they are printable UTF-8; else with every other byte as `\xHH` and `\` as `\\`.
+pub fn printable(bytes: &[u8], out: &mut String) {
+    escape(bytes, out, |c| c.is_control());
+}
+
+/// The same for text of several lines: line feeds stay.
+pub fn printable_lines(bytes: &[u8], out: &mut String) {
+    escape(bytes, out, |c| c.is_control() && c != '\n');
+}
+
+fn escape(bytes: &[u8], out: &mut String, unprintable: fn(char) -> bool) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains(unprintable)
+    {
+        out.push_str(text);
+        return;
+    }
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                c if unprintable(c) => escape_bytes(c.encode_utf8(&mut [0; 4]).as_bytes(), out),
+                c => out.push(c),
+            }
+        }
+        escape_bytes(chunk.invalid(), out);
+    }
+}
+
+fn escape_bytes(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        let _ = write!(out, "\\x{byte:02x}");
+    }
+}
+
+/// `02:00:5e:10:00:01`, as Kea writes hardware addresses, client identifiers and DUIDs.
+pub fn colons(bytes: &[u8], out: &mut String) {
+    for (i, byte) in bytes.iter().enumerate() {
+        let _ = write!(out, "{}{byte:02x}", if i == 0 { "" } else { ":" });
+    }
+}
+
+/// `0x0102ff`; nothing but `0x` for no bytes.
+pub fn hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(2 + 2 * bytes.len());
+    out.push_str("0x");
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)] as char);
+        out.push(DIGITS[usize::from(byte & 15)] as char);
+    }
+}
+
+/// `0x0102FF`, and nothing at all for no bytes: what Kea's `Option::toHexString` gives.
+pub fn kea_hex(bytes: &[u8], out: &mut String) {
+    if !bytes.is_empty() {
+        out.push_str("0x");
+    }
+    for byte in bytes {
+        let _ = write!(out, "{byte:02X}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(write: fn(&[u8], &mut String), bytes: &[u8]) -> String {
+        let mut out = String::new();
+        write(bytes, &mut out);
+        out
+    }
+
+    #[test]
+    fn printable_text_is_left_alone() {
+        for text in ["", "MSFT 5.0", r#""a' $(touch /tmp/x) `id` ; | & \ %s"#, "größe 日本"] {
+            assert_eq!(with(printable, text.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped_and_stays_unambiguous() {
+        assert_eq!(with(printable, b"a\0b\\x00"), r"a\x00b\\x00");
+        assert_eq!(with(printable, b"line\r\n\x1b[31m"), r"line\x0d\x0a\x1b[31m");
+        assert_eq!(with(printable, b"\xff\xc3\xa9\xc3"), "\\xff\u{e9}\\xc3");
+        assert_eq!(with(printable, "\u{85}".as_bytes()), r"\xc2\x85");
+        assert_eq!(with(printable_lines, b"a\nb\0"), "a\nb\\x00");
+    }
+
+    #[test]
+    fn bytes_in_hex() {
+        assert_eq!(with(colons, &[2, 0xab, 0]), "02:ab:00");
+        assert_eq!(with(hex, &[1, 0xff]), "0x01ff");
+        assert_eq!(with(hex, &[]), "0x");
+        assert_eq!(with(kea_hex, &[1, 0xff]), "0x01FF");
+        assert_eq!(with(kea_hex, &[]), "");
+    }
+}

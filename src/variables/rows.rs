@@ -1,0 +1,259 @@
+//! The rows.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::value::{Of, Out, flag, number};
+use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
+use crate::facts::Facts;
+use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD};
+use crate::text::{colons, hex, kea_hex, printable};
+
+/// One variable of a `T`.
+pub struct Row<T> {
+    /// Without the group's prefix.
+    pub name: &'static str,
+    /// As the docs name it: `text`, `number`, `flag`, ...
+    pub kind: &'static str,
+    pub doc: &'static str,
+    /// Writes the value; false where the variable does not exist.
+    pub(super) value: fn(Of, &T, Out) -> bool,
+}
+
+const fn row<T>(name: &'static str, kind: &'static str, value: fn(Of, &T, Out) -> bool, doc: &'static str) -> Row<T> {
+    Row { name, kind, doc, value }
+}
+
+/// Of a DHCPv4 packet, besides its options.
+#[rustfmt::skip]
+pub const PACKET4: &[Row<Packet4>] = &[
+    row("TYPE", "text", |of, p, out| of.text(out, p.name),
+        "Message type, as in `DHCPDISCOVER` (RFC 2131)."),
+    row("INTERFACE", "text", |of, p, out| of.text(out, p.interface),
+        "Interface on which the packet came or will go."),
+    row("IFINDEX", "number", |_, p, out| number(out, p.ifindex),
+        "Its index."),
+    row("HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.hwaddr.bytes, colons),
+        "Hardware address of the client, as in `02:00:00:00:00:01`; empty if Kea knows none."),
+    row("HWADDR_TYPE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.htype),
+        "Its type (IANA's hardware types: 1 is Ethernet)."),
+    row("HWADDR_SOURCE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.source),
+        "How Kea came to know it (`HWADDR_SOURCE_*` in Kea's hwaddr.h)."),
+    row("CIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.ciaddr)),
+        "Client's address (RFC 2131)."),
+    row("SIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.siaddr)),
+        "Next server's address."),
+    row("YIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.yiaddr)),
+        "`Your` address: the one given to the client."),
+    row("GIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.giaddr)),
+        "Relay agent's address."),
+    row("RELAYED", "flag", |_, p, out| flag(out, p.relayed),
+        "Whether a relay agent forwarded it."),
+    row("RELAY_HOPS", "number", |_, p, out| number(out, p.hops),
+        "Number of relay agents passed."),
+    row("OPTION60", "text", |of, p, out| of.optional(out, p.vendor_class, printable),
+        "Vendor class identifier; absent if the option is absent or empty."),
+    row("RAI", "hex, upper case", |of, p, out| of.optional(out, p.rai, kea_hex),
+        "Relay agent information, option 82 (RFC 3046); empty if the option is empty."),
+    row("RAI_CIRCUIT_ID", "hex, upper case", |of, p, out| of.optional(out, p.circuit_id, kea_hex),
+        "Its sub-option 1; empty if that is empty."),
+    row("RAI_REMOTE_ID", "hex, upper case", |of, p, out| of.optional(out, p.remote_id, kea_hex),
+        "Its sub-option 2; empty if that is empty."),
+    row("CLIENT_ID", "bytes", |of, p, out| of.facts.option(p.options, CLIENT_ID4).map(|id| colons(id, out)).is_some(),
+        "Client identifier, option 61, as in `01:02:00:00:00:00:01`."),
+    row("TRANSACTION_ID", "number", |_, p, out| number(out, p.transaction_id),
+        "Transaction id, `xid` (RFC 2131)."),
+    row("CLASSES", "names", |of, p, out| of.names(out, p.classes),
+        "Client classes that Kea has put the packet in so far, one a line."),
+    row("LOCAL_ADDRESS", "address", |_, p, out| number(out, Ipv4Addr::from(p.local_address)),
+        "Address at the server's side."),
+    row("LOCAL_PORT", "number", |_, p, out| number(out, p.local_port),
+        "UDP port at the server's side; 0 where Kea does not say."),
+    row("REMOTE_ADDRESS", "address", |_, p, out| number(out, Ipv4Addr::from(p.remote_address)),
+        "Address at the other side: the client's or the relay agent's."),
+    row("REMOTE_PORT", "number", |_, p, out| number(out, p.remote_port),
+        "UDP port at the other side."),
+];
+
+/// Of a DHCPv6 packet, besides its options and relays.
+#[rustfmt::skip]
+pub const PACKET6: &[Row<Packet6>] = &[
+    row("TYPE", "text", |of, p, out| of.text(out, p.name),
+        "Message type, as in `SOLICIT` (RFC 8415)."),
+    row("INTERFACE", "text", |of, p, out| of.text(out, p.interface),
+        "Interface on which the packet came or will go."),
+    row("IFINDEX", "number", |_, p, out| number(out, p.ifindex),
+        "Its index."),
+    row("HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.hwaddr.bytes, colons),
+        "Hardware address of the client, as in `02:00:00:00:00:01`; empty if Kea knows none."),
+    row("HWADDR_TYPE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.htype),
+        "Its type (IANA's hardware types: 1 is Ethernet)."),
+    row("HWADDR_SOURCE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.source),
+        "How Kea came to know it (`HWADDR_SOURCE_*` in Kea's hwaddr.h)."),
+    row("LOCAL_ADDRESS", "address", |_, p, out| number(out, Ipv6Addr::from(p.local_address)),
+        "Address at the server's side."),
+    row("LOCAL_PORT", "number", |_, p, out| number(out, p.local_port),
+        "UDP port at the server's side; 0 where Kea does not say."),
+    row("REMOTE_ADDRESS", "address", |_, p, out| number(out, Ipv6Addr::from(p.remote_address)),
+        "Address at the other side: the client's link-local address, or the relay's nearest to the server."),
+    row("REMOTE_PORT", "number", |_, p, out| number(out, p.remote_port),
+        "UDP port at the other side."),
+    row("LABEL", "text", |of, p, out| of.text(out, p.label),
+        "Kea's short name of the packet, as in its log."),
+    row("TRANSACTION_ID", "number", |_, p, out| number(out, p.transaction_id),
+        "Transaction id (RFC 8415)."),
+    row("DUID", "bytes", |of, p, out| { colons(of.facts.option(p.options, CLIENT_ID6).unwrap_or_default(), out); true },
+        "The client's DUID, as in `00:03:00:01:02:00:00:00:00:01`; empty if the packet has none."),
+    row("CLASSES", "names", |of, p, out| of.names(out, p.classes),
+        "Client classes that Kea has put the packet in so far, one a line."),
+    row("RELAYS", "number", |of, p, out| number(out, of.facts.relays(p.relays).len()),
+        "Number of relays that the packet passed."),
+    row("DEBUG", "text, several lines", |of, p, out| of.debug(out, p.debug),
+        "Kea's own text of the packet; only with `debug`."),
+];
+
+/// Of one relay; 0 is the outermost, the one nearest to the server.
+#[rustfmt::skip]
+pub const RELAY: &[Row<Relay>] = &[
+    row("LINK_ADDRESS", "address", |_, r, out| number(out, Ipv6Addr::from(r.link_address)),
+        "Its link-address field (RFC 8415, 9)."),
+    row("PEER_ADDRESS", "address", |_, r, out| number(out, Ipv6Addr::from(r.peer_address)),
+        "Its peer-address field: of the innermost relay, the client's own address."),
+    row("HOPS", "number", |_, r, out| number(out, r.hops),
+        "Its hop-count field."),
+];
+
+/// Of the subnet; the first row has no name of its own.
+#[rustfmt::skip]
+pub const SUBNET: &[Row<Subnet>] = &[
+    row("", "prefix", |of, s, out| of.facts.bytes(s.prefix).is_none() || of.text(out, s.prefix) && number(out, format_args!("/{}", s.prefix_len)),
+        "The chosen subnet, as in `192.0.2.0/24`; this and all below are empty if Kea found none."),
+    row("_PREFIX", "address", |of, s, out| of.text(out, s.prefix),
+        "Its address."),
+    row("_PREFIXLEN", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.prefix_len),
+        "Its prefix length."),
+    row("_ID", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.id),
+        "Its id in Kea's configuration."),
+];
+
+/// Of a DHCPv4 lease.
+#[rustfmt::skip]
+pub const LEASE4: &[Row<Lease>] = &[
+    row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
+        "`V4`."),
+    row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
+        "`default`, `declined` or `expired-reclaimed`."),
+    row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
+        "Whether its valid lifetime is over."),
+    row("ADDRESS", "address", |_, l, out| number(out, keys::address(l)),
+        "The leased address."),
+    row("HWADDR", "hardware address", |of, l, out| of.or_empty(out, l.hwaddr.bytes, colons),
+        "Hardware address of the client; empty if Kea knows none."),
+    row("HOSTNAME", "text", |of, l, out| of.text(out, l.hostname),
+        "The client's name; empty if it has none."),
+    row("CLIENT_ID", "bytes", |of, l, out| of.or_empty(out, l.client, colons),
+        "The client's identifier; empty if it has none."),
+    row("CLIENT_LAST_TRANSMISSION", "seconds", |_, l, out| number(out, l.cltt),
+        "When the client last asked for it, in seconds since the epoch."),
+    row("VALID_LIFETIME", "seconds", |_, l, out| number(out, l.valid_lft),
+        "Valid lifetime, from then on."),
+    row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id),
+        "Id of its subnet in Kea's configuration."),
+    row("FQDN_FWD", "flag", |_, l, out| flag(out, l.fqdn_fwd),
+        "Whether Kea updates DNS, name to address."),
+    row("FQDN_REV", "flag", |_, l, out| flag(out, l.fqdn_rev),
+        "Whether Kea updates DNS, address to name."),
+    row("USER_CONTEXT", "JSON", |of, l, out| of.optional(out, l.user_context, printable),
+        "The lease's user context; absent if it has none."),
+    row("DEBUG", "text, several lines", |of, l, out| of.debug(out, l.debug),
+        "Kea's own text of the lease; only with `debug`."),
+];
+
+/// Of a DHCPv6 lease.
+#[rustfmt::skip]
+pub const LEASE6: &[Row<Lease>] = &[
+    row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
+        "`IA_NA`, `IA_TA` or `IA_PD`."),
+    row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
+        "`default`, `declined` or `expired-reclaimed`."),
+    row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
+        "Whether its valid lifetime is over."),
+    row("ADDRESS", "address", |_, l, out| number(out, keys::address(l)),
+        "The leased address, or the address of the delegated prefix."),
+    row("DELEGATED_PREFIX", "prefix", |_, l, out| l.kind == TYPE_PD && number(out, keys::address_or_prefix(l)),
+        "The delegated prefix, as in `2001:db8:1::/56`; only of an `IA_PD` lease."),
+    row("DELEGATED_PREFIXLEN", "number", |_, l, out| l.kind == TYPE_PD && number(out, l.prefix_len),
+        "Its length; only of an `IA_PD` lease."),
+    row("HWADDR", "hardware address", |of, l, out| of.or_empty(out, l.hwaddr.bytes, colons),
+        "Hardware address of the client; empty if Kea knows none."),
+    row("HOSTNAME", "text", |of, l, out| of.text(out, l.hostname),
+        "The client's name; empty if it has none."),
+    row("CLIENT_DUID", "bytes", |of, l, out| of.or_empty(out, l.client, colons),
+        "The client's DUID."),
+    row("CLIENT_LAST_TRANSMISSION", "seconds", |_, l, out| number(out, l.cltt),
+        "When the client last asked for it, in seconds since the epoch."),
+    row("VALID_LIFETIME", "seconds", |_, l, out| number(out, l.valid_lft),
+        "Valid lifetime, from then on."),
+    row("PREFERRED_LIFETIME", "seconds", |_, l, out| number(out, l.preferred_lft),
+        "Preferred lifetime, from then on."),
+    row("IAID", "number", |_, l, out| number(out, l.iaid),
+        "Identity association's id."),
+    row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id),
+        "Id of its subnet in Kea's configuration."),
+    row("FQDN_FWD", "flag", |_, l, out| flag(out, l.fqdn_fwd),
+        "Whether Kea updates DNS, name to address."),
+    row("FQDN_REV", "flag", |_, l, out| flag(out, l.fqdn_rev),
+        "Whether Kea updates DNS, address to name."),
+    row("USER_CONTEXT", "JSON", |of, l, out| of.optional(out, l.user_context, printable),
+        "The lease's user context; absent if it has none."),
+    row("DEBUG", "text, several lines", |of, l, out| of.debug(out, l.debug),
+        "Kea's own text of the lease; only with `debug`."),
+];
+
+/// At `ddns4_update` and `ddns6_update`.
+#[rustfmt::skip]
+pub const DDNS: &[Row<Ddns>] = &[
+    row("HOSTNAME", "text", |of, d, out| of.text(out, d.hostname),
+        "The client's full name as Kea has made it up."),
+    row("FWD_UPDATE", "flag", |_, d, out| flag(out, d.fwd_update),
+        "Whether Kea will update DNS, name to address."),
+    row("REV_UPDATE", "flag", |_, d, out| flag(out, d.rev_update),
+        "Whether Kea will update DNS, address to name."),
+];
+
+/// At `host4_identifier` and `host6_identifier`; the first row has no name of its own.
+#[rustfmt::skip]
+pub const HOST_IDENTIFIER: &[Row<HostIdentifier>] = &[
+    row("", "hex", |of, h, out| of.or_empty(out, h.value, hex),
+        "The identifier that another hook library has set; `0x` if none has."),
+    row("_TYPE", "text", |_, h, out| number(out, identifier_name(h.kind)),
+        "Its type: `hw-address`, `duid`, `circuit-id`, `client-id` or `flex-id`."),
+];
+
+/// At `lease4_select` and `lease6_select`.
+#[rustfmt::skip]
+pub const FAKE_ALLOCATION: &[Row<Facts>] = &[
+    row("FAKE_ALLOCATION", "flag", |_, facts, out| flag(out, facts.fake_allocation),
+        "1: only an offer, nothing is leased yet. 0: the lease is made."),
+];
+
+/// At `lease4_expire` and `lease6_expire`.
+#[rustfmt::skip]
+pub const REMOVE_LEASE: &[Row<Facts>] = &[
+    row("REMOVE_LEASE", "flag", |_, facts, out| flag(out, facts.remove_lease),
+        "Whether Kea will remove the lease from the database, rather than mark it as reclaimed."),
+];
+
+/// `Lease::typeToText`.
+fn type_name(kind: u8) -> &'static str {
+    ["IA_NA", "IA_TA", "IA_PD", "V4"].get(usize::from(kind)).copied().unwrap_or("UNKNOWN")
+}
+
+/// `Lease::basicStatesToText`.
+fn state_name(state: u32) -> &'static str {
+    ["default", "declined", "expired-reclaimed"].get(state as usize).copied().unwrap_or("unknown")
+}
+
+/// `Host::getIdentifierName`.
+fn identifier_name(kind: u32) -> &'static str {
+    ["hw-address", "duid", "circuit-id", "client-id", "flex-id"].get(kind as usize).copied().unwrap_or("unknown")
+}

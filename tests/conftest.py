@@ -1,0 +1,42 @@
+"""Fixtures: each test has a wire, a server and a script of its own."""
+
+import os
+
+import pytest
+
+from rig.kea import Kea
+from rig.net import Link
+from rig.recorder import Recorder
+
+LOG_TAIL = 6000
+
+
+@pytest.fixture
+def link():
+    """A wire with 192.0.2.0/24 and 2001:db8::/64 on it."""
+    with Link() as link:
+        yield link
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """A script that records its calls."""
+    return Recorder(tmp_path)
+
+
+def pytest_configure():
+    if "INSIDE_TEST_NAMESPACES" not in os.environ:
+        pytest.exit("start the tests with tests/run: they need namespaces of their own")
+
+
+def pytest_runtest_setup():
+    Kea.recent = [kea for kea in Kea.recent if kea.alive()]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """A failed test shows the end of its servers' logs."""
+    report = (yield).get_result()
+    if report.failed:
+        for kea in Kea.recent:
+            report.sections.append((f"end of the log of {kea.name}", kea.log()[-LOG_TAIL:]))

@@ -1,0 +1,1 @@
+"""What the tests stand on: a wire, a real Kea, clients, and scripts that remember."""
