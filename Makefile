@@ -2,31 +2,68 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-KEA_HOOKS ?= /usr/lib/$(shell uname -m)-linux-gnu/kea/hooks
+KEA_HOOKS ?= /usr/lib/$(shell $(CXX) -print-multiarch)/kea/hooks
+DOC ?= $(PREFIX)/share/doc/kea-hook-runscript
 
+CARGO_TARGET_DIR ?= target
+RELEASE := $(CARGO_TARGET_DIR)/release
 LIBRARY := build/kea-hook-runscript.so
 RUNNER := build/kea-runscript
-CARGO_TARGET_DIR ?= target
-STATICLIB := $(CARGO_TARGET_DIR)/release/libkea_hook_runscript.a
 
 Q := $(if $(V),,@)
 
 .PHONY: help
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Install what building, demo and tests need (Debian packages, as root)
+setup: ## Install the Debian packages that the rest needs, if any is missing (as root)
 	$(Q)tests/setup
 
 .PHONY: build
 build: setup ## Build build/kea-hook-runscript.so and build/kea-runscript
 	$(Q)cargo build --release --locked --features shim
 	$(Q)mkdir -p build
-	$(Q)cp $(CARGO_TARGET_DIR)/release/kea-runscript $(RUNNER).new && mv $(RUNNER).new $(RUNNER)
+	$(Q)cp $(RELEASE)/kea-runscript $(RUNNER).new && mv $(RUNNER).new $(RUNNER)
 	$(Q)$(CXX) -shared -o $(LIBRARY).new $(LINK) && mv $(LIBRARY).new $(LIBRARY)
 
-# A cdylib would hide the shim's symbols. Kea's own symbols come from the server that loads us, so none of its
-# libraries is named here; nodelete keeps us mapped over a reload.
-LINK = -Wl,--version-script=cpp-shim/exports.map -Wl,--whole-archive $(STATICLIB) -Wl,--no-whole-archive \
-       -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -s -lpthread -ldl -lm
+# A cdylib would hide the shim's symbols. Kea's own come from the server that loads us, so none of its libraries is
+# named here. nodelete keeps us mapped over a reload, which carries what is unfinished from one load to the next.
+LINK = -Wl,--version-script=cpp-shim/exports.map \
+       -Wl,--whole-archive $(RELEASE)/libkea_hook_runscript.a -Wl,--no-whole-archive \
+       -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -lpthread -ldl -lm
+
+.PHONY: demo
+demo: build ## Show the events of a real client at a real Kea
+	$(Q)examples/demo
+
+.PHONY: check
+check: lint unit build ## Run everything that CI runs
+	$(Q)tests/run $(PYTEST)
+
+.PHONY: lint
+lint: setup ## Check format and lints of Rust, C++ and sh
+	$(Q)cargo fmt --check
+	$(Q)cargo clippy --locked --all-targets -- -D warnings
+	$(Q)clang-format --dry-run -Werror $(shell git ls-files 'cpp-shim/*.cc' 'cpp-shim/*.h')
+	$(Q)shellcheck $(shell git grep -lE '^#! ?/bin/(ba)?sh')
+
+.PHONY: unit
+unit: setup ## Run the tests that need no Kea
+	$(Q)cargo test --locked
+
+.PHONY: docs
+docs: setup ## Write docs/ anew from the tables in the code
+	$(Q)UPDATE_DOCS=1 cargo test --locked --lib reference
+
+.PHONY: install
+install: ## Install what `make build` has built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
+	$(Q)install -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
+	$(Q)install -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
+	$(Q)install -d $(DESTDIR)$(DOC)
+	$(Q)cp -r README.md CHANGELOG.md LICENSE docs examples $(DESTDIR)$(DOC)
+	@echo 'In kea-dhcp4.conf and kea-dhcp6.conf: "library": "$(KEA_HOOKS)/kea-hook-runscript.so"'
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(Q)rm -rf build $(CARGO_TARGET_DIR)

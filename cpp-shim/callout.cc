@@ -30,8 +30,8 @@ CalloutHandle::CalloutNextStep kea_step(Step step) {
     }
 }
 
-/// A parked packet's library counts on being asked for it again, so only a drop overrides that.
-int severity(CalloutHandle::CalloutNextStep step) {
+/// The library that has parked a packet will want to let it go on, so only a drop overrides that.
+int rank(CalloutHandle::CalloutNextStep step) {
     switch (step) {
     case CalloutHandle::NEXT_STEP_DROP:
         return 3;
@@ -47,29 +47,34 @@ int severity(CalloutHandle::CalloutNextStep step) {
 /// Another library may have set the status before us: it is never made milder.
 void apply(Step step, CalloutHandle& handle) {
     const CalloutHandle::CalloutNextStep ours = kea_step(step);
-    if (severity(ours) > severity(handle.getStatus())) {
+    if (rank(ours) > rank(handle.getStatus())) {
         handle.setStatus(ours);
     }
 }
 
+void forward(CalloutHandle& handle, const char* hook_point, Collect collect) {
+    if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        return;
+    }
+    FactsBuilder& facts = FactsBuilder::fresh();
+    // A script that refuses strangers must not be evaded by a packet that we fail to read: it gets what there is.
+    guarded(hook_point, [&] {
+        collect(handle, facts);
+        return 0;
+    });
+    apply(event(hook_point, facts.facts()), handle);
+}
+
 } // namespace
 
-int forward(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept {
+int callout(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept {
     const Stopwatch stopwatch;
-    return guarded(hook_point, [&] {
-        if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
-            return 0;
-        }
-        FactsBuilder& facts = FactsBuilder::fresh();
-        // A script that refuses strangers must not be evaded by a packet that we fail to read: it gets what
-        // there is.
-        const int collected = guarded(hook_point, [&] {
-            collect(handle, facts);
-            return 0;
-        });
-        apply(event(hook_point, facts.facts()), handle);
-        return collected;
+    guarded(hook_point, [&] {
+        forward(handle, hook_point, collect);
+        return 0;
     });
+    // Kea would only log the failure once more.
+    return 0;
 }
 
 } // namespace runscript

@@ -22,7 +22,7 @@ T argument(const CalloutHandle& handle, const char* name) {
 /// Takes from a hook point's arguments what a script shall know.
 using Collect = void (*)(const CalloutHandle& handle, FactsBuilder& facts);
 
-/// All that a callout does: facts to Rust, its step to Kea. Returns what the callout returns.
-int forward(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept;
+/// All that a callout does: hands the facts to Rust and the step that comes back to Kea.
+int callout(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept;
 
 } // namespace runscript

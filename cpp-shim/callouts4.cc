@@ -1,5 +1,4 @@
-// DHCPv4's hook points, in the order in which a packet meets them: which of Kea's arguments become which
-// facts.
+// DHCPv4's hook points, in the order in which a packet meets them: which of Kea's arguments become which facts.
 
 #include "callout.h"
 
@@ -10,26 +9,26 @@ using isc::dhcp::Pkt4Ptr;
 using namespace runscript;
 
 EXPORT int buffer4_receive(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.unparsed_query(argument<Pkt4Ptr>(handle, "query4"));
     });
 }
 
 EXPORT int pkt4_receive(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
     });
 }
 
 EXPORT int subnet4_select(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
     });
 }
 
 EXPORT int host4_identifier(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.host_identifier(argument<Host::IdentifierType>(handle, "id_type"),
                               argument<std::vector<uint8_t>>(handle, "id_value"));
@@ -37,7 +36,7 @@ EXPORT int host4_identifier(CalloutHandle& handle) {
 }
 
 EXPORT int ddns4_update(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.response(argument<Pkt4Ptr>(handle, "response4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
@@ -47,7 +46,7 @@ EXPORT int ddns4_update(CalloutHandle& handle) {
 }
 
 EXPORT int lease4_select(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
         facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
@@ -56,7 +55,7 @@ EXPORT int lease4_select(CalloutHandle& handle) {
 }
 
 EXPORT int lease4_renew(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
@@ -64,21 +63,21 @@ EXPORT int lease4_renew(CalloutHandle& handle) {
 }
 
 EXPORT int lease4_release(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
     });
 }
 
 EXPORT int lease4_decline(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
     });
 }
 
 EXPORT int leases4_committed(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.committed(argument<Lease4CollectionPtr>(handle, "leases4"));
         facts.deleted(argument<Lease4CollectionPtr>(handle, "deleted_leases4"));
@@ -86,27 +85,27 @@ EXPORT int leases4_committed(CalloutHandle& handle) {
 }
 
 EXPORT int pkt4_send(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.response(argument<Pkt4Ptr>(handle, "response4"));
     });
 }
 
 EXPORT int buffer4_send(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.response(argument<Pkt4Ptr>(handle, "response4"));
     });
 }
 
 EXPORT int lease4_expire(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
         facts.remove_lease(argument<bool>(handle, "remove_lease"));
     });
 }
 
 EXPORT int lease4_recover(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
     });
 }

@@ -1,5 +1,4 @@
-// DHCPv6's hook points, in the order in which a packet meets them: which of Kea's arguments become which
-// facts.
+// DHCPv6's hook points, in the order in which a packet meets them: which of Kea's arguments become which facts.
 
 #include "callout.h"
 
@@ -10,26 +9,26 @@ using isc::dhcp::Pkt6Ptr;
 using namespace runscript;
 
 EXPORT int buffer6_receive(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.unparsed_query(argument<Pkt6Ptr>(handle, "query6"));
     });
 }
 
 EXPORT int pkt6_receive(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
     });
 }
 
 EXPORT int subnet6_select(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.subnet(argument<Subnet6Argument>(handle, "subnet6"));
     });
 }
 
 EXPORT int host6_identifier(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.host_identifier(argument<Host::IdentifierType>(handle, "id_type"),
                               argument<std::vector<uint8_t>>(handle, "id_value"));
@@ -37,7 +36,7 @@ EXPORT int host6_identifier(CalloutHandle& handle) {
 }
 
 EXPORT int lease6_select(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.subnet(argument<Subnet6Argument>(handle, "subnet6"));
         facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
@@ -46,35 +45,35 @@ EXPORT int lease6_select(CalloutHandle& handle) {
 }
 
 EXPORT int lease6_renew(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
     });
 }
 
 EXPORT int lease6_rebind(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
     });
 }
 
 EXPORT int lease6_release(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
     });
 }
 
 EXPORT int lease6_decline(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
     });
 }
 
 EXPORT int ddns6_update(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.response(argument<Pkt6Ptr>(handle, "response6"));
         facts.subnet(argument<Subnet6Argument>(handle, "subnet6"));
@@ -84,7 +83,7 @@ EXPORT int ddns6_update(CalloutHandle& handle) {
 }
 
 EXPORT int leases6_committed(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.committed(argument<Lease6CollectionPtr>(handle, "leases6"));
         facts.deleted(argument<Lease6CollectionPtr>(handle, "deleted_leases6"));
@@ -92,27 +91,27 @@ EXPORT int leases6_committed(CalloutHandle& handle) {
 }
 
 EXPORT int pkt6_send(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.response(argument<Pkt6Ptr>(handle, "response6"));
     });
 }
 
 EXPORT int buffer6_send(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.response(argument<Pkt6Ptr>(handle, "response6"));
     });
 }
 
 EXPORT int lease6_expire(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
         facts.remove_lease(argument<bool>(handle, "remove_lease"));
     });
 }
 
 EXPORT int lease6_recover(CalloutHandle& handle) {
-    return forward(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.lease(argument<Lease6Ptr>(handle, "lease6"));
     });
 }

@@ -20,9 +20,9 @@ namespace runscript {
 constexpr uint32_t NO_SPAN = UINT32_MAX;
 constexpr Span NO_FACT{NO_SPAN, 0};
 
-/// Turns Kea's objects into an event's facts. What is missing, null or throws becomes an absent fact here, so
-/// that a callout need not ask. Kea's objects are only read: an option that a hook *gets* from a packet is
-/// replaced by a copy there, so options are taken from the packet's own list.
+/// Turns Kea's objects into an event's facts. What is null, or throws at what a client has sent, becomes an absent fact
+/// here, so that a callout need not ask. Kea's objects are only read, which takes care: a packet replaces an option
+/// that a hook *gets* from it by a copy, so options are taken from the packet's own list.
 class FactsBuilder {
   public:
     /// This thread's builder, emptied. Its arrays keep their memory from event to event.

@@ -6,8 +6,8 @@
 
 namespace runscript {
 
-/// Runs `body` for Kea and returns its result. Whatever it throws ends here, as a line in the log and a 1:
-/// Kea drops the packet, or worse, when an exception leaves a library.
+/// Runs `body` for Kea and returns its result. Whatever it throws ends here, as a line in the log and a 1: when an
+/// exception leaves a library, Kea loses the packet.
 template <typename Body>
 int guarded(const char* where, Body body) noexcept {
     try {

@@ -20,8 +20,7 @@ bool contains(const Names& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// A process knows the hook points of all libraries that it has loaded, so only the server's own tell which
-/// it is. Empty for a server that Rust has to refuse.
+/// Each server knows the other's hook points too, but for this one. Empty for a server that Rust has to refuse.
 std::string server_name(const Names& known_hook_points) {
     if (contains(known_hook_points, "dhcp4_srv_configured")) {
         return "kea-dhcp4";
@@ -42,8 +41,8 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     return server;
 }
 
-/// Kea has registered every function of ours that bears the name of a hook point: it makes ready the
-/// arguments and calls us at each, so those that nobody wants go.
+/// Kea has registered every function of ours that bears the name of a hook point. Those that nobody wants go, and Kea
+/// does not even make ready the arguments there.
 void keep_only(const rust::Vec<rust::String>& wanted, const Names& known_hook_points, LibraryHandle& handle) {
     const Names kept(wanted.begin(), wanted.end());
     for (const rust::String& ours : hook_point_names()) {

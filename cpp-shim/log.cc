@@ -6,6 +6,8 @@
 #include <log/logger.h>
 #include <log/message_initializer.h>
 
+#include <atomic>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -43,9 +45,8 @@ Logger& logger = *new Logger("runscript");
 Logger::Formatter open(Severity severity, const char* id) {
     switch (severity) {
     case Severity::Debug:
-        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC)
-                   ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id)
-                   : Logger::Formatter();
+        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC) ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id)
+                                                                   : Logger::Formatter();
     case Severity::Info:
         return logger.isInfoEnabled() ? logger.info(id) : Logger::Formatter();
     case Severity::Warn:
@@ -53,6 +54,11 @@ Logger::Formatter open(Severity severity, const char* id) {
     default:
         return logger.isErrorEnabled() ? logger.error(id) : Logger::Formatter();
     }
+}
+
+int64_t seconds() {
+    using namespace std::chrono;
+    return duration_cast<std::chrono::seconds>(steady_clock::now().time_since_epoch()).count();
 }
 
 } // namespace
@@ -69,8 +75,21 @@ void log(const Message& message) noexcept {
 }
 
 void log_failure(const char* where, const char* what) noexcept {
+    // Clients can repeat what we failed at as fast as they like.
+    static std::atomic<int64_t> quiet_until{0};
+    static std::atomic<uint64_t> unlogged{0};
     try {
-        open(Severity::Error, "RUNSCRIPT_SHIM_FAILED").arg(std::string(where)).arg(std::string(what));
+        const int64_t now = seconds();
+        int64_t until = quiet_until;
+        if (now < until || !quiet_until.compare_exchange_strong(until, now + 60)) {
+            ++unlogged;
+            return;
+        }
+        std::string text = what;
+        if (const uint64_t more = unlogged.exchange(0)) {
+            text += " (and " + std::to_string(more) + " more failures before)";
+        }
+        open(Severity::Error, "RUNSCRIPT_SHIM_FAILED").arg(std::string(where)).arg(text);
     } catch (...) {
     }
 }

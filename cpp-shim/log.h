@@ -7,7 +7,7 @@ namespace runscript {
 /// Writes a message of messages.rs to Kea's log, logger `runscript`. Callable from any thread.
 void log(const Message& message) noexcept;
 
-/// Logs a failure of the shim itself: where, and what it was.
+/// Logs a failure of the shim itself: where, and what it was. One line a minute, with the number of the others.
 void log_failure(const char* where, const char* what) noexcept;
 
 } // namespace runscript

@@ -4,10 +4,11 @@
 
 #include <boost/make_shared.hpp>
 
+#include <algorithm>
+
 namespace runscript {
 namespace {
 
-using isc::dhcp::Option;
 using isc::dhcp::OptionCollection;
 using isc::dhcp::OptionPtr;
 using isc::dhcp::Pkt;
@@ -27,8 +28,8 @@ OptionPtr option(const OptionCollection& options, uint16_t code) {
     return found == options.end() ? OptionPtr() : found->second;
 }
 
-/// Within a callout a packet replaces each option that somebody gets by a copy, even when Kea's own code gets
-/// it on our behalf. Not while one of these lives.
+/// Within a callout a packet replaces each option that somebody gets by a copy, even when Kea's own code gets it on our
+/// behalf. Not while one of these lives.
 class WithoutCopies {
   public:
     explicit WithoutCopies(Pkt& packet) : packet_(packet), was_(packet.isCopyRetrievedOptions()) {
@@ -173,8 +174,7 @@ void FactsBuilder::add_packet(std::vector<Packet6>& list, Pkt6& packet, bool und
     list.push_back(fact);
 }
 
-/// Kea looks for it in whatever the client and the relays have sent, and throws at what it cannot make one
-/// of.
+/// Kea looks for it in whatever the client and the relays have sent, and throws at what is too short or too long.
 HwAddr FactsBuilder::hwaddr(Pkt6& packet) {
     isc::dhcp::HWAddrPtr found;
     try {
@@ -221,8 +221,8 @@ void FactsBuilder::options_at(uint8_t depth, const OptionCollection& all) {
     }
 }
 
-/// What follows the option's header on the wire. Unchecked, because Kea joins options that are longer than
-/// 255 bytes and splits them only for the wire.
+/// What follows the option's header on the wire. Packed without Kea's check of the length: it joins the parts of an
+/// option that is longer than 255 bytes, and takes it apart again only for the wire.
 Span FactsBuilder::data(const OptionPtr& option) {
     if (!option) {
         return NO_FACT;
@@ -233,7 +233,7 @@ Span FactsBuilder::data(const OptionPtr& option) {
     } catch (const std::exception&) {
         return add(option->getData());
     }
-    const size_t header = option->getHeaderLen();
+    const size_t header = std::min<size_t>(option->getHeaderLen(), packed_.getLength());
     return add(data_of(packed_) + header, packed_.getLength() - header);
 }
 

@@ -1,5 +1,6 @@
-// The command `runscript-status`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager
-// of statistics when somebody asks for them: exact then, and without its lock in every event.
+// The command `runscript-status`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager of
+// statistics when somebody asks for them: exact then, and without its lock in every event. Hence `statistic-reset` does
+// not last: they start at 0 with each load of the library.
 
 #include "versions.h"
 
@@ -30,9 +31,10 @@ void publish(const std::string& name, int64_t value) {
     }
 }
 
-/// Kea's own answer to one of its commands, after ours are up to date. An exception becomes what Kea would
-/// answer.
 using Handler = ConstElementPtr (*)(const std::string& name, const ConstElementPtr& parameters);
+
+/// Answers one of Kea's own commands with Kea's own function, once ours are up to date. At an exception Kea would
+/// answer just so.
 int answer_with(Handler handler, CalloutHandle& handle, const char* name) {
     guarded(name, [] {
         publish_statistics();
@@ -45,21 +47,19 @@ int answer_with(Handler handler, CalloutHandle& handle, const char* name) {
         isc::config::parseCommand(parameters, command);
         answer = handler(name, parameters);
     } catch (const std::exception& error) {
-        answer = createAnswer(CONTROL_RESULT_ERROR,
-                              std::string("Error during command processing: ") + error.what());
+        answer = createAnswer(CONTROL_RESULT_ERROR, std::string("Error during command processing: ") + error.what());
     }
     handle.setArgument("response", answer);
     return 0;
 }
 
 int statistic_get(CalloutHandle& handle) {
-    return guarded(__func__,
-                   [&] { return answer_with(StatsMgr::statisticGetHandler, handle, "statistic-get"); });
+    return guarded(__func__, [&] { return answer_with(StatsMgr::statisticGetHandler, handle, "statistic-get"); });
 }
 
 int statistic_get_all(CalloutHandle& handle) {
-    return guarded(
-        __func__, [&] { return answer_with(StatsMgr::statisticGetAllHandler, handle, "statistic-get-all"); });
+    return guarded(__func__,
+                   [&] { return answer_with(StatsMgr::statisticGetAllHandler, handle, "statistic-get-all"); });
 }
 
 int runscript_status(CalloutHandle& handle) {

@@ -114,4 +114,28 @@ mod tests {
              \"vars\":{\"KEA_QUERY4_TYPE\":\"DHCPDISCOVER\"}}\n"
         );
     }
+
+    /// The examples of docs/lines.md, by what they are.
+    fn documented(kind: &str) -> Vec<String> {
+        let fence = format!("```json {kind}\n");
+        let page = include_str!("../docs/lines.md");
+        page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(String::from).collect()
+    }
+
+    fn comes_back<T: Serialize + serde::de::DeserializeOwned>(kind: &str) {
+        let examples = documented(kind);
+        assert!(!examples.is_empty());
+        for example in examples {
+            let ours: T = serde_json::from_str(&example).unwrap();
+            let again: serde_json::Value = serde_json::to_value(&ours).unwrap();
+            assert_eq!(again, serde_json::from_str::<serde_json::Value>(&example).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_documented_lines_are_the_real_ones() {
+        comes_back::<Hello>("hello");
+        comes_back::<Event>("event");
+        comes_back::<crate::verdict::Answer>("answer");
+    }
 }

@@ -203,3 +203,21 @@ fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_event() {
+        assert_eq!(guarded("here", 7, || panic!("oh")), 7);
+    }
+
+    #[test]
+    fn every_statistic_is_documented() {
+        let page = include_str!("../docs/operation.md");
+        for name in statistic_names() {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! Unsafe code stands in the glue of [`bridge`], in `log` (the call of Kea's logger), in `handler::process` (the path
 //! of this library) and in `runner::sys` (making a process), nowhere else.
 #![deny(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used)]
 
 #[allow(unsafe_code)]
 pub mod bridge;

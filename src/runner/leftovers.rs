@@ -41,7 +41,7 @@ impl Leftovers {
             thread::Builder::new().name("leftovers".into()).spawn(move || leftovers.read_all())?;
             state.reader = true;
         }
-        state.arrived.push(stream.left_behind());
+        state.arrived.push(stream);
         self.arrival.write(1)?;
         Ok(())
     }

@@ -71,8 +71,9 @@ impl Stream {
         Ok((Stream { pipe: File::from(ours), level, prefix: "", line: Vec::new(), cut: false }, scripts))
     }
 
-    /// The stream of a script that has ended, written to by what it has left behind.
-    pub fn left_behind(self) -> Stream {
+    /// The stream of a script that has ended; what comes now is from what it has left running.
+    pub fn left_behind(mut self, lines: &mut Lines) -> Stream {
+        self.end_of_stream(lines);
         Stream { prefix: "left running: ", ..self }
     }
 
@@ -161,7 +162,8 @@ mod tests {
             assert_eq!(stream.read(&mut lines), Source::Open);
         }
         drop(scripts);
-        assert_eq!(stream.read(&mut lines), Source::Ended);
+        // A test beside us may be starting a script, which holds a copy for a moment.
+        while stream.read(&mut lines) == Source::Open {}
         lines.take().into_iter().map(|line| line.text).collect()
     }
 

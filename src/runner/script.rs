@@ -86,7 +86,7 @@ impl Script {
         let run = self.start(event, lines)?;
         let (ended, leftovers) = run.watch(deadline, lines);
         for stream in leftovers {
-            if let Err(error) = self.leftovers.keep(stream) {
+            if let Err(error) = self.leftovers.keep(stream.left_behind(lines)) {
                 lines.push(Level::Warn, format!("cannot read on what was left running: {error}"));
             }
         }

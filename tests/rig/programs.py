@@ -1,0 +1,14 @@
+"""Scripts in C, for what a shell would be too slow to do thousands of times; the sources are in tests/programs."""
+
+import subprocess
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parents[1] / "programs"
+
+
+def compiled(name, directory):
+    """Compiles tests/programs/<name>.c; returns the program's path."""
+    program = Path(directory) / name
+    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-o", program,
+                    SOURCES / f"{name}.c"], check=True)
+    return program
