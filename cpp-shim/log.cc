@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,16 +30,17 @@ struct Dictionary {
             pointers.push_back(text.c_str());
         }
         pointers.push_back(nullptr);
-        new MessageInitializer(pointers.data());
+        initializer.emplace(pointers.data());
     }
 
     std::vector<std::string> texts;
     std::vector<const char*> pointers;
+    std::optional<MessageInitializer> initializer;
 };
 
 // Never destroyed: the library stays in memory as long as the process (`-z nodelete`), and Kea may still call
 // `unload` while the process takes down its own static objects.
-const Dictionary& dictionary = *new Dictionary;
+[[gnu::used]] const Dictionary& dictionary = *new Dictionary;
 Logger& logger = *new Logger("runscript");
 
 /// Null where the logger's configuration hides this severity.

@@ -54,7 +54,10 @@ struct Shared {
 struct State {
     turns: Turns<Queued>,
     last_seq: Seq,
+    /// Free lanes, of this generation only.
     idle: Vec<Lane>,
+    /// Counts the runners: their lanes bear its number.
+    generation: u64,
     /// Lanes for waiting events whose turn has come; their threads are about to take them.
     granted: HashMap<Seq, Lane>,
     /// What the courier shall take on.
@@ -226,7 +229,10 @@ impl Shared {
                 Err(Failed::Gone(error)) => {
                     let mut state = self.lock();
                     state.turns.give_back(seq, Queued::Waiting);
-                    state.parcels.push(Parcel::Lost(error.to_string()));
+                    if lane.generation == state.generation {
+                        state.idle.clear();
+                    }
+                    state.parcels.push(Parcel::Broken { lane, reason: error.to_string() });
                     drop(state);
                     self.wake_courier();
                 }
@@ -258,7 +264,8 @@ impl Shared {
     fn done(&self, seq: Seq, lane: Option<Lane>) {
         let mut state = self.lock();
         state.turns.done(seq);
-        state.idle.extend(lane);
+        let generation = state.generation;
+        state.idle.extend(lane.filter(|lane| lane.generation == generation));
         self.assign(&mut state);
     }
 }
@@ -267,6 +274,12 @@ impl State {
     fn new_seq(&mut self) -> Seq {
         self.last_seq += 1;
         self.last_seq
+    }
+
+    /// No lane of the present runner is worth anything any more.
+    fn forget_lanes(&mut self) {
+        self.generation += 1;
+        self.idle.clear();
     }
 
     /// Queues an event that Kea does not wait for.

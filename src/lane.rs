@@ -15,6 +15,8 @@ const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 const KEEP: usize = 64 * 1024;
 
 pub struct Lane {
+    /// Which of its owner's runners it leads to.
+    pub generation: u64,
     stream: UnixStream,
     out: Vec<u8>,
     sent: usize,
@@ -32,7 +34,12 @@ pub enum Failed {
 impl Lane {
     pub fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Lane { stream, out: Vec::new(), sent: 0, input: Vec::new() })
+        Ok(Lane { generation: 0, stream, out: Vec::new(), sent: 0, input: Vec::new() })
+    }
+
+    /// The same lane, as one of this generation.
+    pub fn of(self, generation: u64) -> Self {
+        Lane { generation, ..self }
     }
 
     /// Makes `line` what is to be sent next.

@@ -13,6 +13,7 @@ pub mod bridge;
 pub mod config;
 pub mod event;
 mod facts;
+mod guard;
 mod handler;
 mod hook;
 pub mod hook_points;

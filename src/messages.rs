@@ -45,7 +45,7 @@ messages! {
         "Shown at debug level only."
     HANDLER_FAILED Error "%1: the runner cannot be started: %2"
         "Events wait, and the runner is started again and again, at growing intervals up to ten seconds. At start-up and with `required` on, Kea does not start."
-    HANDLER_LOST Error "%1: the runner is gone: %2; it is started again, and the %3 events it was working on are handled again"
+    HANDLER_LOST Error "%1: the runner is gone: %2; it is started again, and what it was working on is handled again"
         "Something killed the runner (the kernel for want of memory, or an administrator). Scripts that it was running have been killed with it."
     EVENT_FAILED Error "%1 at %2: %3; Kea goes on with: %4"
         "A script gave no verdict: it could not be started, ended by a signal, or did not end in time. `on-failure` says how Kea goes on. The text has the remedy."
@@ -63,6 +63,8 @@ messages! {
         "After a reload: new events of the same clients and leases wait for these."
     REPEATED Warn "%1 was logged %2 more times in the last minute"
         "A failure that repeats is logged once a minute, with its count."
+    SHIM_FAILED Error "%1: %2"
+        "Kea's own code threw an exception while the library read a packet for a hook point; the script is told what could be read. Please report it. Logged once a minute."
     PANIC Error "a defect of this library at %1: %2; the event is given up"
         "Please report it."
 }

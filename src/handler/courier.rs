@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags};
 use super::legacy::Heritage;
 use super::process::Runner;
 use super::{ATTEMPTS, Shared, Task};
+use crate::guard::guarded;
 use crate::lane::{Lane, wait_for};
 use crate::log::{log, log_repeating};
 use crate::messages;
@@ -32,8 +33,11 @@ pub enum Parcel {
         task: Task,
         lane: Lane,
     },
-    /// A lane has broken: the runner is gone, for this reason.
-    Lost(String),
+    /// A lane has broken, for this reason; its event has been given back.
+    Broken {
+        lane: Lane,
+        reason: String,
+    },
 }
 
 /// An event on a lane.
@@ -69,16 +73,21 @@ impl Courier {
 
     /// Works until `stopping`, and returns with all that is unfinished.
     pub fn run(mut self) -> Self {
-        loop {
-            if self.unpack() {
-                return self;
-            }
-            self.restart_if_due();
-            self.advance();
-            if let Err(error) = self.sleep() {
-                self.runner_is_lost(&error.to_string());
-            }
+        while guarded("courier", true, || self.round()) {}
+        self
+    }
+
+    /// Does what is to be done now, and sleeps until there is more; false when it is time to stop.
+    fn round(&mut self) -> bool {
+        if self.unpack() {
+            return false;
         }
+        self.restart_if_due();
+        self.advance();
+        if let Err(error) = self.sleep() {
+            self.runner_is_lost(&error.to_string());
+        }
+        true
     }
 
     /// Takes on what packet threads have left; true when it is time to stop.
@@ -87,19 +96,12 @@ impl Courier {
         let parcels = std::mem::take(&mut state.parcels);
         let stopping = state.stopping;
         drop(state);
-        let mut lost = None;
         for parcel in parcels {
             match parcel {
                 Parcel::Event { seq, task, lane } => self.send(seq, task, lane),
                 Parcel::Late { seq, task, lane } => self.busy.push(Busy { seq, lane, task }),
-                Parcel::Lost(reason) => lost = Some(reason),
+                Parcel::Broken { lane, reason } => self.lane_is_broken(&lane, &reason),
             }
-        }
-        // A lane of a runner that has been replaced already says nothing about the new one.
-        if let Some(reason) = lost
-            && self.runner.as_ref().is_some_and(Runner::is_gone)
-        {
-            self.runner_is_lost(&reason);
         }
         stopping
     }
@@ -112,7 +114,6 @@ impl Courier {
 
     /// Sends and receives on every lane what is possible now.
     fn advance(&mut self) {
-        let mut lost = None;
         for mut busy in std::mem::take(&mut self.busy) {
             match busy.lane.advance() {
                 Ok(None) => self.busy.push(busy),
@@ -124,14 +125,21 @@ impl Courier {
                     self.shared.done(busy.seq, Some(busy.lane));
                 }
                 Err(error) => {
-                    lost = Some(error.to_string());
-                    self.busy.push(busy);
+                    self.lane_is_broken(&busy.lane, &error.to_string());
+                    match busy.task.is_abandoned {
+                        true => self.shared.done(busy.seq, None),
+                        false => self.give_back(busy.seq, busy.task),
+                    }
                 }
             }
         }
         self.heritage.advance(&self.shared);
-        if let Some(reason) = lost {
-            self.runner_is_lost(&reason);
+    }
+
+    /// A lane breaks because its runner is gone; one of an earlier runner says nothing about this one.
+    fn lane_is_broken(&mut self, lane: &Lane, reason: &str) {
+        if lane.generation == self.shared.lock().generation {
+            self.runner_is_lost(reason);
         }
     }
 
@@ -151,21 +159,13 @@ impl Courier {
         }
     }
 
-    /// Takes everything back that the runner had, and lets it be started again.
+    /// Lets the runner be started again. What it was working on comes back as its lanes break.
     fn runner_is_lost(&mut self, reason: &str) {
         if self.runner.take().is_none() {
             return;
         }
-        let busy = std::mem::take(&mut self.busy);
-        let args = [self.shared.name(), reason.into(), busy.len().to_string()];
-        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &args);
-        self.shared.lock().idle.clear();
-        for Busy { seq, task, .. } in busy {
-            match task.is_abandoned {
-                true => self.shared.done(seq, None),
-                false => self.give_back(seq, task),
-            }
-        }
+        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
+        self.shared.lock().forget_lanes();
         self.plan_restart();
     }
 
@@ -202,7 +202,8 @@ impl Courier {
         self.retry = None;
         let mut state = self.shared.lock();
         state.down = None;
-        state.idle = lanes;
+        let generation = state.generation;
+        state.idle = lanes.into_iter().map(|lane| lane.of(generation)).collect();
         self.shared.assign(&mut state);
     }
 

@@ -166,7 +166,7 @@ impl Connection {
         if self.events.is_empty() {
             return;
         }
-        let args = [shared.name(), error.to_string(), self.events.len().to_string()];
+        let args = [shared.name(), error.to_string()];
         log(messages::HANDLER_LOST, &args);
         for event in self.events.drain(..) {
             match event.task.is_abandoned {

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
 use crate::config::Config;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::{Failed, Lane, wait_for};
+use crate::lane::{Failed, Lane};
 use crate::variables::Server;
 
 const NAME: &str = "kea-runscript";
@@ -80,12 +79,6 @@ impl Runner {
             }
         }
         Ok(lanes)
-    }
-
-    /// Whether the runner has closed its end.
-    pub fn is_gone(&self) -> bool {
-        let mut fds = [PollFd::new(self.control.as_fd(), PollFlags::empty())];
-        wait_for(&mut fds, Some(Duration::ZERO)).is_err() || fds[0].any().unwrap_or(false)
     }
 
     /// Gives the runner one end of a new connection, and returns the other: `L` for a lane, `R` for the rest.

@@ -38,13 +38,14 @@ impl Task {
 
     /// The line for the handler, which has until `deadline` for it.
     pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant) -> Vec<u8> {
-        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
+        let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
         let event = Event {
             seq,
             hook: self.row().name.into(),
             wait: self.wait,
             time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-            timeout: (left.as_millis() as u64).max(1),
+            timeout: (left as u64).max(1),
             keys: self.keys.clone(),
             vars: variables(server, self.row(), &self.facts, config.debug),
         };

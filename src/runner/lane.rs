@@ -83,3 +83,60 @@ impl Lines<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::tests::{Bench, Peer, event};
+    use crate::verdict::{FailureKind, Next};
+
+    #[test]
+    fn another_version_is_greeted_and_sent_away() {
+        let runner = Bench::shell("exit 0").runner();
+        thread::scope(|scope| {
+            let mut lane = Peer::bare_lane(scope, &runner);
+            lane.write("{\"hello\":2,\"new\":[]}\n");
+            let hello = concat!("{\"hello\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n");
+            assert_eq!(lane.line().unwrap(), hello);
+            assert_eq!(lane.line(), None);
+        });
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_closes_its_lane_alone() {
+        let bench = Bench::shell("exit 0");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let (mut bad, mut good) = (Peer::lane(scope, &runner), Peer::lane(scope, &runner));
+            bad.write("nonsense\n");
+            assert_eq!(bad.line(), None);
+            good.send(&event(10_000, &[]));
+            assert_eq!(good.answer().unwrap().next, Some(Next::Continue));
+        });
+    }
+
+    #[test]
+    fn a_lane_may_end_in_the_middle_of_a_line() {
+        let bench = Bench::shell("touch \"$0.ran\"");
+        let runner = bench.runner();
+        thread::scope(|scope| Peer::lane(scope, &runner).write("{\"seq\":1,"));
+        assert!(!bench.directory.join("script.ran").exists());
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_read_and_refused_by_the_kernel() {
+        let bench = Bench::shell("exit 0");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let mut event = event(10_000, &[]);
+            event.vars.0.extend((0..64).map(|i| (format!("KEA_{i}"), "x".repeat(100_000))));
+            let mut lane = Peer::lane(scope, &runner);
+            lane.send(&event);
+            assert_eq!(lane.answer().unwrap().failure.unwrap().kind, FailureKind::Start);
+            event.vars.0.truncate(10);
+            lane.send(&event);
+            assert_eq!(lane.answer().unwrap().next, Some(Next::Continue));
+        });
+    }
+}

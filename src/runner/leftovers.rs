@@ -24,26 +24,23 @@ pub struct Leftovers {
 struct State {
     arrived: Vec<Stream>,
     lines: Lines,
-    reader: bool,
 }
 
 impl Leftovers {
-    pub fn new() -> nix::Result<Arc<Leftovers>> {
+    /// Starts the thread that reads them.
+    pub fn new() -> io::Result<Arc<Leftovers>> {
         let arrival = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Arc::new(Leftovers { state: Mutex::default(), arrival }))
+        let leftovers = Arc::new(Leftovers { state: Mutex::default(), arrival });
+        let reader = Arc::clone(&leftovers);
+        thread::Builder::new().name("leftovers".into()).spawn(move || reader.read_all())?;
+        Ok(leftovers)
     }
 
     /// Keeps a stream of a script that has ended for as long as somebody can write to it.
-    pub fn keep(self: &Arc<Self>, stream: Stream) -> io::Result<()> {
-        let mut state = self.state();
-        if !state.reader {
-            let leftovers = Arc::clone(self);
-            thread::Builder::new().name("leftovers".into()).spawn(move || leftovers.read_all())?;
-            state.reader = true;
-        }
-        state.arrived.push(stream);
-        self.arrival.write(1)?;
-        Ok(())
+    pub fn keep(&self, stream: Stream) {
+        self.state().arrived.push(stream);
+        // It can only fail if nobody has looked at the arrivals for 2^64 times.
+        let _ = self.arrival.write(1);
     }
 
     /// What the background has written since the last time.
@@ -77,5 +74,31 @@ impl Leftovers {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{ErrorKind, Write};
+
+    use super::*;
+    use crate::verdict::Level;
+
+    #[test]
+    fn the_oldest_pipe_is_closed_when_there_are_too_many() {
+        let leftovers = Leftovers::new().unwrap();
+        let mut writers = Vec::new();
+        for _ in 0..PIPES + 1 {
+            let (stream, scripts) = Stream::new(Level::Info).unwrap();
+            leftovers.keep(stream);
+            writers.push(File::from(scripts));
+        }
+        let oldest = &mut writers[0];
+        let error = std::iter::from_fn(|| Some(oldest.write_all(b"\n"))).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        for writer in &mut writers[1..] {
+            writer.write_all(&[b'\n'; 128 * 1024]).unwrap();
+        }
     }
 }

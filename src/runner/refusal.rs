@@ -123,3 +123,57 @@ fn first_line(path: &Path) -> Option<Vec<u8>> {
     File::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
     start.split(|&byte| byte == b'\n').next().map(<[u8]>::to_vec)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Instant;
+
+    use super::super::tests::{Bench, event};
+    use crate::verdict::{FailureKind, Next};
+
+    #[test]
+    fn refusals_name_the_remedy() {
+        let bench = Bench::new();
+        assert_eq!(bench.refusal(), "it is gone: put it back or correct `script`");
+        assert_eq!(
+            Bench::with("#!/no/such/shell -e\n").refusal(),
+            "the interpreter in its first line (/no/such/shell -e) is missing: install it or correct the line"
+        );
+        assert!(Bench::with("#!/bin/sh\r\n").refusal().starts_with("its first line ends with a carriage return"));
+        assert!(Bench::with("echo hello\n").refusal().starts_with("it has no `#!` line"));
+        assert_eq!(Bench::with("").refusal(), "it is empty");
+        let bench = Bench::shell("exit 0");
+        bench.chmod(0o644);
+        assert_eq!(bench.refusal(), "it is not executable: chmod +x");
+        let bench = Bench::new();
+        fs::create_dir(bench.script()).unwrap();
+        assert_eq!(bench.refusal(), "it is a directory, not a program");
+        let bench = Bench::new();
+        std::os::unix::fs::symlink("/no/such/file", bench.script()).unwrap();
+        assert_eq!(bench.refusal(), "it is a symbolic link to a file that is gone");
+    }
+
+    #[test]
+    fn a_script_that_is_being_written_is_tried_again() {
+        let bench = Bench::shell("exit 0");
+        let writer = fs::File::options().append(true).open(bench.script()).unwrap();
+        assert!(bench.refusal().starts_with("it is open for writing"));
+        let answer = std::thread::scope(|scope| {
+            let run = scope.spawn(|| bench.answer());
+            drop(writer);
+            run.join().unwrap()
+        });
+        assert_eq!(answer.next, Some(Next::Continue));
+    }
+
+    #[test]
+    fn too_large_a_value_is_named() {
+        let bench = Bench::shell("exit 0");
+        let value = "x".repeat(128 * 1024);
+        let event = event(10_000, &[("KEA_SMALL", "1"), ("KEA_LARGE", &value)]);
+        let failure = bench.load().handle(&event, Instant::now()).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::Start);
+        assert!(failure.text.contains("largest is KEA_LARGE with 131082"), "{}", failure.text);
+    }
+}

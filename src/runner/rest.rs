@@ -60,10 +60,10 @@ fn read(stream: &UnixStream) -> Vec<Event> {
 fn work(runner: &Runner) {
     while let Some((turn, Work { event, answers })) = runner.turns.next() {
         let answer = runner.script.handle(&event, Instant::now());
-        runner.turns.done(turn);
         if !answers.send(&answer) {
             runner.report(&answer);
         }
+        runner.turns.done(turn);
     }
 }
 
@@ -77,5 +77,84 @@ impl Answers {
             *stream = None;
         }
         sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::Shutdown;
+    use std::thread::Scope;
+
+    use super::super::tests::{Bench, Peer, event};
+    use super::*;
+
+    fn numbered(seq: u64, keys: &str) -> Event {
+        let keys = keys.split_whitespace().map(String::from).collect();
+        let seq_text = seq.to_string();
+        Event { seq, keys, ..event(10_000, &[("SEQ", &seq_text), ("PATH", "/usr/bin:/bin")]) }
+    }
+
+    /// Hands these events over, whole.
+    fn hand_over<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner, events: &[Event]) -> Peer {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        scope.spawn(move || work_off(runner, theirs));
+        let mut peer = Peer(BufReader::new(ours));
+        events.iter().for_each(|event| peer.send(event));
+        peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        peer
+    }
+
+    #[test]
+    fn the_rest_keeps_its_order_behind_the_lanes() {
+        let bench = Bench::shell("[ $SEQ != 1 ] || while [ ! -e \"$0.go\" ]; do sleep 0.01; done");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let (mut lane, _second) = (Peer::lane(scope, &runner), Peer::lane(scope, &runner));
+            lane.send(&numbered(1, "a"));
+            let events = [numbered(2, "a b"), numbered(3, "c"), numbered(4, "b"), numbered(5, "d")];
+            let mut rest = hand_over(scope, &runner, &events);
+            let mut next = || rest.answer().unwrap().seq;
+            let (first, second) = (next(), next());
+            assert_eq!((first.min(second), first.max(second)), (3, 5), "the others wait for the lane");
+            fs::write(bench.directory.join("script.go"), "").unwrap();
+            assert_eq!((next(), next()), (2, 4));
+            assert_eq!(lane.answer().unwrap().seq, 1);
+            assert_eq!(rest.answer(), None);
+        });
+    }
+
+    #[test]
+    fn what_is_written_to_a_lane_comes_before_the_rest() {
+        let bench = Bench::shell("echo $SEQ >> \"$0.order\"");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let mut lanes: Vec<Peer> = (0..8).map(|_| Peer::lane(scope, &runner)).collect();
+            for round in 0..50 {
+                let lane = &mut lanes[round % 8];
+                lane.send(&numbered(1, "a"));
+                let mut rest = hand_over(scope, &runner, &[numbered(2, "a")]);
+                assert_eq!(rest.answer().unwrap().seq, 2);
+                assert_eq!(lane.answer().unwrap().seq, 1);
+            }
+        });
+        assert_eq!(fs::read_to_string(bench.directory.join("script.order")).unwrap(), "1\n2\n".repeat(50));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_no_other() {
+        let bench = Bench::shell("exit 0");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let mut peer = Peer(BufReader::new(ours));
+            peer.send(&numbered(1, "a"));
+            peer.write("{\"seq\":2}\n");
+            peer.send(&numbered(3, "a"));
+            peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
+            scope.spawn(|| work_off(&runner, theirs));
+            assert_eq!([peer.answer().unwrap().seq, peer.answer().unwrap().seq], [1, 3]);
+            assert_eq!(peer.answer(), None);
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! A script that is running: watched until its end, read all the while, stopped when its time is over.
 
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -32,6 +33,8 @@ pub enum Ended {
     TimedOut {
         stopped_with: Signal,
     },
+    /// Not even by SIGKILL yet: the kernel holds it, in a call to a dead file server or device.
+    Stuck,
     /// Nobody but us may take the status, and yet it cannot be had.
     Lost(Errno),
 }
@@ -42,26 +45,34 @@ impl Run {
     pub fn watch(self, deadline: Instant, lines: &mut Lines) -> (Ended, Vec<Stream>) {
         let child = self.child;
         let mut streams = vec![self.output, self.error];
-        let stopped_with = match wait(&child, &mut streams, deadline, Until::Exit, lines) {
-            true => None,
-            false => Some(stop(&child, &mut streams, lines)),
+        let stopped =
+            (!wait(&child, &mut streams, deadline, Until::Exit, lines)).then(|| stop(&child, &mut streams, lines));
+        let ended = match stopped {
+            Some(Ended::Stuck) => {
+                reap_later(child);
+                Ended::Stuck
+            }
+            Some(ended) => reap(&child).map_or_else(Ended::Lost, |_| ended),
+            None => reap(&child).map_or_else(Ended::Lost, Ended::from),
         };
-        let end = reap(&child);
         streams.retain_mut(|stream| stream.read(lines) == Source::Open);
-        let ended = match (stopped_with, end) {
-            (Some(stopped_with), _) => Ended::TimedOut { stopped_with },
-            (None, Ok(End::Exit(status))) => Ended::Exit(status),
-            (None, Ok(End::Signal { number, core_dumped })) => Ended::Signal { number, core_dumped },
-            (None, Err(error)) => Ended::Lost(error),
-        };
         (ended, streams)
     }
 }
 
-/// Asks the script's whole process group to end, then forces it. Returns what the script itself ended by.
+impl From<End> for Ended {
+    fn from(end: End) -> Ended {
+        match end {
+            End::Exit(status) => Ended::Exit(status),
+            End::Signal { number, core_dumped } => Ended::Signal { number, core_dumped },
+        }
+    }
+}
+
+/// Asks the script's whole process group to end, then forces it.
 ///
 /// The script is not reaped here, not even when it has ended: until then its number cannot become another's.
-fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Signal {
+fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
     let _ = killpg(child.pid, Signal::SIGTERM);
     let grace_is_over = Instant::now() + GRACE;
     let ended = wait(child, streams, grace_is_over, Until::Exit, lines);
@@ -70,7 +81,18 @@ fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Signal {
         wait(child, streams, grace_is_over, Until::Silence, lines);
     }
     let _ = killpg(child.pid, Signal::SIGKILL);
-    if ended { Signal::SIGTERM } else { Signal::SIGKILL }
+    if ended {
+        return Ended::TimedOut { stopped_with: Signal::SIGTERM };
+    }
+    match wait(child, streams, Instant::now() + GRACE, Until::Exit, lines) {
+        true => Ended::TimedOut { stopped_with: Signal::SIGKILL },
+        false => Ended::Stuck,
+    }
+}
+
+/// Keeps a script that cannot die from holding up its lane. If there can be no thread, it stays a zombie.
+fn reap_later(child: Child) {
+    let _ = thread::Builder::new().name("stuck".into()).spawn(move || reap(&child));
 }
 
 /// What is waited for.
@@ -112,4 +134,92 @@ fn poll_all(child: Option<&Child>, streams: &[Stream], deadline: Instant) -> (bo
     let mut ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
     let ended = child.is_some() && ready.pop().unwrap_or(false);
     (ended, ready)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    use super::super::tests::{Bench, assert_failure, texts, until};
+    use crate::verdict::{Answer, FailureKind, Next};
+
+    #[test]
+    fn exit_zero_is_continue() {
+        let answer = Bench::shell("exit 0").answer();
+        assert_eq!(answer, Answer { seq: 17, next: Some(Next::Continue), failure: None, log: vec![] });
+    }
+
+    #[test]
+    fn any_other_status_is_said() {
+        let answer = Bench::shell("exit 3").answer();
+        assert_eq!(answer.next, Some(Next::Continue));
+        assert_eq!(texts(&answer), ["exit status 3"]);
+    }
+
+    #[test]
+    fn a_signal_is_a_failure() {
+        let answer = Bench::shell("ulimit -c 0; echo last words; kill -SEGV $$").answer();
+        assert_failure(&answer, FailureKind::Signal, "killed by SIGSEGV");
+        assert_eq!(texts(&answer), ["last words"]);
+        let answer = Bench::shell("kill -40 $$").answer();
+        assert_failure(&answer, FailureKind::Signal, "killed by signal 40");
+    }
+
+    #[test]
+    fn endless_output_ends_by_the_time_out() {
+        let answer = Bench::shell("exec yes").answer_within(300);
+        assert_failure(&answer, FailureKind::Timeout, "no end within 300 ms; stopped with SIGTERM");
+        assert_eq!(answer.log.len(), 101);
+        assert!(answer.log[100].text.ends_with(" more lines of output left out"));
+    }
+
+    #[test]
+    fn time_out_asks_first() {
+        let started = Instant::now();
+        let answer = Bench::shell("trap 'echo cleaning up; exit 0' TERM; sleep 60 & wait").answer_within(1000);
+        assert_failure(&answer, FailureKind::Timeout, "no end within 1000 ms; stopped with SIGTERM");
+        assert_eq!(texts(&answer), ["cleaning up"]);
+        assert!(started.elapsed() < Duration::from_millis(1950));
+    }
+
+    #[test]
+    fn then_time_out_forces() {
+        let started = Instant::now();
+        let answer = Bench::shell("trap '' TERM; while :; do sleep 1; done").answer_within(1000);
+        assert_failure(&answer, FailureKind::Timeout, "no end within 1000 ms; stopped with SIGKILL");
+        assert!(started.elapsed() >= Duration::from_millis(2000));
+        assert!(started.elapsed() < Duration::from_millis(2950));
+    }
+
+    #[test]
+    fn the_scripts_children_have_the_grace_too() {
+        let bench = Bench::shell("sh -c 'trap \"sleep 0.3; echo child is done; exit\" TERM; sleep 60 & wait' & wait");
+        let answer = bench.answer_within(1000);
+        assert_failure(&answer, FailureKind::Timeout, "no end within 1000 ms; stopped with SIGTERM");
+        assert_eq!(texts(&answer), ["child is done"]);
+    }
+
+    #[test]
+    fn time_out_leaves_nobody_of_the_group() {
+        let bench = Bench::shell("sh -c 'trap \"\" TERM; echo $$; while :; do sleep 60; done' & wait");
+        let answer = bench.answer_within(1000);
+        let child = PathBuf::from("/proc").join(texts(&answer)[0]);
+        // Killed, but reaped by init, in its own time.
+        let gone = || !fs::read_to_string(child.join("stat")).is_ok_and(|stat| !stat.contains(") Z"));
+        assert!(until(gone));
+    }
+
+    #[test]
+    fn no_time_left_means_not_started() {
+        let bench = Bench::shell("touch \"$0.ran\"");
+        assert_failure(&bench.answer_within(0), FailureKind::Timeout, "not started: no time was left");
+        assert_eq!(fs::read_dir(&bench.directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_longest_time_out_is_no_trouble() {
+        assert_eq!(Bench::shell("exit 0").answer_within(u64::MAX).next, Some(Next::Continue));
+    }
 }

@@ -86,9 +86,7 @@ impl Script {
         let run = self.start(event, lines)?;
         let (ended, leftovers) = run.watch(deadline, lines);
         for stream in leftovers {
-            if let Err(error) = self.leftovers.keep(stream.left_behind(lines)) {
-                lines.push(Level::Warn, format!("cannot read on what was left running: {error}"));
-            }
+            self.leftovers.keep(stream.left_behind(lines));
         }
         Ok(ended)
     }
@@ -149,6 +147,10 @@ fn judge(ended: Ended, timeout: u64, lines: &mut Lines) -> Result<Next, Failure>
         }
         Ended::TimedOut { stopped_with } => {
             let text = format!("no end within {timeout} ms; stopped with {stopped_with}");
+            Err(Failure { kind: FailureKind::Timeout, text })
+        }
+        Ended::Stuck => {
+            let text = format!("no end within {timeout} ms, nor by SIGKILL: it hangs inside the kernel");
             Err(Failure { kind: FailureKind::Timeout, text })
         }
         Ended::Lost(error) => {
