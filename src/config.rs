@@ -56,11 +56,27 @@ impl Config {
 
 /// The library's parameters, JSON text as Kea gives it; empty where there are none.
 pub fn parse(parameters: &str, server: Server) -> Result<Vec<Config>, String> {
-    let value = match parameters {
+    let mut value = match parameters {
         "" => Value::Null,
         text => serde_json::from_str(text).map_err(|error| format!("parameters are not JSON: {error}"))?,
     };
+    undo_keas_escapes(&mut value);
     scripts(&value, server).map_err(|refusal| refusal.to_string())
+}
+
+/// Kea's JSON has an escape for each byte of a string that is not ASCII, so that `é` comes as `Ã©`.
+fn undo_keas_escapes(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+            if let Some(Ok(meant)) = bytes.map(String::from_utf8) {
+                *text = meant;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(undo_keas_escapes),
+        Value::Object(map) => map.values_mut().for_each(undo_keas_escapes),
+        _ => {}
+    }
 }
 
 fn scripts(value: &Value, server: Server) -> Result<Vec<Config>, Refusal> {
@@ -150,7 +166,7 @@ fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -
     for (i, entry) in list.iter().enumerate() {
         let (index, point) = match entry {
             Value::String(name) => (hook_point(section, &format!("hook-points[{i}]"), name, server)?, default),
-            _ => {
+            Value::Object(_) => {
                 let entry = Section::new(format!("{}hook-points[{i}].", section.place()), entry)?;
                 entry.only(&["name", "wait", "timeout"])?;
                 let name = entry.has("name").ok_or_else(|| entry.missing("name", "the name of a hook point"))?;
@@ -158,6 +174,10 @@ fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -
                 let wait = entry.has("wait").map_or(Ok(wait), |key| self::wait(&entry, key))?;
                 let timeout = entry.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
                 (index, Point { wait, timeout: timeout.map_or(timeout_of(wait), Duration::from_millis) })
+            }
+            _ => {
+                let remedy = "is no hook point: give a name or a map";
+                return Err(section.refuse_value(&format!("hook-points[{i}]"), &entry.to_string(), remedy));
             }
         };
         if points[index].replace(point).is_some() {

@@ -78,7 +78,7 @@ use Server::*;
 #[rustfmt::skip]
 pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only the interface, addresses and ports are known. drop: the packet is dropped."),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped."),
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped."),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
@@ -107,7 +107,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "A declined address is about to be used again. skip: it stays declined."),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only the interface, addresses and ports are known. drop: the packet is dropped."),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped."),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped."),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],

@@ -26,11 +26,24 @@ pub fn log(row: &'static Row, args: &[String]) {
 
 /// The same at another severity.
 pub fn log_at(row: &'static Row, severity: Severity, args: &[String]) {
-    let message = Message { severity, id: row.raw_id(), args };
+    let args: Vec<String> = args.iter().map(|arg| without_placeholders(arg)).collect();
+    let message = Message { severity, id: row.raw_id(), args: &args };
     match KEA.load(Ordering::Acquire) {
         0 => eprintln!("{} {}", row.name(), args.join(" ")),
         address => call(address, &message),
     }
+}
+
+/// Kea fills a message in from left to right, and would take a `%2` inside what it has filled in for its own.
+fn without_placeholders(arg: &str) -> String {
+    let mut text = String::with_capacity(arg.len());
+    for (at, c) in arg.char_indices() {
+        match arg[at + c.len_utf8()..].starts_with(|next: char| next.is_ascii_digit()) {
+            true if c == '%' => text.push_str("\\x25"),
+            _ => text.push(c),
+        }
+    }
+    text
 }
 
 #[allow(unsafe_code)]
@@ -75,5 +88,15 @@ pub fn flush() {
     let repeated = std::mem::take(&mut *REPEATED.lock().unwrap_or_else(PoisonError::into_inner));
     for ((name, kind), last) in repeated.into_iter().filter(|(_, last)| last.suppressed > 0) {
         log(messages::REPEATED, &[format!("{name} ({kind})"), last.suppressed.to_string()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_holds_a_placeholder() {
+        assert_eq!(without_placeholders("100 % of %4, %é"), "100 % of \\x254, %é");
     }
 }

@@ -31,7 +31,7 @@ const INTRO: [&str; 4] = [
      - A *flag* is `1` or `0`. *Bytes* are lower-case hex with colons. *Hex* is lower-case with `0x` in front, unless \
      the row says otherwise. A *hardware address* is bytes.\n\
      - Text that a client chose is hostile. If such a value is not printable UTF-8 throughout, each byte that is not \
-     is written `\\xHH`, and `\\` is written `\\\\` in this value. The hex variable of the option has the exact bytes.\n\
+     is written `\\xHH`, and `\\` is written `\\\\` in this value. The option's hex variable has its exact bytes as Kea has read them.\n\
      - A value that the kernel would refuse (128 KiB for one, 1 MiB for all) is left out, and its name stands in \
      `KEA_TRUNCATED`, separated by spaces.\n",
     "# Messages\n\nThey go to Kea's logger `runscript`, which is `kea-dhcp4.runscript` or `kea-dhcp6.runscript` in the \

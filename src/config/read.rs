@@ -30,7 +30,7 @@ impl<'a> Section<'a> {
         match value {
             Value::Null if place.is_empty() => Ok(Section { place, map: Cow::Owned(Map::new()) }),
             Value::Object(map) => Ok(Section { place, map: Cow::Borrowed(map) }),
-            _ => Err(Refusal(format!("parameter \"{}\": {value} is not a map", place.trim_end_matches('.')))),
+            _ => Err(Refusal(format!("parameter \"{}\": {value} is not a map: give one", place.trim_end_matches('.')))),
         }
     }
 

@@ -30,6 +30,13 @@ fn aliases_and_isc_names() {
 }
 
 #[test]
+fn text_that_is_not_ascii_comes_in_keas_escapes() {
+    let script = |text: &str| one(&format!(r#"{{"script": "{text}"}}"#)).unwrap().script;
+    assert_eq!(script(r"/gr\u00c3\u00b6\u00c3\u009fe/\u00e6\u0097\u00a5"), PathBuf::from("/größe/日"));
+    assert_eq!(script(r"/\u00f6"), PathBuf::from("/ö"), "what is not UTF-8 in Kea is taken for Latin-1");
+}
+
+#[test]
 fn a_hook_point_may_have_its_own_wait_and_timeout() {
     let config = one(r#"{"script": "/bin/true", "timeout": 70, "hook-points":
             ["pkt4_receive", {"name": "leases4_committed", "wait": false}, {"name": "lease4_renew", "timeout": 9}]}"#)

@@ -33,7 +33,11 @@ impl Runner {
     /// Starts a runner for this script, with a lane for each event that it may work on at once.
     pub fn start(config: &Config, server: &Server) -> Result<(Runner, Vec<Lane>), String> {
         let path = find(config)?;
-        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{}: {what}: {error}", path.display());
+        let name = match &config.runner {
+            Some(path) => format!("parameter \"runner\": \"{}\"", path.display()),
+            None => path.display().to_string(),
+        };
+        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{name}: {what}: {error}");
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|error| failed("no socket", &error))?;
         let mut child = Command::new(&path)
@@ -54,7 +58,8 @@ impl Runner {
         // The runner detaches itself before it says hello, so this does not wait. Kea's own SIGCHLD handler may have
         // been faster, so that there is nothing left to wait for: that is no error.
         let _ = child.wait();
-        Ok((runner, lanes.map_err(|error| failed("does not answer", &error))?))
+        let silent = |error: io::Error| failed("does not answer", &format!("{error}; is it a kea-runscript?"));
+        Ok((runner, lanes.map_err(silent)?))
     }
 
     fn open_lanes(&self, count: usize, server: &Server) -> io::Result<Vec<Lane>> {
@@ -69,7 +74,7 @@ impl Runner {
         let deadline = Instant::now() + PATIENCE;
         for lane in &mut lanes {
             let answer = lane.receive(deadline).map_err(|failed| match failed {
-                Failed::TimedOut => io::Error::new(io::ErrorKind::TimedOut, "no hello: is it a kea-runscript?"),
+                Failed::TimedOut => io::Error::new(io::ErrorKind::TimedOut, "no hello"),
                 Failed::Gone(error) => error,
             })?;
             let theirs: Hello = serde_json::from_slice(&answer)?;
@@ -144,6 +149,7 @@ fn explain(path: &Path, error: io::Error) -> String {
             "{error}; it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} ux,)",
             path.display()
         ),
+        io::ErrorKind::NotFound => format!("{error}; install it, or mend the path"),
         _ => error.to_string(),
     }
 }

@@ -86,7 +86,9 @@ fn run(options: Run) -> io::Result<()> {
             "run: standard input is not the hook library's socket, only the library starts this",
         ));
     }
-    sys::close_inherited()?;
+    sys::close_inherited().map_err(|error| {
+        io::Error::other(format!("cannot close inherited descriptors ({}); Linux 5.9 or newer is needed", error.desc()))
+    })?;
     sys::own_signals()?;
     sys::detach()?;
     let leftovers = Leftovers::new()?;

@@ -127,7 +127,7 @@ fn first_line(path: &Path) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::super::tests::{Bench, event};
     use crate::verdict::{FailureKind, Next};
@@ -158,7 +158,9 @@ mod tests {
     fn a_script_that_is_being_written_is_tried_again() {
         let bench = Bench::shell("exit 0");
         let writer = fs::File::options().append(true).open(bench.script()).unwrap();
+        let started = Instant::now();
         assert!(bench.refusal().starts_with("it is open for writing"));
+        assert!(started.elapsed() >= Duration::from_millis(200));
         let answer = std::thread::scope(|scope| {
             let run = scope.spawn(|| bench.answer());
             drop(writer);
