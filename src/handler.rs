@@ -87,7 +87,7 @@ pub struct Counters {
 
 impl Handler {
     /// Starts the runner, and takes over what the handler before a reload has left.
-    pub fn start(config: Config, server: &Server, legacy: Option<Legacy>) -> Result<Handler, String> {
+    pub fn start(config: Config, server: &Server, legacy: &mut Legacy) -> Result<Handler, String> {
         let started = process::check_script(&config.script).and_then(|()| Runner::start(&config, server));
         let shared = Arc::new(Shared {
             server: server.clone(),
@@ -103,9 +103,7 @@ impl Handler {
             Err(error) if shared.config.required => return Err(error),
             Err(error) => courier.runner_is_down(error),
         }
-        if let Some(legacy) = legacy {
-            courier.take_over(legacy);
-        }
+        courier.take_over(std::mem::take(legacy));
         let courier = without_signals(|| std::thread::Builder::new().name("runscript".into()).spawn(|| courier.run()))
             .map_err(|error| format!("no thread: {error}"))?;
         Ok(Handler { shared, courier })

@@ -59,11 +59,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     }
     let configs = config::parse(&server.parameters, which)?;
     let server = Server { name: server.name.clone(), version: server.version.clone() };
-    let mut legacy = std::mem::take(&mut *LEGACY.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
-    let mut handlers = Vec::with_capacity(configs.len());
-    for config in configs {
-        handlers.push(Handler::start(config, &server, legacy.next())?);
-    }
+    let handlers = start_all(configs, &server)?;
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
@@ -75,6 +71,27 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     }
     *instance = Some(Instance { handlers });
     Ok(loaded)
+}
+
+/// Starts all handlers, or none. They take over what the last `unload` has left.
+fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, String> {
+    let mut legacies = LEGACY.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = configs.len().max(legacies.len());
+    legacies.resize_with(count, Legacy::default);
+    let mut handlers: Vec<Handler> = Vec::with_capacity(configs.len());
+    for (config, legacy) in configs.into_iter().zip(&mut *legacies) {
+        match Handler::start(config, server, legacy) {
+            Ok(handler) => handlers.push(handler),
+            Err(reason) => {
+                let stopped = handlers.into_iter().map(Handler::stop);
+                stopped.zip(&mut *legacies).for_each(|(left, legacy)| *legacy = left);
+                return Err(reason);
+            }
+        }
+    }
+    // Those of scripts that are no longer there: their runners go on alone.
+    legacies.clear();
+    Ok(handlers)
 }
 
 /// Hook points that at least one script wants.

@@ -26,15 +26,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Legacy {
     connections: Vec<Connection>,
-    /// Events that could not be handed over: there is no runner, or one from before the last reload still holds some
-    /// of their keys.
+    /// Events that could not be handed over, for there is no runner.
     kept: Vec<Task>,
 }
 
-/// A connection to a runner of ours that goes on without us.
+/// A connection to a runner of ours that goes on without us. The runners of earlier handlers stand before those of
+/// later ones.
 struct Connection {
     lane: Lane,
     events: Vec<Foreign>,
+    /// The runner has these events, and begins when this is shut down, or closed by the end of Kea: it knows nothing
+    /// of those that earlier runners are still handling.
+    held: Option<UnixStream>,
 }
 
 struct Foreign {
@@ -43,6 +46,12 @@ struct Foreign {
     /// Its number in the line that the runner was sent.
     line_seq: Seq,
     task: Task,
+}
+
+impl Foreign {
+    fn of(seq: Seq, task: Task) -> Self {
+        Foreign { seq, line_seq: seq, task }
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,32 +68,30 @@ impl Courier {
             Queued::Waiting => None,
         };
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
-        let running = self.busy.len();
-        if running + queued.len() > 0 {
-            let args = [self.shared.name(), queued.len().to_string(), running.to_string()];
+        let mut legacy = Legacy { connections: self.heritage.connections, kept: vec![] };
+        let handed_over = if self.runner.is_some() { queued.len() } else { 0 };
+        if handed_over + self.busy.len() > 0 {
+            let args = [self.shared.name(), handed_over.to_string(), self.busy.len().to_string()];
             log(messages::HANDED_OVER, &args);
         }
-        let mut legacy = Legacy { connections: self.heritage.connections, kept: vec![] };
-        let foreign = |seq, task| Foreign { seq, line_seq: seq, task };
-        let busy = self.busy.into_iter();
-        let stays = |Busy { seq, lane, task, .. }| Connection { lane, events: vec![foreign(seq, task)] };
-        let may_hand_over = legacy.connections.is_empty();
-        legacy.connections.extend(busy.map(stays));
         match self.runner {
-            Some(runner) if may_hand_over && !queued.is_empty() => {
-                match runner.open(b"R").and_then(|stream| write_rest(stream, &queued, &self.shared)) {
-                    Ok(lane) => {
-                        let events = queued.into_iter().map(|(seq, task)| foreign(seq, task)).collect();
-                        legacy.connections.push(Connection { lane, events });
-                    }
-                    Err(error) => {
-                        let text = format!("{} events could not be handed over: {error}", queued.len());
-                        log(messages::EVENT_LOST, &[self.shared.name(), "unload".into(), text]);
-                    }
+            _ if queued.is_empty() => {}
+            Some(runner) => match runner.open(b"R").and_then(|stream| write_rest(stream, queued, &self.shared)) {
+                Ok(rest) => legacy.connections.push(rest),
+                Err(error) => {
+                    let text = format!("{handed_over} events could not be handed over: {error}");
+                    log(messages::EVENT_LOST, &[self.shared.name(), "unload".into(), text]);
                 }
+            },
+            None => {
+                let text = format!("{} events wait for the next configuration, or are lost with Kea", queued.len());
+                log(messages::HANDLER_FAILED, &[self.shared.name(), text]);
+                legacy.kept = queued.into_iter().map(|(_, task)| task).collect();
             }
-            _ => legacy.kept = queued.into_iter().map(|(_, task)| task).collect(),
         }
+        let stays = |Busy { seq, lane, task }| Connection { lane, events: vec![Foreign::of(seq, task)], held: None };
+        legacy.connections.extend(self.busy.into_iter().map(stays));
+        release(&mut legacy.connections);
         legacy
     }
 
@@ -110,14 +117,23 @@ impl Courier {
     }
 }
 
-fn write_rest(mut stream: UnixStream, queued: &[(Seq, Task)], shared: &Shared) -> io::Result<Lane> {
+fn write_rest(mut stream: UnixStream, queued: Vec<(Seq, Task)>, shared: &Shared) -> io::Result<Connection> {
     stream.set_write_timeout(Some(PATIENCE))?;
-    for (seq, task) in queued {
+    for (seq, task) in &queued {
         let deadline = Instant::now() + task.timeout;
         stream.write_all(&task.line(*seq, &shared.config, &shared.server, deadline))?;
     }
-    stream.shutdown(Shutdown::Write)?;
-    Lane::new(stream)
+    let held = Some(stream.try_clone()?);
+    let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
+    Ok(Connection { lane: Lane::new(stream)?, events, held })
+}
+
+/// Lets a runner begin with its rest once those before it have finished.
+fn release(connections: &mut [Connection]) {
+    if let Some(held) = connections.first_mut().and_then(|first| first.held.take()) {
+        // It fails only where the runner is gone, and that is noticed.
+        let _ = held.shutdown(Shutdown::Write);
+    }
 }
 
 /// The events of earlier handlers that are still being handled.
@@ -146,6 +162,7 @@ impl Heritage {
             }
         }
         self.connections.retain(|connection| !connection.events.is_empty());
+        release(&mut self.connections);
     }
 }
 

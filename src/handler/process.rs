@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
 use crate::config::Config;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::{Failed, Lane};
+use crate::lane::{Failed, Lane, wait_for};
 use crate::variables::Server;
 
 const NAME: &str = "kea-runscript";
@@ -92,7 +94,15 @@ impl Runner {
         let fds = [theirs.as_raw_fd()];
         let message = [ControlMessage::ScmRights(&fds)];
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)?;
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)
+        {
+            // The socket holds a few hundred lanes that the runner has not taken yet.
+            if error != Errno::EAGAIN || Instant::now() > deadline {
+                return Err(error.into());
+            }
+            wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(PATIENCE))?;
+        }
         Ok(ours)
     }
 }

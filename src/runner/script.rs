@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::Signal;
 
 use super::environment::Environment;
@@ -39,7 +39,7 @@ pub struct Script {
     environment: Environment,
     null: OwnedFd,
     /// RLIMIT_NOFILE, soft and hard, before we have raised our own.
-    open_files: (u64, u64),
+    open_files: (rlim_t, rlim_t),
     leftovers: Arc<Leftovers>,
 }
 

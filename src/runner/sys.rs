@@ -61,8 +61,10 @@ pub fn receive(socket: BorrowedFd) -> nix::Result<Option<(u8, Option<OwnedFd>)>>
     let mut sent = None;
     for control in message.cmsgs()? {
         let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
-        // SAFETY: the kernel has just made them for us; nobody else knows their numbers.
-        sent = descriptors.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).next_back();
+        for descriptor in descriptors {
+            // SAFETY: the kernel has just made it for us; nobody else knows its number.
+            sent = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+        }
     }
     Ok((message.bytes > 0).then_some((byte[0], sent)))
 }
@@ -75,7 +77,7 @@ pub struct Program<'a> {
     /// Standard input, output, error.
     pub standard: [BorrowedFd<'a>; 3],
     /// RLIMIT_NOFILE, soft and hard.
-    pub open_files: (u64, u64),
+    pub open_files: (libc::rlim_t, libc::rlim_t),
 }
 
 /// A started program. Its pid is its process group too, and stays its own until [`reap`].
