@@ -1,6 +1,7 @@
 //! One connection to a handler: a line goes out, a line comes back.
 
 use std::io::{self, Read};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -115,6 +116,17 @@ impl Lane {
     pub fn exchange(&mut self, line: Vec<u8>, deadline: Instant) -> Result<Vec<u8>, Failed> {
         self.start(line);
         self.receive(deadline)
+    }
+
+    /// Sends what has been started, no later than `deadline`, and says that nothing more will come.
+    pub fn hang_up(&mut self, deadline: Instant) -> io::Result<()> {
+        self.send_some()?;
+        while !self.out.is_empty() && Instant::now() < deadline {
+            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
+            wait_for(&mut fds, Some(deadline.saturating_duration_since(Instant::now())))?;
+            self.send_some()?;
+        }
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// Waits for the answer to what has been started.

@@ -89,7 +89,12 @@ impl Courier {
                 legacy.kept = queued.into_iter().map(|(_, task)| task).collect();
             }
         }
-        let stays = |Busy { seq, lane, task }| Connection { lane, events: vec![Foreign::of(seq, task)], held: None };
+        let deadline = Instant::now() + PATIENCE;
+        let stays = |Busy { seq, mut lane, task }| {
+            // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
+            let _ = lane.hang_up(deadline);
+            Connection { lane, events: vec![Foreign::of(seq, task)], held: None }
+        };
         legacy.connections.extend(self.busy.into_iter().map(stays));
         release(&mut legacy.connections);
         legacy

@@ -9,22 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
 use crate::config::Config;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::{Failed, Lane, wait_for};
+use crate::lane::{Failed, Lane};
 use crate::variables::Server;
 
 const NAME: &str = "kea-runscript";
 /// Where `make install` may have put the runner.
 const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-runscript"];
 /// How long a new runner may take to say hello.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Our end of the runner's control socket: it lives until this is closed and its work is done.
 pub struct Runner {
@@ -66,16 +64,11 @@ impl Runner {
 
     fn open_lanes(&self, count: usize, server: &Server) -> io::Result<Vec<Lane>> {
         let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
+        let deadline = Instant::now() + PATIENCE;
         let mut lanes = Vec::with_capacity(count);
         for _ in 0..count {
             let mut lane = Lane::new(self.open(b"L")?)?;
-            lane.start(line(&hello)?);
-            lane.advance()?;
-            lanes.push(lane);
-        }
-        let deadline = Instant::now() + PATIENCE;
-        for lane in &mut lanes {
-            let answer = lane.receive(deadline).map_err(|failed| match failed {
+            let answer = lane.exchange(line(&hello)?, deadline).map_err(|failed| match failed {
                 Failed::TimedOut => io::Error::new(io::ErrorKind::TimedOut, "no hello"),
                 Failed::Gone(error) => error,
             })?;
@@ -84,6 +77,7 @@ impl Runner {
                 let text = format!("it speaks version {} of the lines and this library {PROTOCOL}", theirs.hello);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
+            lanes.push(lane);
         }
         Ok(lanes)
     }
@@ -94,15 +88,7 @@ impl Runner {
         let fds = [theirs.as_raw_fd()];
         let message = [ControlMessage::ScmRights(&fds)];
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        let deadline = Instant::now() + PATIENCE;
-        while let Err(error) = sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)
-        {
-            // The socket holds a few hundred lanes that the runner has not taken yet.
-            if error != Errno::EAGAIN || Instant::now() > deadline {
-                return Err(error.into());
-            }
-            wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(PATIENCE))?;
-        }
+        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)?;
         Ok(ours)
     }
 }
