@@ -35,8 +35,8 @@ def pytest_runtest_setup():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport():
-    """A failed test shows the end of its servers' logs."""
+    """A failed test shows the end of its last servers' logs."""
     report = (yield).get_result()
     if report.failed:
-        for kea in Kea.recent:
+        for kea in Kea.recent[-3:]:
             report.sections.append((f"end of the log of {kea.name}", kea.log()[-LOG_TAIL:]))

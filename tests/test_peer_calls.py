@@ -7,7 +7,6 @@ import pytest
 from rig.kea import Kea, hook
 from rig.net import Link
 from rig.recorded import CASES, PEER, differences, is_timer
-from rig.recorder import Recorder
 from rig.replay4 import Replay4
 from rig.replay6 import Replay6
 
@@ -23,8 +22,7 @@ def recorded_link():
 @pytest.mark.parametrize("threads", [False] if PEER else [False, True], ids=lambda on: "threads" if on else "single")
 @pytest.mark.parametrize("wait", [True] if PEER else [True, False], ids=lambda on: "wait" if on else "nowait")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"v{case.family}-{case.name}")
-def test_recorded_calls(recorded_link, tmp_path, case, wait, threads):
-    recorder = Recorder(tmp_path)
+def test_recorded_calls(recorded_link, recorder, tmp_path, case, wait, threads):
     config = case.config
     config["multi-threading"]["enable-multi-threading"] = threads
     with Kea(case.family, config, tmp_path, [hook(recorder.script, wait=wait, debug=True)]):

@@ -1,5 +1,7 @@
 //! What an answer means: for Kea, for the log, for the counters.
 
+use std::sync::atomic::Ordering;
+
 use super::{Counters, Shared, Task};
 use crate::hook_points::HOOK_POINTS;
 use crate::log::{log, log_repeating};
@@ -56,7 +58,7 @@ impl Shared {
 
     pub(super) fn dropped(&self) {
         Counters::add(&self.counters.dropped);
-        let args = [self.name(), self.config.queue_limit.to_string()];
+        let args = [self.name(), self.counters.dropped.load(Ordering::Relaxed).to_string()];
         log_repeating(messages::EVENT_DROPPED, &self.name(), &args);
     }
 

@@ -1,5 +1,6 @@
 """DHCPv4 clients made of packets: every byte is ours, whatever a real client would never send included."""
 
+import itertools
 import random
 import socket
 import struct
@@ -177,7 +178,7 @@ class Client4:
                  agent=None, htype=1):
         link.wire4 = link.wire4 or Wire4(link)
         self.wire = link.wire4
-        self.chaddr = hex_bytes(mac)
+        self.mac, self.chaddr = mac, hex_bytes(mac)
         self.htype = htype
         self.relay = relay
         self.options = [*([(CLIENT_ID, client_id)] if client_id is not None else []),
@@ -240,3 +241,12 @@ class Client4:
         """Sends; there is no answer."""
         refused = [(REQUESTED_ADDRESS, address_bytes(self.address)), (SERVER_ID, address_bytes(self.server_id))]
         self.send(self.message(DECLINE, refused))
+
+
+numbers = itertools.count(1)
+
+
+def stranger(link, **how):
+    """A client that no server has seen before."""
+    number = next(numbers)
+    return Client4(link, f"02:00:00:ff:{number >> 8:02x}:{number & 255:02x}", **how)

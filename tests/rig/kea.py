@@ -39,7 +39,8 @@ class Kea:
 
     recent = []    # started since the test began, or still running: for the report of a failed test
 
-    def __init__(self, family, config, directory, hooks=(), severity="INFO", debuglevel=0, environment=None):
+    def __init__(self, family, config, directory, hooks=(), severity="INFO", debuglevel=0, environment=None,
+                 wrapper=(), patience=20):
         self.family = family
         self.name = f"kea-dhcp{family}"
         self.directory = Path(directory)
@@ -51,6 +52,8 @@ class Kea:
         self.logger = {"name": self.name, "severity": severity, "debuglevel": debuglevel,
                        "output_options": [{"output": "stdout"}]}
         self.environment = environment or {}
+        self.wrapper = wrapper      # a command that runs the server, e.g. ["valgrind"]
+        self.patience = patience    # seconds that it may take to start, end and answer
         self.process = None
         self.configure(config, hooks)
 
@@ -71,12 +74,13 @@ class Kea:
         whole["lease-database"] = {"type": "memfile", "lfc-interval": 0, **config.get("lease-database", {}),
                                    "name": str(self.lease_file)}
         whole["hooks-libraries"] = [*config.get("hooks-libraries", []), *hooks]
-        self.config_file.write_text(json.dumps({f"Dhcp{self.family}": whole}, indent=1))
+        # Kea does not know all of JSON's \u escapes.
+        self.config_file.write_text(json.dumps({f"Dhcp{self.family}": whole}, indent=1, ensure_ascii=False))
 
     # Start and end
 
-    def launch(self):
-        """Starts the process without waiting until it serves."""
+    def spawn(self, option):
+        """Runs the server's program on the configuration file, its output going to the log."""
         directory = str(self.directory)
         environment = {**os.environ, "KEA_PIDFILE_DIR": directory, "KEA_LOCKFILE_DIR": "none",
                        # Kea 2.6 and 3.0 accept files below these directories only.
@@ -84,10 +88,18 @@ class Kea:
                        "KEA_CONTROL_SOCKET_DIR": directory, "KEA_LOG_FILE_DIR": directory, **self.environment}
         self.directory.chmod(0o750)
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([binary(self.family), "-c", self.config_file], env=environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([*self.wrapper, binary(self.family), option, self.config_file], env=environment,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def launch(self):
+        """Starts the process without waiting until it serves."""
+        self.process = self.spawn("-c")
         if self not in Kea.recent:
             Kea.recent.append(self)
+
+    def check(self):
+        """The exit code of a mere check of the configuration, 0 if it is good."""
+        return self.spawn("-t").wait(timeout=20)
 
     def start(self):
         already = len(self.log())
@@ -113,7 +125,7 @@ class Kea:
         assert died is None, f"{self.name} had ended by itself, with code {died}"
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(timeout=20)
+            code = self.process.wait(timeout=self.patience)
         finally:
             self.kill()
         assert code == 0, f"{self.name} ended with code {code} after SIGTERM"
@@ -151,7 +163,7 @@ class Kea:
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def wait_log(self, pattern, timeout=20, since=0):
+    def wait_log(self, pattern, timeout=None, since=0):
         """Waits for a line that matches, from character `since` of the log on; returns the match."""
         def seen():
             # Asked first: what a dying server wrote is complete once it is dead.
@@ -159,7 +171,11 @@ class Kea:
             match = re.search(pattern, self.log()[since:])
             assert match or alive, f"{self.name} ended instead of logging {pattern}:\n{self.log()[-3000:]}"
             return match
-        return wait_until(seen, lambda: f"{pattern} in {self.name}'s log", timeout)
+        return wait_until(seen, lambda: f"{pattern} in {self.name}'s log", timeout or self.patience)
+
+    def said(self, message, since=0):
+        """What each line of one of our messages says, e.g. of "EVENT_FAILED"."""
+        return re.findall(rf" RUNSCRIPT_{message} (.*)", self.log()[since:])
 
     # Commands
 
@@ -169,13 +185,17 @@ class Kea:
         if arguments is not None:
             request["arguments"] = arguments
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(20)
+            control.settimeout(self.patience)
             control.connect(str(self.socket))
             control.sendall(json.dumps(request).encode())
             answer = b""
             while chunk := control.recv(65536):
                 answer += chunk
         return json.loads(answer)
+
+    def status(self, script=0):
+        """What runscript-status tells of a script."""
+        return self.command("runscript-status")["arguments"]["scripts"][script]
 
     def reload(self):
         """Reads the configuration again; libraries are unloaded and loaded."""

@@ -1,6 +1,6 @@
 """DHCPv4 packets that cause the peer's recorded calls once more."""
 
-from .dhcp4 import (CLIENT_ID, DISCOVER, HOSTNAME, MESSAGE_TYPE, NOWHERE, OFFER, RELAY_AGENT_INFORMATION, RELEASE,
+from .dhcp4 import (CLIENT_ID, DISCOVER, HOSTNAME, MESSAGE_TYPE, NOWHERE, RELAY_AGENT_INFORMATION, RELEASE,
                     REQUEST, REQUESTED_ADDRESS, SERVER_ID, VENDOR_CLASS, Message4, Wire4, address_bytes, fqdn,
                     hex_bytes)
 

@@ -77,18 +77,18 @@ def numbered(spans):
         yield (span.event, seen[span.event]), span
 
 
-def disorder(truth, spans):
+def disorder(truth, spans, threads):
     """Pairs of events that share a key and ran in another order than Kea had them.
 
-    `truth` are the same events as a script noted them for which Kea waited. Returns the pairs, and how many of all
-    were looked at and how many left open.
+    `truth` are the same events as a script noted them for which Kea waited; `threads`: Kea had several. Returns the
+    pairs, and how many of all were looked at and how many left open.
     """
     place = {event: span.start for event, span in numbered(spans)}
     over = ends(truth)
     wrong, looked_at, left_open = [], 0, 0
     for key, line in by_key_numbered(truth).items():
         for (one, first), (other, second) in combinations(line, 2):
-            if not certain(first, second, over):
+            if threads and not certain(first, second, over):
                 left_open += 1
                 continue
             looked_at += 1

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Keeps a kernel route for each prefix that Kea delegates: via the client, or via the relay that is nearest to us.
+set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Kea sets none
+
+# Other programs' routes differ in protocol and metric, so none of them is ever replaced or removed.
+route() {
+    ip -6 route "$@" proto 67 metric 2067
+}
+
+# Prefix and valid lifetime. The kernel ends the route with the lease, should we never hear of its end.
+add() {
+    route replace "$1" via "$KEA_QUERY6_REMOTE_ADDRESS" dev "$KEA_QUERY6_INTERFACE" expires "$2" ||
+        echo "no route to $1 via $KEA_QUERY6_REMOTE_ADDRESS on $KEA_QUERY6_INTERFACE" >&2
+}
+
+remove() {
+    error=$(route del "$1" 2>&1) && return
+    case $error in
+        *"No such process"*) ;;    # It was gone already.
+        *) echo "the route to $1 stays: $error" >&2 ;;
+    esac
+}
+
+# The value of the variable of that name; nothing if there is none.
+value() {
+    eval "printf %s \"\${$1-}\""
+}
+
+# Calls a function with prefix and valid lifetime of each lease in the list that is one of a prefix.
+each() {
+    n=0
+    while [ "$n" -lt "$(value "KEA_$1_SIZE")" ]; do
+        prefix=$(value "KEA_$1_AT${n}_DELEGATED_PREFIX")
+        [ -z "$prefix" ] || "$2" "$prefix" "$(value "KEA_$1_AT${n}_VALID_LIFETIME")"
+        n=$((n + 1))
+    done
+}
+
+case $1 in
+    leases6_committed)
+        each DELETED_LEASES6 remove
+        each LEASES6 add
+        ;;
+    lease6_expire)
+        [ "$KEA_LEASE6_TYPE" != IA_PD ] || remove "$KEA_LEASE6_DELEGATED_PREFIX"
+        ;;
+esac

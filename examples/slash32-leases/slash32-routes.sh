@@ -1,0 +1,54 @@
+#!/bin/sh
+# Keeps a kernel route for each address that Kea leases: to the interface on which the client is.
+set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Kea sets none
+
+# Other programs' routes differ in protocol and metric, so none of them is ever replaced or removed.
+route() {
+    ip -4 route "$@" proto 67 metric 2067
+}
+
+# Address and state. A declined address is nobody's until Kea gives it out again.
+update() {
+    case $2 in
+        default)
+            route replace "$1/32" dev "$KEA_QUERY4_INTERFACE" ||
+                echo "no route to $1 on $KEA_QUERY4_INTERFACE" >&2
+            ;;
+        *)
+            remove "$1"
+            ;;
+    esac
+}
+
+remove() {
+    error=$(route del "$1/32" 2>&1) && return
+    case $error in
+        *"No such process"*) ;;    # It was gone already.
+        *) echo "the route to $1 stays: $error" >&2 ;;
+    esac
+}
+
+# The value of the variable of that name.
+value() {
+    eval "printf %s \"\${$1-}\""
+}
+
+# Calls a function with address and state of each lease in the list.
+each() {
+    n=0
+    while [ "$n" -lt "$(value "KEA_$1_SIZE")" ]; do
+        "$2" "$(value "KEA_$1_AT${n}_ADDRESS")" "$(value "KEA_$1_AT${n}_STATE")"
+        n=$((n + 1))
+    done
+}
+
+case $1 in
+    leases4_committed)
+        each DELETED_LEASES4 remove
+        each LEASES4 update
+        ;;
+    lease4_expire)
+        remove "$KEA_LEASE4_ADDRESS"
+        ;;
+esac

@@ -1,0 +1,46 @@
+"""The examples as a test runs them: their own script and configuration, with our interface, paths and lifetimes."""
+
+import json
+import re
+import subprocess
+
+from .kea import HOOK, REPOSITORY
+from .recorder import write_script
+
+EXAMPLES = REPOSITORY / "examples"
+
+# A lease that has ended is noticed within a second.
+PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1}}
+
+
+def example(folder, file, **overrides):
+    """What stands inside "Dhcp4" or "Dhcp6" of the example's configuration; `valid_lifetime=` overrides "valid-lifetime"."""
+    text = (EXAMPLES / folder / file).read_text().replace('"eth0"', '"vs"')
+    (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
+    for entry in config["hooks-libraries"]:
+        entry["library"] = str(HOOK)
+        script = entry["parameters"]["script"].removeprefix("/etc/kea/")
+        entry["parameters"]["script"] = str(EXAMPLES / folder / script)
+    return {**config, **{key.replace("_", "-"): value for key, value in overrides.items()}}
+
+
+def routes(family):
+    """The kernel's routes that an example has made: (gateway or None, interface) by destination."""
+    command = ["ip", "-json", f"-{family}", "route", "show", "protocol", "67"]
+    rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {row["dst"]: (row.get("gateway"), row["dev"]) for row in rows}
+
+
+def forget_routes(family):
+    """Removes them all, as a reboot does."""
+    subprocess.run(["ip", f"-{family}", "route", "flush", "protocol", "67"], check=True)
+
+
+def allowed(server, directory, *capabilities):
+    """A program that starts the server with these capabilities alone, ambient ones as systemd gives them."""
+    caps = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    program = write_script(directory / f"{server}.allowed", f"""\
+#!/bin/sh
+exec setpriv --securebits +noroot --inh-caps {caps} --ambient-caps {caps} --bounding-set {caps} {server} "$@"
+""")
+    return str(program)

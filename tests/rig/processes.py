@@ -1,0 +1,71 @@
+"""What the kernel knows of processes; all of this process namespace, which is the tests' own, are in /proc."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process holds."""
+
+    kilobytes: int      # of memory of its own, resident
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid):
+        status = Path(f"/proc/{pid}/status").read_text()
+        resident, threads = (int(re.search(rf"^{name}:\s+(\d+)", status, re.M)[1]) for name in ("RssAnon", "Threads"))
+        return cls(resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)
+
+
+def processes():
+    """The command line of each process, by id; of one that has ended and was not waited for, it is empty."""
+    found = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(directory.name)] = (directory / "cmdline").read_bytes().split(b"\0")[:-1]
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def runners():
+    """The ids of the runners that are at work."""
+    return sorted(pid for pid, argv in processes().items() if argv and Path(argv[0].decode()).name == "kea-runscript")
+
+
+def states():
+    """How many processes are in which state; Z has ended, and nobody has waited for it."""
+    found = Counter()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[path.read_text().rpartition(")")[2].split()[0]] += 1
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def stat(pid):
+    """State, parent, process group and so on (proc(5), `stat`, from field 3 on); empty if the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def alive(pid):
+    """Whether the process runs; one that has ended and waits to be reaped does not."""
+    return stat(pid)[:1] not in ([], ["Z"], ["X"])
+
+
+def group(leader):
+    """The processes that run in a process group."""
+    return [pid for pid in processes() if alive(pid) and stat(pid)[2] == str(leader)]
+
+
+def threads(pid):
+    """The names of a process's threads."""
+    return sorted(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm"))

@@ -1,0 +1,61 @@
+"""Clients that behave now and then, and else do not."""
+
+from .configs import SUBNET6
+from .dhcp4 import ACK, Client4, frame
+from .dhcp6 import ALL_SERVERS, REPLY, SERVER_PORT, Client6
+from .hostile import Spoiler4, Spoiler6
+
+BATCH = 16
+
+# What makes the rarer hook points fire. Nothing that Kea counts depends on the time.
+COMMON = {"host-reservation-identifiers": ["flex-id", "hw-address"], "dhcp-ddns": {"enable-updates": True},
+          "ddns-qualifying-suffix": "example.", "decline-probation-period": 3600, "valid-lifetime": 3600}
+
+
+class Strangers4:
+    """Clients that get a lease as one should, and then misbehave."""
+
+    config = {**COMMON, "subnet4": [{"subnet": "192.0.0.0/16", "pools": [{"pool": "192.0.4.0 - 192.0.250.0"}]}]}
+
+    def __init__(self, link, seed):
+        self.spoiler = Spoiler4(seed)
+        self.clients = [Client4(link, f"02:00:00:00:00:{n:02x}", hostname=f"host-{n}") for n in range(8)]
+        self.link = link
+
+    def behave(self, n):
+        client = self.clients[n % len(self.clients)]
+        assert client.dora().type == ACK
+        return client
+
+    def misbehave(self, client):
+        data = self.spoiler.spoil(self.spoiler.letter(client))[:1472]
+        client.wire.raw.send(frame(data, self.link.client_mac, "ff" * 6, "0.0.0.0", "255.255.255.255", 68, 67))
+
+
+class Strangers6:
+    """The same for DHCPv6."""
+
+    config = {**COMMON, **SUBNET6}
+
+    def __init__(self, link, seed):
+        self.spoiler = Spoiler6(seed)
+        self.clients = [Client6(link, f"02:00:00:00:00:{n:02x}", pd=[7]) for n in range(8)]
+
+    def behave(self, n):
+        client = self.clients[n % len(self.clients)]
+        assert client.sarr().type == REPLY
+        return client
+
+    def misbehave(self, client):
+        client.port.udp.sendto(self.spoiler.spoil(self.spoiler.letter(client)), (ALL_SERVERS, SERVER_PORT))
+
+
+def besiege(kea, strangers, packets):
+    """Sends all packets, no more at once than Kea's socket holds; returns what Kea counted."""
+    for n in range(packets // BATCH):
+        client = strangers.behave(n)
+        for _ in range(BATCH):
+            strangers.misbehave(client)
+    strangers.behave(0)
+    every = kea.command("statistic-get-all")["arguments"]
+    return {name: values[0][0] for name, values in every.items() if name.startswith("pkt")}

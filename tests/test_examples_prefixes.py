@@ -1,0 +1,242 @@
+"""examples/ipv6-prefix-delegation: the routes to delegated prefixes follow Kea's leases."""
+
+import subprocess
+
+import pytest
+
+from rig.clients import Dhclient
+from rig.configs import THREADS
+from rig.dhcp6 import SERVER_PORT, Client6, Port6, Relay6, link_local
+from rig.examples import PROMPT, allowed, example, forget_routes, routes
+from rig.kea import Kea
+from rig.net import ip
+from rig.wait import wait_until
+
+FIRST, SECOND, OTHER = "2001:db8:8000::/56", "2001:db8:8000:100::/56", "2001:db8:8fff::/56"
+ONE, TWO = "02:00:00:00:00:01", "02:00:00:00:00:02"
+
+
+def config(**overrides):
+    return example("ipv6-prefix-delegation", "kea-dhcp6.conf", **overrides)
+
+
+def reserved(prefix, mac, **overrides):
+    """The configuration with a prefix reserved for a client."""
+    whole = config(**overrides)
+    whole["subnet6"][0]["reservations"] = [{"hw-address": mac, "prefixes": [prefix]}]
+    return whole
+
+
+def customer(link, mac=ONE, pd=(1,), **how):
+    """A client that asks for a prefix, and for nothing else."""
+    return Client6(link, mac, na=(), pd=pd, **how)
+
+
+def via(mac):
+    return link_local(mac), "vs"
+
+
+def until_routes(expected):
+    wait_until(lambda: routes(6) == expected, lambda: f"the routes {expected} (there are {routes(6)})")
+
+
+@pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
+def test_a_real_client_from_its_first_day_to_its_last(link, tmp_path, threads):
+    client = Dhclient(link, 6, tmp_path, prefix=True)
+    with Kea(6, config(renew_timer=1, **threads), tmp_path):
+        with client:
+            client.wait("BOUND6")
+            # Kea has waited for the script: the route was there before the client's answer.
+            assert routes(6) == {FIRST: via(link.client_mac)}
+            client.wait("RENEW6")
+            assert routes(6) == {FIRST: via(link.client_mac)}
+
+        # The client comes back with another interface, and so with another link-local address. It rebinds.
+        ip(f"addr flush dev {link.client} scope link\naddr add fe80::7777/64 dev {link.client} nodad\n", link.namespace)
+        with client:
+            client.wait("REBIND6")
+            assert routes(6) == {FIRST: ("fe80::7777", "vs")}
+            client.release()
+            until_routes({})
+
+
+def test_the_route_to_a_client_that_is_gone_ends_with_its_lease(link, tmp_path):
+    with Kea(6, config(valid_lifetime=3, preferred_lifetime=2, **PROMPT), tmp_path):
+        with Dhclient(link, 6, tmp_path, prefix=True) as client:
+            client.wait("BOUND6")
+            client.process.kill()
+            assert routes(6) == {FIRST: via(link.client_mac)}
+            until_routes({})
+
+
+def test_a_real_client_is_given_another_prefix(link, tmp_path):
+    with Kea(6, config(renew_timer=1), tmp_path) as kea, Dhclient(link, 6, tmp_path, prefix=True) as client:
+        client.wait("BOUND6")
+        kea.configure(reserved(OTHER, link.client_mac, renew_timer=1))
+        kea.reload()
+        wait_until(lambda: any(call.get("new_ip6_prefix") == OTHER for call in client.script.calls()), f"{OTHER}")
+        assert routes(6) == {OTHER: via(link.client_mac)}
+
+
+def test_what_is_only_offered_has_no_route(link, tmp_path):
+    with Kea(6, config(), tmp_path), customer(link) as client:
+        advertise = client.solicit()
+        assert (advertise.leases, routes(6)) == ([FIRST], {})
+        client.request(advertise)
+        assert routes(6) == {FIRST: via(ONE)}
+
+
+def test_hook_points_that_the_script_does_not_know_do_nothing(link, tmp_path):
+    whole = config()
+    del whole["hooks-libraries"][0]["parameters"]["hook-points"]
+    with Kea(6, whole, tmp_path) as kea, customer(link) as client:
+        client.sarr()
+        client.renew()
+        client.release()
+        assert routes(6) == {}
+        assert "RUNSCRIPT_ERROR_OUTPUT" not in kea.log()
+
+
+def test_rapid_commit(link, tmp_path):
+    whole = config()
+    whole["subnet6"][0]["rapid-commit"] = True
+    with Kea(6, whole, tmp_path), customer(link) as client:
+        client.solicit(rapid_commit=True)
+        assert routes(6) == {FIRST: via(ONE)}
+
+
+def test_several_prefixes_and_an_address(link, tmp_path):
+    with Kea(6, config(), tmp_path), Client6(link, ONE, na=[1], pd=[2, 3]) as client:
+        client.sarr()
+        assert len(client.leases) == 3
+        assert routes(6) == {FIRST: via(ONE), SECOND: via(ONE)}
+        client.rebind()
+        assert routes(6) == {FIRST: via(ONE), SECOND: via(ONE)}
+        client.decline()
+        assert routes(6) == {FIRST: via(ONE), SECOND: via(ONE)}
+        client.release()
+        assert routes(6) == {}
+
+
+def test_a_neighbour_keeps_its_route(link, tmp_path):
+    with Kea(6, config(), tmp_path), customer(link, ONE) as one, customer(link, TWO) as two:
+        one.sarr()
+        two.sarr()
+        one.release()
+        assert routes(6) == {SECOND: via(TWO)}
+        # Not even if it is wished away.
+        one.ias = two.ias
+        one.release()
+        one.renew()
+        assert routes(6)[SECOND] == via(TWO)
+
+
+def test_the_next_owner_of_a_prefix(link, tmp_path):
+    whole = config(valid_lifetime=1, preferred_lifetime=1, expired_leases_processing={"reclaim-timer-wait-time": 0})
+    whole["subnet6"][0]["pd-pools"][0]["prefix-len"] = 56
+    with Kea(6, whole, tmp_path) as kea, customer(link, ONE) as one, customer(link, TWO) as two:
+        one.sarr()
+        # Kea tells of the first owner's end in the midst of the second one's beginning.
+        wait_until(lambda: two.sarr().leases == [FIRST], f"{FIRST} for the next")
+        assert routes(6) == {FIRST: via(TWO)}
+        assert "RUNSCRIPT_ERROR_OUTPUT" not in kea.log()
+
+
+def test_a_relayed_client_is_reached_via_the_relay_next_to_us(link, tmp_path):
+    relays = [Relay6("2001:db8::1", "fe80::aaaa", hops=1), Relay6("2001:db8::1", "fe80::bbbb")]
+    with Kea(6, config(), tmp_path):
+        with customer(link, ONE, relays=relays) as client:
+            client.sarr()
+            assert routes(6) == {FIRST: via(ONE)}
+        # The same client behind another relay.
+        with customer(link, TWO, duid=client.duid, relays=relays[1:]) as moved:
+            moved.ias, moved.server_id = client.ias, client.server_id
+            moved.renew()
+            assert routes(6) == {FIRST: via(TWO)}
+            moved.release()
+            assert routes(6) == {}
+
+
+def test_a_relay_elsewhere_has_no_route_and_is_complained_of(link, tmp_path):
+    with Kea(6, config(), tmp_path) as kea, customer(link, relays=[Relay6("2001:db8::1", "fe80::bbbb")]) as client:
+        # On our link, with a global address.
+        speak_from(client, link, "2001:db8::2")
+        client.sarr()
+        assert routes(6) == {FIRST: ("2001:db8::2", "vs")}
+        client.release()
+        # Behind a router.
+        ip(f"route add 2001:db8:77::/64 via 2001:db8::2 dev {link.server}\n")
+        speak_from(client, link, "2001:db8:77::9")
+        assert client.sarr().leases == [FIRST]
+        assert routes(6) == {}
+        kea.wait_log(f"RUNSCRIPT_ERROR_OUTPUT .* no route to {FIRST} via 2001:db8:77::9 on vs")
+
+
+def speak_from(relay, link, address):
+    """Gives the relay this address."""
+    relay.port.close()
+    relay.port = Port6(link, address, SERVER_PORT)
+
+
+def test_a_prefix_that_kea_takes_away_in_silence(link, tmp_path):
+    # Kea 2.2 to 3.0 forget a lease at SOLICIT already if another prefix is reserved now, and call no hook point.
+    lifetimes = {"valid_lifetime": 2, "preferred_lifetime": 1}
+    with Kea(6, config(**lifetimes), tmp_path) as kea, customer(link) as client:
+        client.sarr()
+        kea.configure(reserved(OTHER, ONE))
+        kea.reload()
+        client.sarr()
+        assert routes(6) == {FIRST: via(ONE), OTHER: via(ONE)}
+        wait_until(lambda: not reachable(FIRST), f"the end of the route to {FIRST}")
+        assert reachable(OTHER)
+
+
+def reachable(prefix):
+    """Whether the kernel has a route to it; one that has run out still shows in its table for half a minute."""
+    address = prefix.partition("/")[0]
+    return subprocess.run(["ip", "route", "get", address], capture_output=True).returncode == 0
+
+
+def test_routes_of_others_stay(link, tmp_path):
+    ip(f"route add {FIRST} via fe80::99 dev {link.server}\n"
+       f"route add {FIRST} via fe80::98 dev {link.server} metric 2067 proto static table 7\n")
+    before = others()
+    with Kea(6, config(), tmp_path), customer(link) as client:
+        client.sarr()
+        assert (routes(6), others()) == ({FIRST: via(ONE)}, before)
+        client.release()
+        assert (routes(6), others()) == ({}, before)
+
+
+def others():
+    """All routes but our own, as the kernel shows them."""
+    lines = subprocess.run(["ip", "-6", "route", "show", "table", "all"], check=True, capture_output=True, text=True)
+    return [line for line in lines.stdout.splitlines() if "proto 67" not in line]
+
+
+@pytest.mark.parametrize("cache", [{}, {"cache_threshold": 0.25}], ids=["no-cache", "cache"])
+def test_routes_come_back_after_a_reboot(link, tmp_path, cache):
+    kea = Kea(6, config(**cache), tmp_path)
+    with customer(link) as client:
+        with kea:
+            client.sarr()
+            kea.kill()
+            forget_routes(6)
+            kea.start()
+            client.renew()
+            assert routes(6) == {FIRST: via(ONE)}
+            # A client that comes anew is one more way.
+            forget_routes(6)
+            client.sarr()
+            assert routes(6) == {FIRST: via(ONE)}
+
+
+@pytest.mark.parametrize("right", ["net_admin", "net_raw"])
+def test_a_server_that_is_not_root_needs_the_right_to_change_routes(link, tmp_path, monkeypatch, right):
+    monkeypatch.setenv("KEA_DHCP6", allowed("kea-dhcp6", tmp_path, "net_bind_service", right))
+    with Kea(6, config(), tmp_path) as kea, customer(link) as client:
+        client.sarr()
+        if right == "net_admin":
+            assert routes(6) == {FIRST: via(ONE)}
+        else:
+            kea.wait_log("RUNSCRIPT_ERROR_OUTPUT .* Operation not permitted")

@@ -1,0 +1,158 @@
+"""A mistake in the parameters refuses the load with one line that says what helps; whatever is right works."""
+
+import json
+import re
+
+import pytest
+
+from rig.configs import SUBNET4, SUBNET6
+from rig.dhcp4 import ACK, stranger
+from rig.dhcp6 import Client6
+from rig.kea import Kea, hook
+from rig.processes import runners
+from rig.recorder import Recorder, write_script
+
+NAMES4 = "pkt4_receive, subnet4_select, host4_identifier"
+
+# Parameters ("SCRIPT" is one that could be run, "DIR" its directory), and what the refusal says: key, value, remedy.
+REFUSED = [
+    ({"script": "SCRIPT", "scirpt": "x"}, '"scirpt"', '"x"', "is unknown; the parameters are: script, wait, "),
+    (None, '"script"', "missing", "give the absolute path"),
+    ({"wait": True}, '"script"', "missing", "give the absolute path"),
+    ({"script": 5}, '"script"', "5", "give a string"),
+    ({"script": "script.sh"}, '"script"', '"script.sh"', "give an absolute path"),
+    ({"name": "script.sh"}, '"name"', '"script.sh"', "give an absolute path"),
+    ({"script": "DIR/missing"}, '"script"', '"DIR/missing"', "create it, or mend the path"),
+    ({"script": "DIR/plain"}, '"script"', '"DIR/plain"', "chmod +x"),
+    ({"script": "DIR"}, '"script"', '"DIR"', "is a directory; name a program"),
+    ({"script": "/dev/null"}, '"script"', '"/dev/null"', "is not a file; name a program"),
+    ({"script": "SCRIPT", "name": "SCRIPT"}, '"name"', '"SCRIPT"', 'another name of "script": give one'),
+    ({"script": "SCRIPT", "wait": False, "sync": True}, '"sync"', "true", 'another name of "wait": give one'),
+    ({"script": "SCRIPT", "wait": "yes"}, '"wait"', '"yes"', "give true or false"),
+    ({"script": "SCRIPT", "sync": 0}, '"sync"', "0", "give true or false"),
+    ({"script": "SCRIPT", "wait": "park"}, '"wait"', '"park"', "cannot park packets yet: give true or false"),
+    ({"script": "SCRIPT", "hook-points": "pkt4_receive"}, '"hook-points"', '"pkt4_receive"', "give a list"),
+    ({"script": "SCRIPT", "hook-points": []}, '"hook-points"', "[]", "name at least one"),
+    ({"script": "SCRIPT", "hook-points": ["pkt4_recieve"]}, '"hook-points[0]"', '"pkt4_recieve"', NAMES4),
+    ({"script": "SCRIPT", "hook-points": ["pkt6_send"]}, '"hook-points[0]"', '"pkt6_send"', "of kea-dhcp6, and this is"),
+    ({"script": "SCRIPT", "hook-points": ["pkt4_send", "pkt4_send"]}, '"hook-points"', '"pkt4_send"', "name it once"),
+    ({"script": "SCRIPT", "hook-points": [7]}, '"hook-points[0]"', "7", "give a name or a map"),
+    ({"script": "SCRIPT", "hook-points": [{}]}, '"hook-points[0].name"', "missing", "give the name of a hook point"),
+    ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "args": []}]}, '"hook-points[0].args"', "[]",
+     "here stand: name, wait, timeout"),
+    ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "wait": "park"}]}, '"hook-points[0].wait"', '"park"',
+     "give true or false"),
+    ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "timeout": 0}]}, '"hook-points[0].timeout"', "0",
+     "from 1 to 3600000"),
+    ({"script": "SCRIPT", "args": "x"}, '"args"', '"x"', "give a list"),
+    ({"script": "SCRIPT", "args": [1]}, '"args"', "[1]", "give a list of strings"),
+    ({"script": "SCRIPT", "env": ["A=b"]}, '"env"', '["A=b"]', "give a map of strings"),
+    ({"script": "SCRIPT", "env": {"A": 1}}, '"env"', '{"A":1}', "give a map of strings"),
+    ({"script": "SCRIPT", "env": {"A=B": "x"}}, '"env"', '{"A=B":"x"}', "its keys names of variables"),
+    *(({"script": "SCRIPT", "timeout": value}, '"timeout"', json.dumps(value), "milliseconds from 1 to 3600000")
+      for value in (0, 3600001, -1, 1.5, "5s", True)),
+    ({"script": "SCRIPT", "on-failure": "stop"}, '"on-failure"', '"stop"', 'give "continue", "skip" or "drop"'),
+    ({"script": "SCRIPT", "on-failure": 1}, '"on-failure"', "1", 'give "continue", "skip" or "drop"'),
+    *(({"script": "SCRIPT", "concurrency": value}, '"concurrency"', str(value), "lanes from 1 to 256")
+      for value in (0, 257)),
+    *(({"script": "SCRIPT", "queue-limit": value}, '"queue-limit"', str(value), "events from 1 to 1000000")
+      for value in (0, 1000001)),
+    ({"script": "SCRIPT", "debug": 1}, '"debug"', "1", "give true or false"),
+    ({"script": "SCRIPT", "required": "no"}, '"required"', '"no"', "give true or false"),
+    ({"script": "SCRIPT", "runner": "kea-runscript"}, '"runner"', '"kea-runscript"', "give an absolute path"),
+    ({"script": "SCRIPT", "runner": "DIR/missing"}, '"runner"', '"DIR/missing"', "mend the path"),
+    ({"script": "SCRIPT", "runner": "DIR/plain"}, '"runner"', '"DIR/plain"', "must be executable"),
+    ({"script": "SCRIPT", "runner": "SCRIPT"}, '"runner"', '"SCRIPT"', "is it a kea-runscript?"),
+    ({"scripts": {"script": "SCRIPT"}}, '"scripts"', '{"script":"SCRIPT"}', "give a list"),
+    ({"scripts": []}, '"scripts"', "[]", 'give at least one map with a "script"'),
+    ({"scripts": ["SCRIPT"]}, '"scripts[0]"', '"SCRIPT"', "is not a map"),
+    ({"scripts": [{"script": "SCRIPT"}], "wait": True}, '"wait"', "true", "stands inside one of its maps"),
+    ({"scripts": [{"script": "SCRIPT"}, {"script": "SCRIPT", "timeout": 0}]}, '"scripts[1].timeout"', "0", "from 1 to"),
+    ({"scripts": [{"script": "SCRIPT"}, {"script": "DIR/missing"}]}, '"script', '"DIR/missing"', "create it"),
+    ({"scripts": [{"scripts": []}]}, '"scripts[0].scripts"', "[]", "cannot stand inside another"),
+    ({"script": "SCRIPT", "answers": True}, '"answers"', "true", "not supported by this version: give false"),
+    ({"script": "SCRIPT", "mode": "daemon"}, '"mode"', '"daemon"', 'not supported by this version: give "exec"'),
+    ({"socket": "/run/socket"}, '"socket"', '"/run/socket"', "not supported by this version: leave it out"),
+    ({"script": "SCRIPT", "spool": "/var/spool"}, '"spool"', '"/var/spool"', "not supported by this version: leave it"),
+    ({"script": "SCRIPT", "replay": True}, '"replay"', "true", "not supported by this version: give false"),
+    ({"script": "SCRIPT", "coalesce": True}, '"coalesce"', "true", "not supported by this version: give false"),
+    ({"script": "SCRIPT", "dialect": "isc"}, '"dialect"', '"isc"', 'not supported by this version: give "runscript"'),
+]
+
+
+def filled_in(value, tmp_path):
+    """The value with SCRIPT and DIR replaced."""
+    text = json.dumps(value).replace("SCRIPT", str(tmp_path / "script")).replace("DIR", str(tmp_path))
+    return json.loads(text)
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "plain").touch(0o644)
+    return write_script(tmp_path / "script", "#!/bin/sh\nexit 0\n")
+
+
+@pytest.mark.parametrize("parameters, key, value, remedy", REFUSED, ids=lambda value: json.dumps(value)[:60])
+def test_refused(link, tmp_path, script, parameters, key, value, remedy):
+    library = {**hook(), "parameters": filled_in(parameters, tmp_path)}
+    if parameters is None:
+        del library["parameters"]
+    kea = Kea(4, SUBNET4, tmp_path, [library])
+    kea.expect_refusal()
+    [line] = kea.said("LOAD_REFUSED")
+    for part in (key, value, remedy):
+        assert filled_in(part, tmp_path) in line
+    assert not kea.said("LOADED")
+    assert not runners()
+
+
+def test_refused_for_kea_dhcp6_too(link, tmp_path, script):
+    kea = Kea(6, SUBNET6, tmp_path, [hook(script, hook_points=["pkt4_send"])])
+    kea.expect_refusal()
+    [line] = kea.said("LOAD_REFUSED")
+    assert 'parameter "hook-points[0]": "pkt4_send" is a hook point of kea-dhcp4, and this is kea-dhcp6' in line
+
+
+def test_listed_twice(link, tmp_path, script):
+    kea = Kea(4, SUBNET4, tmp_path, [hook(script), hook(script)])
+    kea.expect_refusal()
+    [line] = kea.said("LOAD_REFUSED")
+    assert 'listed twice in hooks-libraries: list it once, with the parameter "scripts"' in line
+    assert not runners()
+
+
+@pytest.mark.parametrize("family, config", [(4, SUBNET4), (6, SUBNET6)])
+def test_a_mere_check_of_the_configuration(link, tmp_path, script, family, config):
+    kea = Kea(family, config, tmp_path, [hook(script)])
+    assert kea.check() == 0
+    kea.configure({f"subnet{family}": [{"subnet": "nonsense"}]}, [hook(script)])
+    assert kea.check() != 0
+    assert not re.search(r"RUNSCRIPT_|kea-runscript:", kea.log())
+
+
+@pytest.mark.parametrize("parameters", [
+    {"sync": True}, {"timeout": 1}, {"timeout": 3600000}, {"queue-limit": 1}, {"queue-limit": 1000000},
+    {"concurrency": 1}, {"concurrency": 256}, {"concurrency": 256, "wait": False},
+    {"answers": False, "mode": "exec", "replay": False, "coalesce": False, "dialect": "runscript"},
+    {"hook-points": [{"name": "lease4_select"}]}], ids=str)
+def test_bounds_and_defaults_are_taken(link, tmp_path, recorder, parameters):
+    points = {"hook-points": ["lease4_select"]}
+    library = {**hook(), "parameters": {"name": str(recorder.script), **points, **parameters}}
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        assert stranger(link).dora().type == ACK
+        if parameters != {"timeout": 1}:
+            assert [call["KEA_FAKE_ALLOCATION"] for call in recorder.wait(2)] == ["1", "0"]
+        [line] = kea.said("LOADED")
+        assert re.fullmatch(rf"version [\d.]+ calls {recorder.script} at lease4_select", line)
+
+
+@pytest.mark.parametrize("name", ["two words", "größe 日本.sh", "it's \"$HOME\" `x` \\ %s"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_odd_paths(link, tmp_path, family, name):
+    recorder = Recorder(tmp_path)
+    odd = recorder.script.rename(tmp_path / name)
+    with Kea(family, SUBNET4 if family == 4 else SUBNET6, tmp_path, [hook(odd)]) as kea:
+        assert stranger(link).dora().type == ACK if family == 4 else Client6(link).sarr().leases
+        recorder.wait(6)
+        assert name in kea.said("LOADED")[0]
+        assert not kea.said("EVENT_FAILED")
