@@ -46,7 +46,7 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell git ls-files 'cpp-shim/*.cc' 'cpp-shim/*.h')
-	$(Q)shellcheck $(shell git grep -lE '^#! ?/bin/(ba)?sh')
+	$(Q)shellcheck $(shell git ls-files '*.sh' tests/run tests/setup .ci/run)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea

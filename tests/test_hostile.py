@@ -42,7 +42,7 @@ class Inspector:
                          queue_limit=1_000_000, hook_points=HOOKS[family])
 
     def lines(self):
-        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return self.log.read_text(errors="replace").split("\n")[:-1] if self.log.exists() else []
 
     def hook_points(self):
         return {line.split(" ")[0] for line in self.lines()}
@@ -70,7 +70,7 @@ def test_strangers(link, tmp_path, name_server, family, strangers):
         kea.configure({**strangers.config, **SHORT}, [inspector.hook])
         kea.reload()
         besiege(kea, strangers(link, SEED), PACKETS // 10)
-        wait_until(lambda: inspector.hook_points() == set(HOOKS[family]), lambda: "every hook point (missing: "
+        wait_until(lambda: inspector.hook_points() >= set(HOOKS[family]), lambda: "every hook point (missing: "
                    f"{set(HOOKS[family]) - inspector.hook_points()})")
         quiet(kea)
     print(script, together)

@@ -14,10 +14,19 @@ from rig.siege import Strangers4, Strangers6, besiege
 from rig.wait import wait_until
 
 PATIENCE = 120    # seconds: all of Kea is some thirty times slower
-HOSTILE = 320     # packets that are not in the corpus
+HOSTILE = 800     # packets that are not in the corpus
+KEPT = 20_000     # bytes: the texts of messages, loggers, the main thread's buffers
 
 # Besides the corpus's own.
 MORE = ["buffer{}_receive", "host{}_identifier", "ddns{}_update", "leases{}_committed", "buffer{}_send"]
+
+
+class Sparing6(Strangers6):
+    """Without option 39 of one byte, flags without a name: Kea's text of it depends on a value that Kea never set."""
+
+    def send(self, client, data):
+        if b"\0\x27\0\1" not in data:
+            super().send(client, data)
 
 
 @pytest.fixture
@@ -38,16 +47,20 @@ def test_the_whole_corpus_and_worse(recorded_link, recorder, tmp_path, family):
     with Kea(family, config, tmp_path, [library], wrapper=memcheck.command, patience=PATIENCE) as kea:
         for case in cases:
             replay(recorded_link, case, recorder)
-        besiege(kea, (Strangers4 if family == 4 else Strangers6)(recorded_link, seed=1), HOSTILE)
+        kea.reload()
+        besiege(kea, (Strangers4 if family == 4 else Sparing6)(recorded_link, seed=1), HOSTILE)
         wait_until(lambda: set(recorder.hooks()) == hook_points, lambda: "every hook point (missing: "
                    f"{hook_points - set(recorder.hooks())})", PATIENCE)
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of all scripts", PATIENCE)
     findings = memcheck.findings()
     ours = [finding for finding in findings if finding.concerns(HOOK.resolve())]
-    print(f"{len(recorder.calls())} calls; all findings: {kinds(findings)}; the library's: {kinds(ours)}")
-    errors = [finding for finding in ours if finding.kind != REACHABLE]
-    assert not errors, "\n".join(map(str, errors))
-    # What lives as long as the process shows that valgrind was at work, and knows the library's functions.
-    assert any("Dictionary" in str(finding) for finding in ours if finding.kind == REACHABLE)
+    kept = [finding for finding in ours if finding.kind == REACHABLE]
+    print(f"{len(recorder.calls())} calls; all findings: {kinds(findings)}; the library's: {kinds(ours)}, "
+          f"{sum(finding.bytes for finding in kept)} bytes kept")
+    assert ours == kept, "\n".join(str(finding) for finding in ours if finding not in kept)
+    # What lives as long as the process is little. It shows that valgrind was at work, and knows the library's functions.
+    assert 0 < sum(finding.bytes for finding in kept) < KEPT
+    assert any(function == "Dictionary" for finding in kept for function, _ in finding.frames)
 
 
 def kinds(findings):

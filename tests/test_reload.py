@@ -1,5 +1,6 @@
 """A new configuration, or the end of Kea, while scripts are at work: nothing is lost, doubled or out of turn."""
 
+import shutil
 import signal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from rig import processes
 from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, OFFER, NoAnswer, stranger
-from rig.kea import Kea, hook
+from rig.kea import HOOK, Kea, hook
 from rig.recorder import Printer
 from rig.wait import wait_until
 
@@ -110,6 +111,18 @@ def test_reloads_in_quick_succession(link, tmp_path, threads):
     no_runner()
 
 
+def test_reload_while_there_is_no_runner(link, tmp_path):
+    diary, runner = Diary(link, tmp_path), tmp_path / "runner"
+    with Kea(4, SUBNET4, tmp_path, [diary.hook(required=False, runner=str(runner))]) as kea:
+        diary.round()
+        kea.reload()
+        assert f"{len(POINTS) * CLIENTS} events wait for the next configuration" in kea.said("HANDLER_FAILED")[1]
+        diary.round()
+        shutil.copy(HOOK.with_name("kea-runscript"), tmp_path / "copy").rename(runner)
+        quiet(kea)
+        diary.check()
+
+
 @pytest.mark.parametrize("reloads", [0, 2])
 @pytest.mark.parametrize("end", ["SIGTERM", "shutdown"])
 def test_kea_stops_while_events_are_queued(link, tmp_path, end, reloads):
@@ -132,6 +145,22 @@ def test_kea_stops_while_events_are_queued(link, tmp_path, end, reloads):
     else:
         diary.check()
     no_runner()
+
+
+def test_a_new_kea_while_scripts_of_the_old_one_run(link, tmp_path):
+    """Neither they nor the runner hold what belongs to Kea: ports, sockets, files."""
+    diary = Diary(link, tmp_path, seconds=0.1)
+    with Kea(4, SUBNET4, tmp_path, [diary.hook()]) as kea:
+        processes.kill_runner()
+        wait_until(processes.runners, "another, started while Kea has all its files open")
+        diary.round()
+    [old] = processes.runners()
+    assert processes.files(old) & set(tmp_path.iterdir()) == {kea.log_file}
+    with kea:
+        assert len(processes.runners()) == 2
+        assert stranger(link).dora().type == ACK
+    no_runner()
+    diary.check()
 
 
 def test_kea_is_killed(link, tmp_path):
@@ -167,8 +196,8 @@ def test_the_library_is_taken_out_and_put_back(link, tmp_path, threads):
             assert kea.command("config-set", plain)["result"] == 0
             assert processes.threads(kea.pid) == before
             assert stranger(link).dora().type == ACK
-            diary.check()
             no_runner()
+            diary.check()
         assert kea.command("runscript-status")["result"] == 2    # unknown
         shown = kea.command("statistic-get-all")["arguments"]
         assert not [name for name in shown if name.startswith("runscript.")]

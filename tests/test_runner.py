@@ -37,14 +37,6 @@ def gate(tmp_path):
     gate.open()
 
 
-def kill_runner():
-    """Kills the runner, and waits until it is gone; returns its id."""
-    pid = wait_until(lambda: processes.runners()[:1], "a runner")[0]
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not processes.alive(pid), "its end")
-    return pid
-
-
 def quiet(kea):
     wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})")
 
@@ -56,7 +48,7 @@ def test_killed_while_idle(link, tmp_path, wait, threads):
     with Kea(4, {**SUBNET4, **threads}, tmp_path, [hook(printer.script, wait=wait, hook_points=POINTS)]) as kea:
         expected = []
         for _ in range(3):
-            kill_runner()
+            processes.kill_runner()
             client = stranger(link)
             assert client.discover().type == OFFER
             expected += [f"{client.mac} {point}" for point in POINTS]
@@ -76,7 +68,7 @@ def test_killed_while_scripts_run(link, tmp_path, gate, threads):
             assert client.discover().type == OFFER
         for deaths in (1, 2):
             gate.printer.wait(2 * deaths)
-            kill_runner()
+            processes.kill_runner()
         gate.printer.wait(6)
         gate.open()
         quiet(kea)
@@ -96,7 +88,7 @@ def test_killed_while_kea_waits(link, tmp_path, gate, threads):
         query = client.message(DISCOVER)
         client.send(query)
         gate.printer.wait(1)
-        kill_runner()
+        processes.kill_runner()
         gate.printer.wait(2)
         gate.open()
         assert client.wire.receive(query.xid).type == OFFER

@@ -8,6 +8,7 @@ import pytest
 from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, OFFER, NoAnswer, stranger
 from rig.kea import Kea, hook
+from rig.processes import kill_runner
 from rig.recorder import Printer, Recorder, write_script
 from rig.wait import wait_until
 
@@ -47,8 +48,10 @@ def test_nothing_in_the_environment_but_variables(link, tmp_path, recorder, wait
 
 @MODES
 def test_descriptors(link, tmp_path, wait, threads):
-    script = write_script(tmp_path / "script", "#!/bin/sh\nexec /bin/ls -l /proc/self/fd\n")
-    with Kea(4, {**SUBNET4, **threads}, tmp_path, [hook(script, wait=wait, hook_points=POINT)]) as kea:
+    config = hook("/bin/ls", args=["-l", "/proc/self/fd"], wait=wait, hook_points=POINT)
+    with Kea(4, {**SUBNET4, **threads}, tmp_path, [config]) as kea:
+        # One that is started while Kea has all its files open.
+        kill_runner()
         stranger(link).discover()
         opened = dict(re.findall(r" (\d+) -> (\S+)", "\n".join(output(kea, 5))))
         opened = {int(number): re.sub(r"\d+", "N", target) for number, target in opened.items()}
@@ -57,15 +60,15 @@ def test_descriptors(link, tmp_path, wait, threads):
 
 @MODES
 def test_signals_and_process_group(link, tmp_path, wait, threads):
-    script = write_script(tmp_path / "script", "#!/bin/sh\n/bin/cat /proc/self/status\n"
-                                               'read -r stat </proc/self/stat\necho "stat $$ $stat"\n')
-    with Kea(4, {**SUBNET4, **threads}, tmp_path, [hook(script, wait=wait, hook_points=POINT)]) as kea:
+    # Without a shell, which has its own idea of signals.
+    config = hook("/bin/cat", args=["/proc/self/status", "/proc/self/stat"], wait=wait, hook_points=POINT)
+    with Kea(4, {**SUBNET4, **threads}, tmp_path, [config]) as kea:
         stranger(link).discover()
-        wait_until(lambda: any(line.startswith("stat ") for line in output(kea)), "the script's end")
+        wait_until(lambda: any("(cat)" in line for line in output(kea)), "the end of the output")
         lines = output(kea)
         status = dict(line.split(r":\x09", 1) for line in lines if r":\x09" in line)
-        assert {int(status[name], 16) for name in ("SigPnd", "SigBlk", "SigIgn")} == {0}
-        pid, group, session, terminal = re.match(r"stat (\d+) .*\) \w \d+ (\d+) (\d+) (\d+) ", lines[-1]).groups()
+        assert {int(status[name], 16) for name in ("SigPnd", "SigBlk", "SigIgn", "SigCgt")} == {0}
+        pid, group, session, terminal = re.match(r"(\d+) \(cat\) \w \d+ (\d+) (\d+) (\d+) ", lines[-1]).groups()
         assert pid == group and terminal == "0"
         assert session not in (pid, str(os.getsid(kea.pid)))    # the runner's own
 

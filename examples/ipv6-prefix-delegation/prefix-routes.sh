@@ -22,17 +22,14 @@ remove() {
     esac
 }
 
-# The value of the variable of that name; nothing if there is none.
-value() {
-    eval "printf %s \"\${$1-}\""
-}
-
 # Calls a function with prefix and valid lifetime of each lease in the list that is one of a prefix.
 each() {
-    n=0
-    while [ "$n" -lt "$(value "KEA_$1_SIZE")" ]; do
-        prefix=$(value "KEA_$1_AT${n}_DELEGATED_PREFIX")
-        [ -z "$prefix" ] || "$2" "$prefix" "$(value "KEA_$1_AT${n}_VALID_LIFETIME")"
+    n=0 size='' prefix='' lifetime=''
+    # What eval sees is names of variables, never their values.
+    eval "size=\$KEA_$1_SIZE"
+    while [ "$n" -lt "$size" ]; do
+        eval "prefix=\${KEA_$1_AT${n}_DELEGATED_PREFIX-} lifetime=\$KEA_$1_AT${n}_VALID_LIFETIME"
+        [ -z "$prefix" ] || "$2" "$prefix" "$lifetime"
         n=$((n + 1))
     done
 }

@@ -29,16 +29,14 @@ remove() {
     esac
 }
 
-# The value of the variable of that name.
-value() {
-    eval "printf %s \"\${$1-}\""
-}
-
 # Calls a function with address and state of each lease in the list.
 each() {
-    n=0
-    while [ "$n" -lt "$(value "KEA_$1_SIZE")" ]; do
-        "$2" "$(value "KEA_$1_AT${n}_ADDRESS")" "$(value "KEA_$1_AT${n}_STATE")"
+    n=0 size='' address='' state=''
+    # What eval sees is names of variables, never their values.
+    eval "size=\$KEA_$1_SIZE"
+    while [ "$n" -lt "$size" ]; do
+        eval "address=\$KEA_$1_AT${n}_ADDRESS state=\$KEA_$1_AT${n}_STATE"
+        "$2" "$address" "$state"
         n=$((n + 1))
     done
 }

@@ -14,7 +14,7 @@ PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1}}
 
 
 def example(folder, file, **overrides):
-    """What stands inside "Dhcp4" or "Dhcp6" of the example's configuration; `valid_lifetime=` overrides "valid-lifetime"."""
+    """What stands inside "Dhcp4" or "Dhcp6" of the example; `valid_lifetime=` overrides "valid-lifetime"."""
     text = (EXAMPLES / folder / file).read_text().replace('"eth0"', '"vs"')
     (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
     for entry in config["hooks-libraries"]:

@@ -14,12 +14,14 @@ class Finding:
 
     kind: str       # InvalidRead, UninitCondition, Leak_DefinitelyLost ...
     text: str
-    frames: tuple   # functions with their files, innermost first
+    bytes: int      # leaked, or still reachable
+    frames: tuple   # functions with their files, innermost first; then those of where it came from
 
     @classmethod
     def of(cls, element):
         text = element.findtext("what") or element.findtext("xwhat/text")
-        return cls(element.findtext("kind"), text, tuple(
+        leaked = int(element.findtext("xwhat/leakedbytes", "0"))
+        return cls(element.findtext("kind"), text, leaked, tuple(
             (frame.findtext("fn", "???"), frame.findtext("obj", "")) for frame in element.iter("frame")))
 
     def concerns(self, library):
@@ -35,7 +37,7 @@ class Memcheck:
     def __init__(self, directory):
         self.report = Path(directory) / "memcheck.xml"
         self.command = ["valgrind", "--quiet", "--xml=yes", f"--xml-file={self.report}", "--child-silent-after-fork=yes",
-                        "--leak-check=full", "--show-leak-kinds=all", "--num-callers=60"]
+                        "--leak-check=full", "--track-origins=yes", "--show-leak-kinds=all", "--num-callers=60"]
 
     def findings(self):
         root = ElementTree.parse(self.report).getroot()

@@ -1,9 +1,13 @@
 """What the kernel knows of processes; all of this process namespace, which is the tests' own, are in /proc."""
 
+import os
 import re
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+from .wait import wait_until
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,15 @@ def group(leader):
 def threads(pid):
     """The names of a process's threads."""
     return sorted(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm"))
+
+
+def files(pid):
+    """The paths of the files that a process has open."""
+    return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def kill_runner():
+    """Kills the runner as the kernel would for want of memory, and waits until it is gone."""
+    pid = wait_until(lambda: runners()[:1], "a runner")[0]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), "its end")

@@ -28,7 +28,9 @@ class Strangers4:
         return client
 
     def misbehave(self, client):
-        data = self.spoiler.spoil(self.spoiler.letter(client))[:1472]
+        self.send(client, self.spoiler.spoil(self.spoiler.letter(client))[:1472])
+
+    def send(self, client, data):
         client.wire.raw.send(frame(data, self.link.client_mac, "ff" * 6, "0.0.0.0", "255.255.255.255", 68, 67))
 
 
@@ -47,7 +49,10 @@ class Strangers6:
         return client
 
     def misbehave(self, client):
-        client.port.udp.sendto(self.spoiler.spoil(self.spoiler.letter(client)), (ALL_SERVERS, SERVER_PORT))
+        self.send(client, self.spoiler.spoil(self.spoiler.letter(client)))
+
+    def send(self, client, data):
+        client.port.udp.sendto(data, (ALL_SERVERS, SERVER_PORT))
 
 
 def besiege(kea, strangers, packets):
