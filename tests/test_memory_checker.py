@@ -58,7 +58,7 @@ def test_the_whole_corpus_and_worse(recorded_link, recorder, tmp_path, family):
     print(f"{len(recorder.calls())} calls; all findings: {kinds(findings)}; the library's: {kinds(ours)}, "
           f"{sum(finding.bytes for finding in kept)} bytes kept")
     assert ours == kept, "\n".join(str(finding) for finding in ours if finding not in kept)
-    # What lives as long as the process is little. It shows that valgrind was at work, and knows the library's functions.
+    # What lives as long as the process is little. It shows that valgrind was at work, and knows our functions.
     assert 0 < sum(finding.bytes for finding in kept) < KEPT
     assert any(function == "Dictionary" for finding in kept for function, _ in finding.frames)
 

@@ -11,6 +11,7 @@ from rig.dhcp6 import Client6
 from rig.kea import Kea, hook
 from rig.processes import runners
 from rig.recorder import Recorder, write_script
+from rig.wait import wait_until
 
 NAMES4 = "pkt4_receive, subnet4_select, host4_identifier"
 
@@ -103,7 +104,7 @@ def test_refused(link, tmp_path, script, parameters, key, value, remedy):
     for part in (key, value, remedy):
         assert filled_in(part, tmp_path) in line
     assert not kea.said("LOADED")
-    assert not runners()
+    wait_until(lambda: not runners(), "the end of the runner")
 
 
 def test_refused_for_kea_dhcp6_too(link, tmp_path, script):
@@ -118,7 +119,7 @@ def test_listed_twice(link, tmp_path, script):
     kea.expect_refusal()
     [line] = kea.said("LOAD_REFUSED")
     assert 'listed twice in hooks-libraries: list it once, with the parameter "scripts"' in line
-    assert not runners()
+    wait_until(lambda: not runners(), "the end of the runner")
 
 
 @pytest.mark.parametrize("family, config", [(4, SUBNET4), (6, SUBNET6)])

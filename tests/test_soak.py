@@ -13,7 +13,7 @@ from rig.programs import compiled
 from rig.wait import wait_until
 
 WARM_UP, EVENTS = 2_000, 20_000
-PORTION = 100    # of what the clients do, about 1,300 events
+PORTION = 25     # of what the clients do, some 300 events
 # What 18,000 events may leave behind: 100 bytes each would be 1,800. The allocator's own ups and downs are less.
 SLACK_KILOBYTES = 1_000
 

@@ -11,28 +11,50 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
 static const char DECIMAL[] = "0123456789", COLONS[] = "0123456789abcdef:", ADDRESS[] = "0123456789abcdef:.",
                   HEX[] = "0123456789abcdefx ", UPPER[] = "0123456789ABCDEFx", FLAG[] = "01";
 
 /* Of what a value may consist, by the end of its name; the first that fits counts. */
-static const struct { const char *end, *characters; } KINDS[] = {
-    {"_ADDRESS", ADDRESS}, {"_RAI", UPPER}, {"_CIRCUIT_ID", UPPER}, {"_REMOTE_ID", UPPER}, {"_HWADDR", COLONS},
-    {"_CLIENT_ID", COLONS}, {"_DUID", COLONS}, {"ADDR", ADDRESS}, {"_PORT", DECIMAL}, {"_IFINDEX", DECIMAL},
-    {"_HWADDR_TYPE", DECIMAL}, {"_HWADDR_SOURCE", DECIMAL}, {"_HOPS", DECIMAL}, {"_RELAYS", DECIMAL}, {"_SIZE", DECIMAL}, {"_LIFETIME", DECIMAL},
-    {"_IAID", DECIMAL}, {"_TRANSACTION_ID", DECIMAL}, {"_RELAYED", FLAG}, {"_FAKE_ALLOCATION", FLAG},
-    {"_REMOVE_LEASE", FLAG}, {"_IS_EXPIRED", FLAG}, {"_FWD", FLAG}, {"_REV", FLAG}, {"_UPDATE", FLAG},
+static const struct {
+    const char *end, *characters;
+} KINDS[] = {
+    {"_ADDRESS", ADDRESS},
+    {"_RAI", UPPER},
+    {"_CIRCUIT_ID", UPPER},
+    {"_REMOTE_ID", UPPER},
+    {"_HWADDR", COLONS},
+    {"_CLIENT_ID", COLONS},
+    {"_DUID", COLONS},
+    {"ADDR", ADDRESS},
+    {"_PORT", DECIMAL},
+    {"_IFINDEX", DECIMAL},
+    {"_HWADDR_TYPE", DECIMAL},
+    {"_HWADDR_SOURCE", DECIMAL},
+    {"_HOPS", DECIMAL},
+    {"_RELAYS", DECIMAL},
+    {"_SIZE", DECIMAL},
+    {"_LIFETIME", DECIMAL},
+    {"_IAID", DECIMAL},
+    {"_TRANSACTION_ID", DECIMAL},
+    {"_RELAYED", FLAG},
+    {"_FAKE_ALLOCATION", FLAG},
+    {"_REMOVE_LEASE", FLAG},
+    {"_IS_EXPIRED", FLAG},
+    {"_FWD", FLAG},
+    {"_REV", FLAG},
+    {"_UPDATE", FLAG},
     {"_HOST_IDENTIFIER", HEX},
 };
 
-static int ends_with(const char *name, size_t length, const char *end) {
+static int ends_with(const char* name, size_t length, const char* end) {
     size_t size = strlen(end);
     return length >= size && !memcmp(name + length - size, end, size);
 }
 
 /* Length of the character at `c`; 0 if it is none, or a control character. */
-static size_t printable(const unsigned char *c) {
+static size_t printable(const unsigned char* c) {
     if (c[0] < 0x80) {
         return c[0] >= 0x20 && c[0] != 0x7f;
     }
@@ -51,9 +73,9 @@ static size_t printable(const unsigned char *c) {
     return code >= least[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? length : 0;
 }
 
-static int is_text(const char *value, int of_several_lines) {
+static int is_text(const char* value, int of_several_lines) {
     while (*value) {
-        size_t length = of_several_lines && *value == '\n' ? 1 : printable((const unsigned char *)value);
+        size_t length = of_several_lines && *value == '\n' ? 1 : printable((const unsigned char*)value);
         if (!length) {
             return 0;
         }
@@ -63,7 +85,7 @@ static int is_text(const char *value, int of_several_lines) {
 }
 
 /* 0x, digits in pairs; several with a space between. */
-static int is_hex(const char *value) {
+static int is_hex(const char* value) {
     for (;;) {
         if (strncmp(value, "0x", 2)) {
             return 0;
@@ -79,14 +101,14 @@ static int is_hex(const char *value) {
     }
 }
 
-static int is_option(const char *name, size_t length) {
-    const char *option = memmem(name, length, "_OPTION_", 8);
+static int is_option(const char* name, size_t length) {
+    const char* option = memmem(name, length, "_OPTION_", 8);
     return option && option[8] >= '0' && option[8] <= '9';
 }
 
-static const char *fault(const char *variable) {
+static const char* fault(const char* variable) {
     size_t length = strcspn(variable, "=");
-    const char *value = variable + length + 1;
+    const char* value = variable + length + 1;
     if (!variable[length] || strncmp(variable, "KEA_", 4) ||
         strspn(variable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != length) {
         return "is no name of ours";
@@ -103,11 +125,9 @@ static const char *fault(const char *variable) {
     return is_text(value, of_several_lines) ? NULL : "is not text";
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     const char *what = NULL, *whose = "", *hook_point = getenv("KEA_HOOK_POINT");
     size_t count = 0;
     if (argc != 3) {

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
 static long long now(void) {
     struct timespec time;
@@ -20,12 +20,12 @@ static long long now(void) {
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static int ends_with(const char *name, size_t length, const char *end) {
+static int ends_with(const char* name, size_t length, const char* end) {
     size_t size = strlen(end);
     return length >= size && !memcmp(name + length - size, end, size);
 }
 
-static int is_key(const char *name, size_t length) {
+static int is_key(const char* name, size_t length) {
     if (strncmp(name, "KEA_QUERY", 9) && !memmem(name, length, "LEASE", 5)) {
         return 0;
     }
@@ -35,7 +35,7 @@ static int is_key(const char *name, size_t length) {
            ends_with(name, length, "_DUID");
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     static char line[256 * 1024];
     long long start = now();
     if (argc != 4) {
@@ -43,8 +43,8 @@ int main(int argc, char **argv) {
     }
     unsigned long long hash = 14695981039346656037ULL;
     size_t used = 0;
-    for (char **variable = environ; *variable; variable++) {
-        for (const char *c = *variable; ; c++) {
+    for (char** variable = environ; *variable; variable++) {
+        for (const char* c = *variable;; c++) {
             hash = (hash ^ (unsigned char)*c) * 1099511628211ULL;
             if (!*c) {
                 break;
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
     line[128 + used] = '\n';
     char head[128];
     size_t size = (size_t)snprintf(head, sizeof head, "%lld %lld %016llx %s", start, now(), hash, argv[1]);
-    char *whole = line + 128 - size;
+    char* whole = line + 128 - size;
     memcpy(whole, head, size);
     return log < 0 || write(log, whole, size + used + 1) < 0;
 }

@@ -132,8 +132,8 @@ class Spoiler4(Spoiler):
             options.append((dhcp4.SERVER_ID, dhcp4.address_bytes(client.server_id)))
         if self.dice.random() < 0.2:
             options.append((dhcp4.LEASE_TIME, struct.pack("!I", self.dice.choice([0, 1, 60, 2**32 - 1]))))
-        message = client.message(kind, [*options, (55, bytes(range(1, 60))), (125, struct.pack("!IB", 3561, 5) + b"\1\3abc")],
-                                 xid=self.dice.getrandbits(32), **about)
+        options += [(55, bytes(range(1, 60))), (125, struct.pack("!IB", 3561, 5) + b"\1\3abc")]
+        message = client.message(kind, options, xid=self.dice.getrandbits(32), **about)
         if self.dice.random() < 0.3:
             message.giaddr, message.hops = "192.0.2.2", 1
             message.options.append(agent_information(b"port 7", b"remote"))
@@ -160,7 +160,8 @@ class Spoiler4(Spoiler):
         self.replace(message, dhcp4.CLIENT_ID, self.identifier())
 
     def full_name(self, message):
-        self.replace(message, dhcp4.CLIENT_FQDN, bytes([self.dice.choice([0, 1, 4, 5, 15, 255]), 0, 0]) + self.odd_name())
+        flags = self.dice.choice([0, 1, 4, 5, 15, 255])
+        self.replace(message, dhcp4.CLIENT_FQDN, bytes([flags, 0, 0]) + self.odd_name())
 
     def agent(self, message):
         self.replace(message, *agent_information(self.identifier(), self.identifier(), sub_6=self.dice.choice(TEXTS),

@@ -36,8 +36,9 @@ class Memcheck:
 
     def __init__(self, directory):
         self.report = Path(directory) / "memcheck.xml"
-        self.command = ["valgrind", "--quiet", "--xml=yes", f"--xml-file={self.report}", "--child-silent-after-fork=yes",
-                        "--leak-check=full", "--track-origins=yes", "--show-leak-kinds=all", "--num-callers=60"]
+        self.command = ["valgrind", "--quiet", "--xml=yes", f"--xml-file={self.report}",
+                        "--child-silent-after-fork=yes", "--track-origins=yes", "--num-callers=60",
+                        "--leak-check=full", "--show-leak-kinds=all"]
 
     def findings(self):
         root = ElementTree.parse(self.report).getroot()

@@ -37,8 +37,9 @@ def processes():
 
 
 def runners():
-    """The ids of the runners that are at work."""
-    return sorted(pid for pid, argv in processes().items() if argv and Path(argv[0].decode()).name == "kea-runscript")
+    """The ids of the runners that are at work. Each leads a session, unlike a script that is not yet a script."""
+    named = [pid for pid, argv in processes().items() if argv and Path(argv[0].decode()).name == "kea-runscript"]
+    return sorted(pid for pid in named if stat(pid)[3:4] == [str(pid)])
 
 
 def states():

@@ -6,6 +6,7 @@ from .dhcp6 import ALL_SERVERS, REPLY, SERVER_PORT, Client6
 from .hostile import Spoiler4, Spoiler6
 
 BATCH = 16
+PATIENCE = 30    # seconds: Kea may be under valgrind
 
 # What makes the rarer hook points fire. Nothing that Kea counts depends on the time.
 COMMON = {"host-reservation-identifiers": ["flex-id", "hw-address"], "dhcp-ddns": {"enable-updates": True},
@@ -24,7 +25,7 @@ class Strangers4:
 
     def behave(self, n):
         client = self.clients[n % len(self.clients)]
-        assert client.dora().type == ACK
+        assert client.dora(timeout=PATIENCE).type == ACK
         return client
 
     def misbehave(self, client):
@@ -45,7 +46,7 @@ class Strangers6:
 
     def behave(self, n):
         client = self.clients[n % len(self.clients)]
-        assert client.sarr().type == REPLY
+        assert client.sarr(timeout=PATIENCE).type == REPLY
         return client
 
     def misbehave(self, client):

@@ -1,6 +1,7 @@
 """What programs/span.c notes, and what is to be found in it: each event in its turn, none beside one of its kin."""
 
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -107,16 +108,21 @@ def by_key_numbered(spans):
 
 def ends(truth):
     """By client, the starts of its events: an event's callout is over when the client's next one begins."""
-    return {client: [span.start for span in truth if span.client == client] for client in {s.client for s in truth}}
+    found = defaultdict(list)
+    for span in truth:
+        found[span.client].append(span.start)
+    return found
 
 
 def certain(first, second, over):
-    """Whether Kea itself has these two in this order.
+    """Whether Kea with threads had these two one after the other.
 
-    It has, as a rule: it works on one packet of a client at a time, and holds an address or has it leased while it
-    calls a library about it. Not at leases*_committed: with threads, the next client may have the address before
-    Kea has told that the one before released it. Then the order is certain if the first's packet was done with.
+    It works on one packet of a client at a time. But it may offer an address to two clients at once, tell of a
+    release when another client has the address already, or have two clients ask for the same. Then the second is
+    the second only if the first's packet, or the timer's turn, went on before the second's script began.
     """
-    if first.client == second.client or not {first.hook, second.hook} & {"leases4_committed", "leases6_committed"}:
+    if first.client == second.client:
         return True
-    return any(first.start < start <= second.start for start in over.get(first.client, ()))
+    starts = over[first.client]
+    next_one = bisect_right(starts, first.start)
+    return next_one < len(starts) and starts[next_one] <= second.start
