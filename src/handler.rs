@@ -19,11 +19,12 @@ use std::time::Instant;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::SigSet;
 
+use crate::bridge::ffi::Step;
 use crate::config::Config;
 use crate::lane::{Failed, Lane};
 use crate::order::{Order as Turns, Seq};
 use crate::variables::Server;
-use crate::verdict::{Failure, FailureKind, Next};
+use crate::verdict::{Failure, FailureKind};
 use courier::{Courier, Parcel};
 pub use legacy::Legacy;
 use process::Runner;
@@ -150,7 +151,7 @@ impl Handler {
     }
 
     /// Hands over an event and waits for what Kea shall do next, no longer than the time-out.
-    pub fn ask(&self, task: Task) -> Next {
+    pub fn ask(&self, task: Task) -> Step {
         Counters::add(&self.shared.counters.events);
         let deadline = Instant::now() + task.timeout;
         let seq = {

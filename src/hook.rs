@@ -15,7 +15,6 @@ use crate::keys::keys;
 use crate::log::{self, log};
 use crate::messages;
 use crate::variables::Server;
-use crate::verdict::Next;
 
 /// What is at work between `load` and `unload`.
 struct Instance {
@@ -134,21 +133,12 @@ impl Instance {
             let Some(how) = handler.config().points[point] else { continue };
             let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
             if how.wait {
-                severest = severest.max(step(point, handler.ask(task)));
+                severest = severest.max(handler.ask(task));
             } else {
                 handler.post(task);
             }
         }
         severest
-    }
-}
-
-/// What a verdict means to Kea at this hook point.
-fn step(point: usize, next: Next) -> Step {
-    match next {
-        Next::Continue => Step::Continue,
-        Next::Skip => HOOK_POINTS[point].skip,
-        Next::Drop => HOOK_POINTS[point].drop,
     }
 }
 

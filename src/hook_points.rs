@@ -1,6 +1,7 @@
 //! Kea's hook points: one row each. To add one: a name in exports.map, a callout, a row here.
 
 use crate::bridge::ffi::Step;
+use crate::verdict::Next;
 
 const CONTINUE: Step = Step::Continue;
 const SKIP: Step = Step::Skip;
@@ -18,6 +19,17 @@ impl Server {
         match self {
             Server::Dhcp4 => "kea-dhcp4",
             Server::Dhcp6 => "kea-dhcp6",
+        }
+    }
+}
+
+impl HookPoint {
+    /// What a verdict means to Kea here.
+    pub fn step(&self, next: Next) -> Step {
+        match next {
+            Next::Continue => Step::Continue,
+            Next::Skip => self.skip,
+            Next::Drop => self.drop,
         }
     }
 }

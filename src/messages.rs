@@ -59,6 +59,8 @@ messages! {
         "What a script wrote to its standard error, and its exit status if that is not 0."
     HANDED_OVER Info "%1: %2 events not yet handled go on without Kea, %3 are being handled"
         "The library is unloaded (Kea stops or takes a new configuration) while scripts are at work."
+    KEPT Warn "%1: %2 events not yet handled wait for the next configuration, for there is no runner"
+        "If Kea stops instead, they are lost."
     TAKEN_OVER Info "%1: %2 events from before the reload are still being handled"
         "After a reload: new events of the same clients and leases wait for these."
     REPEATED Warn "%1 was logged %2 more times in the last minute"

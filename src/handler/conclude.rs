@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Counters, Shared, Task};
+use crate::bridge::ffi::Step;
 use crate::hook_points::HOOK_POINTS;
 use crate::log::{log, log_repeating};
 use crate::messages;
@@ -10,15 +11,15 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next};
 
 impl Shared {
     /// What Kea shall do after this answer.
-    pub(super) fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Next {
+    pub(super) fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Step {
         let failure = match answer.map(|line| self.read(task.point, &line)) {
-            Ok((Some(next), None)) => return next,
+            Ok((Some(next), None)) => return task.row().step(next),
             Ok((_, Some(failure))) | Err(failure) => failure,
             Ok((None, None)) => Failure { kind: FailureKind::Signal, text: "an answer without \"next\"".into() },
         };
-        let next = if task.wait { self.config.on_failure } else { Next::Continue };
-        self.failed(task, &failure, next);
-        next
+        let step = if task.wait { task.row().step(self.config.on_failure) } else { Step::Continue };
+        self.failed(task, &failure, step);
+        step
     }
 
     /// Reads an answer, and passes its log lines on.
@@ -40,19 +41,19 @@ impl Shared {
         log(row, &[self.name(), HOOK_POINTS[point].name.into(), line.text.clone()]);
     }
 
-    fn failed(&self, task: &Task, failure: &Failure, next: Next) {
+    fn failed(&self, task: &Task, failure: &Failure, step: Step) {
         Counters::add(&self.counters.failures);
         if failure.kind == FailureKind::Timeout {
             Counters::add(&self.counters.timeouts);
         }
-        let next = match (task.wait, next) {
-            (false, _) => "has not waited",
-            (true, Next::Continue) => "continue",
-            (true, Next::Skip) => "skip",
-            (true, Next::Drop) => "drop",
+        let goes_on = match step {
+            _ if !task.wait => "has not waited",
+            Step::Drop => "drop",
+            Step::Skip => "skip",
+            _ => "continue",
         };
         let kind = format!("{}, {}, {:?}", self.name(), task.row().name, failure.kind);
-        let args = [self.name(), task.row().name.into(), failure.text.clone(), next.into()];
+        let args = [self.name(), task.row().name.into(), failure.text.clone(), goes_on.into()];
         log_repeating(messages::EVENT_FAILED, &kind, &args);
     }
 

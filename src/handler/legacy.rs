@@ -84,8 +84,7 @@ impl Courier {
                 }
             },
             None => {
-                let text = format!("{} events wait for the next configuration, or are lost with Kea", queued.len());
-                log(messages::HANDLER_FAILED, &[self.shared.name(), text]);
+                log(messages::KEPT, &[self.shared.name(), queued.len().to_string()]);
                 legacy.kept = queued.into_iter().map(|(_, task)| task).collect();
             }
         }
