@@ -14,7 +14,7 @@ Q := $(if $(V),,@)
 
 .PHONY: help
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install the Debian packages that the rest needs, if any is missing (as root)
@@ -58,11 +58,17 @@ docs: setup ## Write docs/ anew from the tables in the code
 
 .PHONY: install
 install: ## Install what `make build` has built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
+	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
 	$(Q)install -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
 	$(Q)install -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
-	$(Q)install -d $(DESTDIR)$(DOC)
-	$(Q)cp -r README.md CHANGELOG.md LICENSE docs examples $(DESTDIR)$(DOC)
+	$(Q)rm -rf $(DESTDIR)$(DOC)
+	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
+	$(Q)for file in examples/*/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
 	@echo 'In kea-dhcp4.conf and kea-dhcp6.conf: "library": "$(KEA_HOOKS)/kea-hook-runscript.so"'
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
+	$(Q)rm -rf $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so $(DESTDIR)$(PREFIX)/sbin/kea-runscript $(DESTDIR)$(DOC)
 
 .PHONY: clean
 clean: ## Remove what was built

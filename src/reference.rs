@@ -35,7 +35,7 @@ const INTRO: [&str; 4] = [
      - A value that the kernel would refuse (128 KiB for one, 1 MiB for all) is left out, and its name stands in \
      `KEA_TRUNCATED`, separated by spaces.\n",
     "# Messages\n\nThey go to Kea's logger `runscript`, which is `kea-dhcp4.runscript` or `kea-dhcp6.runscript` in the \
-     `loggers` of Kea's configuration. A failure that repeats is logged once a minute with its count.\n\n\
+     `loggers` of Kea's configuration. A failure that repeats is logged once a minute, with its count, for each script, hook point and kind of failure; output and exit statuses always are.\n\n\
      | message | severity | text | what it means, what to do |\n| --- | --- | --- | --- |\n",
 ];
 
@@ -45,14 +45,34 @@ fn parameters() -> String {
         let names: Vec<_> = row.names().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(page, "| {} | {} | {} | {} |", names.join(", alias "), row.kind, row.default, row.doc);
     }
+    let _ =
+        write!(page, "\n## Several programs, and hook points with settings of their own\n\n```json\n{EXAMPLE}```\n");
     let later: Vec<_> = PARAMETERS.iter().filter(|row| !row.available()).map(|row| format!("`{}`", row.name)).collect();
     let _ = writeln!(
         page,
-        "\nReserved for later versions, and refused until then: {}, `wait: \"park\"`.",
+        "\nReserved for later versions, and refused until then unless switched off: {}, `wait: \"park\"`.",
         later.join(", ")
     );
     page
 }
+
+/// Several programs, and hook points with settings of their own.
+const EXAMPLE: &str = r#"{
+    "scripts": [
+        {
+            "script": "/etc/kea/strangers.sh",
+            "on-failure": "drop",
+            "hook-points": [ "pkt4_receive", { "name": "leases4_committed", "timeout": 500 } ]
+        },
+        {
+            "script": "/etc/kea/journal.py",
+            "args": [ "/var/log/kea/journal" ],
+            "wait": false,
+            "hook-points": [ "leases4_committed", "lease4_expire" ]
+        }
+    ]
+}
+"#;
 
 fn hook_points() -> String {
     let mut page = INTRO[1].to_string();
@@ -193,6 +213,11 @@ mod tests {
             let written = std::fs::read_to_string(&file).unwrap_or_default();
             assert!(written == text, "docs/{name} has drifted from the code: run `make docs`");
         }
+    }
+
+    #[test]
+    fn the_example_is_accepted() {
+        assert_eq!(crate::config::parse(EXAMPLE, Server::Dhcp4).unwrap().len(), 2);
     }
 
     #[test]

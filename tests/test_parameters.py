@@ -40,7 +40,7 @@ REFUSED = [
     ({"script": "SCRIPT", "hook-points": [7]}, '"hook-points[0]"', "7", "give a name or a map"),
     ({"script": "SCRIPT", "hook-points": [{}]}, '"hook-points[0].name"', "missing", "give the name of a hook point"),
     ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "args": []}]}, '"hook-points[0].args"', "[]",
-     "here stand: name, wait, timeout"),
+     "the keys of an entry are: name, wait, timeout"),
     ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "wait": "park"}]}, '"hook-points[0].wait"', '"park"',
      "give true or false"),
     ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "timeout": 0}]}, '"hook-points[0].timeout"', "0",

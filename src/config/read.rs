@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
     /// Refuses every key but these.
     pub fn only(&self, keys: &[&str]) -> Result<(), Refusal> {
         match self.keys().find(|key| !keys.contains(key)) {
-            Some(key) => Err(self.refuse(key, &format!("is unknown; here stand: {}", keys.join(", ")))),
+            Some(key) => Err(self.refuse(key, &format!("is unknown; the keys of an entry are: {}", keys.join(", ")))),
             None => Ok(()),
         }
     }

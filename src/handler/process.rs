@@ -153,6 +153,9 @@ fn explain(path: &Path, error: io::Error) -> String {
 /// Whether the script can be run at all: said at load, so that a mistake is seen before the first client comes.
 pub fn check_script(script: &Path) -> Result<(), String> {
     let remedy = match script.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            "cannot be reached by Kea's user; let it enter every directory on the way (chmod o+x)".into()
+        }
         Err(error) => format!("{error}; create it, or mend the path"),
         Ok(metadata) if metadata.is_dir() => "is a directory; name a program".into(),
         Ok(metadata) if !metadata.is_file() => "is not a file; name a program".into(),

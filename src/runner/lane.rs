@@ -20,8 +20,11 @@ const LINE_BYTES: u64 = 64 << 20;
 /// Handles events until the other side closes the lane.
 pub fn serve(runner: &Runner, stream: Arc<UnixStream>, place: Place<Work>) {
     let lines = Lines { reader: BufReader::new(&stream), place };
-    if let Err(error) = converse(runner, &stream, lines) {
-        complain(format_args!("lane closed: {error}"));
+    match converse(runner, &stream, lines) {
+        // Kea has ended with an answer of ours unread.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        Err(error) => complain(format_args!("lane closed: {error}")),
+        Ok(()) => {}
     }
 }
 

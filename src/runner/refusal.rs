@@ -92,7 +92,7 @@ fn denied(path: &Path) -> String {
 
 fn no_program(path: &Path) -> String {
     match first_line(path).as_deref() {
-        Some(b"") => "it is empty".into(),
+        Some(b"") => "it is empty: write a program into it, with a first line such as #!/bin/sh".into(),
         Some(line) if line.starts_with(b"\x7fELF") => "it is built for another kind of machine".into(),
         Some(line) if line.starts_with(b"\xef\xbb\xbf#!") => {
             "it starts with a byte order mark: save it as UTF-8 without one".into()
@@ -142,7 +142,7 @@ mod tests {
         );
         assert!(Bench::with("#!/bin/sh\r\n").refusal().starts_with("its first line ends with a carriage return"));
         assert!(Bench::with("echo hello\n").refusal().starts_with("it has no `#!` line"));
-        assert_eq!(Bench::with("").refusal(), "it is empty");
+        assert!(Bench::with("").refusal().starts_with("it is empty: write a program"));
         let bench = Bench::shell("exit 0");
         bench.chmod(0o644);
         assert_eq!(bench.refusal(), "it is not executable: chmod +x");

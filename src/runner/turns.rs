@@ -25,6 +25,8 @@ struct State<E> {
     last: Seq,
     /// Events of the rest that nobody has taken yet.
     rest: usize,
+    /// Events of the rest that are being handled.
+    at_work: usize,
     lanes: BTreeMap<u64, Lane>,
     last_lane: u64,
     most_lanes: usize,
@@ -46,7 +48,7 @@ enum At {
 impl<E> Default for Turns<E> {
     fn default() -> Self {
         let (order, lanes) = (Order::default(), BTreeMap::new());
-        let state = State { order, last: 0, rest: 0, lanes, last_lane: 0, most_lanes: 0 };
+        let state = State { order, last: 0, rest: 0, at_work: 0, lanes, last_lane: 0, most_lanes: 0 };
         Turns { state: Mutex::new(state), moved: Condvar::new() }
     }
 }
@@ -84,8 +86,11 @@ impl<E> Turns<E> {
     pub fn next(&self) -> Option<(Seq, E)> {
         let mut state = self.state();
         while state.rest > 0 {
-            if let Some(next) = state.order.take_next() {
+            if state.has_room()
+                && let Some(next) = state.order.take_next()
+            {
                 state.rest -= 1;
+                state.at_work += 1;
                 if state.rest == 0 {
                     self.moved.notify_all();
                 }
@@ -98,7 +103,9 @@ impl<E> Turns<E> {
 
     /// An event that `next` gave has been handled.
     pub fn done(&self, seq: Seq) {
-        self.state().order.done(seq);
+        let mut state = self.state();
+        state.order.done(seq);
+        state.at_work -= 1;
         self.moved.notify_all();
     }
 
@@ -111,6 +118,12 @@ impl<E> State<E> {
     fn next_seq(&mut self) -> Seq {
         self.last += 1;
         self.last
+    }
+
+    /// Whether one more event may be worked on: lanes and the rest together are no more than the lanes have been.
+    fn has_room(&self) -> bool {
+        let running = self.lanes.values().filter(|lane| matches!(lane.at, At::Running(_))).count();
+        running + self.at_work < self.most_lanes.max(1)
     }
 }
 
@@ -196,6 +209,7 @@ mod tests {
     fn the_rest_waits_for_a_lane_that_has_its_key() {
         let turns = Turns::default();
         let (_peer, mut place) = lane(&turns);
+        let _another = lane(&turns);
         place.running(keys("a"));
         turns.add_rest([(keys("a"), 1), (keys("b"), 2)]);
         let (second, event) = turns.next().unwrap();
@@ -242,6 +256,22 @@ mod tests {
             // The byte is still there, and the lane would read on.
             drop(place);
             assert_eq!(rest.join().unwrap().unwrap().1, 1);
+        });
+    }
+
+    #[test]
+    fn lanes_and_the_rest_together_are_no_more_than_the_lanes() {
+        let turns = Turns::default();
+        let (_peer, mut place) = lane(&turns);
+        place.running(keys("a"));
+        turns.add_rest([(keys("b"), 1)]);
+        thread::scope(|scope| {
+            let (taken, takes) = channel();
+            let turns = &turns;
+            scope.spawn(move || taken.send(turns.next().unwrap().1));
+            assert_eq!(takes.try_recv(), Err(TryRecvError::Empty));
+            place.idle();
+            assert_eq!(takes.recv().unwrap(), 1);
         });
     }
 
