@@ -139,8 +139,7 @@ fn variables() -> String {
         &packet6,
     );
     section(&mut page, "Subnets", "The same for `KEA_SUBNET6`.", &prefixed("KEA_SUBNET4", &describe(rows::SUBNET)));
-    section(&mut page, "DHCPv4 leases", LISTS4, &prefixed("KEA_LEASE4_", &describe(rows::LEASE4)));
-    section(&mut page, "DHCPv6 leases", LISTS6, &prefixed("KEA_LEASE6_", &describe(rows::LEASE6)));
+    section(&mut page, "Leases", LEASES, &prefixed("KEA_LEASE6_", &describe(rows::LEASE)));
     let rest = [
         prefixed("KEA_", &describe(rows::FAKE_ALLOCATION)),
         prefixed("KEA_", &describe(rows::REMOVE_LEASE)),
@@ -156,10 +155,9 @@ fn variables() -> String {
     page
 }
 
-const LISTS4: &str = "At `leases4_committed` the leases are lists: `KEA_LEASES4_SIZE` and `KEA_DELETED_LEASES4_SIZE` say how many, \
-    and each has these variables as `KEA_LEASES4_AT<n>_...` and `KEA_DELETED_LEASES4_AT<n>_...`, from 0.";
-const LISTS6: &str = "At `leases6_committed` the leases are lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how many, \
-    and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0.";
+const LEASES: &str = "A DHCPv4 lease is `KEA_LEASE4_`, a DHCPv6 lease `KEA_LEASE6_`.\n\n\
+    At `leases4_committed` and `leases6_committed` they come in lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how \
+    many, and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0; with 4 for 6 in DHCPv4.";
 
 type Described = (&'static str, &'static str, &'static str);
 

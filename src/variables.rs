@@ -44,12 +44,9 @@ fn add_group(out: &mut Collector, group: Group, of: Of) {
         Group::Query6 => packet6(out, prefix, of, facts.query6.as_ref()),
         Group::Response6 => packet6(out, prefix, of, facts.response6.as_ref()),
         Group::Subnet4 | Group::Subnet6 => add(out, prefix, rows::SUBNET, of, facts.subnet.as_ref()),
-        Group::Lease4 => add(out, prefix, rows::LEASE4, of, facts.lease.as_ref()),
-        Group::Lease6 => add(out, prefix, rows::LEASE6, of, facts.lease.as_ref()),
-        Group::Leases4 => list(out, prefix, rows::LEASE4, of, &facts.committed),
-        Group::Leases6 => list(out, prefix, rows::LEASE6, of, &facts.committed),
-        Group::DeletedLeases4 => list(out, prefix, rows::LEASE4, of, &facts.deleted),
-        Group::DeletedLeases6 => list(out, prefix, rows::LEASE6, of, &facts.deleted),
+        Group::Lease4 | Group::Lease6 => add(out, prefix, rows::LEASE, of, facts.lease.as_ref()),
+        Group::Leases4 | Group::Leases6 => list(out, prefix, of, &facts.committed),
+        Group::DeletedLeases4 | Group::DeletedLeases6 => list(out, prefix, of, &facts.deleted),
         Group::FakeAllocation => add(out, prefix, rows::FAKE_ALLOCATION, of, Some(facts)),
         Group::RemoveLease => add(out, prefix, rows::REMOVE_LEASE, of, Some(facts)),
         Group::Ddns => add(out, prefix, rows::DDNS, of, facts.ddns.as_ref()),
@@ -97,10 +94,10 @@ fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) 
 }
 
 /// `<prefix>SIZE`, and `<prefix>AT<n>_<name>` for each lease, from 0.
-fn list(out: &mut Collector, prefix: &str, rows: &[Row<Lease>], of: Of, leases: &[Lease]) {
+fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
     out.push(format!("{prefix}SIZE"), leases.len().to_string());
     for (n, lease) in leases.iter().enumerate() {
-        add(out, &format!("{prefix}AT{n}_"), rows, of, Some(lease));
+        add(out, &format!("{prefix}AT{n}_"), rows::LEASE, of, Some(lease));
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::value::{Of, Out, flag, number};
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
-use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD};
+use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD, TYPE_V4};
 use crate::text::{colons, hex, kea_hex, printable};
 
 /// One variable of a `T`.
@@ -135,44 +135,11 @@ pub const SUBNET: &[Row<Subnet>] = &[
         "Its id in Kea's configuration."),
 ];
 
-/// Of a DHCPv4 lease.
+/// Of a lease of either family.
 #[rustfmt::skip]
-pub const LEASE4: &[Row<Lease>] = &[
+pub const LEASE: &[Row<Lease>] = &[
     row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
-        "`V4`."),
-    row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
-        "`default`, `declined` or `expired-reclaimed`."),
-    row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
-        "Whether its valid lifetime is over."),
-    row("ADDRESS", "address", |_, l, out| number(out, keys::address(l)),
-        "The leased address."),
-    row("HWADDR", "hardware address", |of, l, out| of.or_empty(out, l.hwaddr.bytes, colons),
-        "Hardware address of the client; empty if Kea knows none."),
-    row("HOSTNAME", "text", |of, l, out| of.text(out, l.hostname),
-        "The client's name; empty if it has none."),
-    row("CLIENT_ID", "bytes", |of, l, out| of.or_empty(out, l.client, colons),
-        "The client's identifier; empty if it has none."),
-    row("CLIENT_LAST_TRANSMISSION", "seconds", |_, l, out| number(out, l.cltt),
-        "When the client last asked for it, in seconds since the epoch."),
-    row("VALID_LIFETIME", "seconds", |_, l, out| number(out, l.valid_lft),
-        "Valid lifetime, from then on."),
-    row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id),
-        "Id of its subnet in Kea's configuration."),
-    row("FQDN_FWD", "flag", |_, l, out| flag(out, l.fqdn_fwd),
-        "Whether Kea updates DNS, name to address."),
-    row("FQDN_REV", "flag", |_, l, out| flag(out, l.fqdn_rev),
-        "Whether Kea updates DNS, address to name."),
-    row("USER_CONTEXT", "JSON", |of, l, out| of.optional(out, l.user_context, printable),
-        "The lease's user context; absent if it has none."),
-    row("DEBUG", "text, several lines", |of, l, out| of.debug(out, l.debug),
-        "Kea's own text of the lease; only with `debug`."),
-];
-
-/// Of a DHCPv6 lease.
-#[rustfmt::skip]
-pub const LEASE6: &[Row<Lease>] = &[
-    row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
-        "`IA_NA`, `IA_TA` or `IA_PD`."),
+        "`V4`, `IA_NA`, `IA_TA` or `IA_PD`."),
     row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
         "`default`, `declined` or `expired-reclaimed`."),
     row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
@@ -187,16 +154,18 @@ pub const LEASE6: &[Row<Lease>] = &[
         "Hardware address of the client; empty if Kea knows none."),
     row("HOSTNAME", "text", |of, l, out| of.text(out, l.hostname),
         "The client's name; empty if it has none."),
-    row("CLIENT_DUID", "bytes", |of, l, out| of.or_empty(out, l.client, colons),
-        "The client's DUID."),
+    row("CLIENT_ID", "bytes", |of, l, out| l.kind == TYPE_V4 && of.or_empty(out, l.client, colons),
+        "The client's identifier; empty if it has none. Only DHCPv4."),
+    row("CLIENT_DUID", "bytes", |of, l, out| l.kind != TYPE_V4 && of.or_empty(out, l.client, colons),
+        "The client's DUID. Only DHCPv6."),
     row("CLIENT_LAST_TRANSMISSION", "seconds", |_, l, out| number(out, l.cltt),
         "When the client last asked for it, in seconds since the epoch."),
     row("VALID_LIFETIME", "seconds", |_, l, out| number(out, l.valid_lft),
         "Valid lifetime, from then on."),
-    row("PREFERRED_LIFETIME", "seconds", |_, l, out| number(out, l.preferred_lft),
-        "Preferred lifetime, from then on."),
-    row("IAID", "number", |_, l, out| number(out, l.iaid),
-        "Identity association's id."),
+    row("PREFERRED_LIFETIME", "seconds", |_, l, out| l.kind != TYPE_V4 && number(out, l.preferred_lft),
+        "Preferred lifetime, from then on. Only DHCPv6."),
+    row("IAID", "number", |_, l, out| l.kind != TYPE_V4 && number(out, l.iaid),
+        "Identity association's id. Only DHCPv6."),
     row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id),
         "Id of its subnet in Kea's configuration."),
     row("FQDN_FWD", "flag", |_, l, out| flag(out, l.fqdn_fwd),
