@@ -48,9 +48,10 @@ impl Config {
         HOOK_POINTS.iter().zip(&self.points).filter_map(|(row, point)| point.map(|_| row.name))
     }
 
-    /// Whether Kea ever goes on without waiting for the script.
-    pub fn sometimes_not_waiting(&self) -> bool {
-        self.points.iter().flatten().any(|point| !point.wait)
+    /// Whether Kea waits for the script at some hook points, and not at others.
+    pub fn waits_sometimes(&self) -> bool {
+        let waits = |wait| self.points.iter().flatten().any(|point| point.wait == wait);
+        waits(true) && waits(false)
     }
 }
 

@@ -20,6 +20,13 @@ pub struct Hello {
     pub version: String,
 }
 
+/// Last line of the events that a runner is handed over at `unload`: without it some are missing, and none may begin.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// How many events came before it.
+    pub end: usize,
+}
+
 /// One event.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

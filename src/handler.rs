@@ -25,7 +25,7 @@ use crate::lane::{Failed, Lane};
 use crate::order::{Order as Turns, Seq};
 use crate::variables::Server;
 use crate::verdict::{Failure, FailureKind};
-use courier::{Courier, Parcel};
+use courier::{Courier, PATIENCE_AT_LOAD, Parcel};
 pub use legacy::Legacy;
 use process::Runner;
 pub use task::Task;
@@ -89,7 +89,8 @@ pub struct Counters {
 impl Handler {
     /// Starts the runner, and takes over what the handler before a reload has left.
     pub fn start(config: Config, server: &Server, legacy: &mut Legacy) -> Result<Handler, String> {
-        let started = process::check_script(&config.script).and_then(|()| Runner::start(&config, server));
+        let started =
+            process::check_script(&config.script).and_then(|()| Runner::start(&config, server, PATIENCE_AT_LOAD));
         let shared = Arc::new(Shared {
             server: server.clone(),
             state: Mutex::default(),
@@ -186,11 +187,17 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
-    /// Gives idle lanes to the events whose turn it is.
+    /// Gives idle lanes to the events whose turn it is. Where Kea waits at some hook points and not at others, the
+    /// last lane is kept for those at which it waits.
     fn assign(&self, state: &mut State) {
+        let kept = usize::from(self.config.concurrency > 1 && self.config.waits_sometimes());
         let mut for_courier = false;
         while !state.idle.is_empty() && !state.stopping {
-            let Some((seq, queued)) = state.turns.take_next() else { break };
+            let next = match state.idle.len() > kept {
+                true => state.turns.take_next(),
+                false => state.turns.take_urgent(),
+            };
+            let Some((seq, queued)) = next else { break };
             let Some(lane) = state.idle.pop() else { break };
             match queued {
                 Queued::Waiting => {
@@ -229,9 +236,10 @@ impl Shared {
                     let mut state = self.lock();
                     state.turns.give_back(seq, Queued::Waiting);
                     if lane.generation == state.generation {
-                        state.idle.clear();
+                        state.forget_lanes();
+                        state.parcels.push(Parcel::Broken(error.to_string()));
                     }
-                    state.parcels.push(Parcel::Broken { lane, reason: error.to_string() });
+                    self.assign(&mut state);
                     drop(state);
                     self.wake_courier();
                 }
@@ -264,7 +272,8 @@ impl Shared {
         let mut state = self.lock();
         state.turns.done(seq);
         let generation = state.generation;
-        state.idle.extend(lane.filter(|lane| lane.generation == generation));
+        let granted = state.granted.remove(&seq);
+        state.idle.extend(lane.into_iter().chain(granted).filter(|lane| lane.generation == generation));
         self.assign(&mut state);
     }
 }

@@ -23,7 +23,7 @@ struct Instance {
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
 
-/// What the last `unload` left unfinished, by place in `scripts`.
+/// What the last `unload` left unfinished, of each script.
 static LEGACY: Mutex<Vec<Legacy>> = Mutex::new(Vec::new());
 
 /// Longest time that a callout kept Kea's thread, in microseconds.
@@ -75,21 +75,20 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
 /// Starts all handlers, or none. They take over what the last `unload` has left.
 fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, String> {
     let mut legacies = LEGACY.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = configs.len().max(legacies.len());
-    legacies.resize_with(count, Legacy::default);
     let mut handlers: Vec<Handler> = Vec::with_capacity(configs.len());
-    for (config, legacy) in configs.into_iter().zip(&mut *legacies) {
-        match Handler::start(config, server, legacy) {
+    for config in configs {
+        let ours = legacies.iter().position(|legacy| legacy.is_of(&config));
+        let mut legacy = ours.map(|at| legacies.remove(at)).unwrap_or_default();
+        match Handler::start(config, server, &mut legacy) {
             Ok(handler) => handlers.push(handler),
             Err(reason) => {
-                let stopped = handlers.into_iter().map(Handler::stop);
-                stopped.zip(&mut *legacies).for_each(|(left, legacy)| *legacy = left);
+                legacies.push(legacy);
+                legacies.extend(handlers.into_iter().map(Handler::stop));
                 return Err(reason);
             }
         }
     }
-    // Those of scripts that are no longer there: their runners go on alone.
-    legacies.clear();
+    legacies.drain(..).for_each(Legacy::abandon);
     Ok(handlers)
 }
 

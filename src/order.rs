@@ -60,9 +60,10 @@ impl<E> Order<E> {
         self.make_ready(seq);
     }
 
-    /// Makes urgent whatever an urgent event with these keys will have to wait for.
+    /// Makes urgent whatever an urgent event with these keys will have to wait for. What stands before an urgent
+    /// event is urgent already, so each event is looked at once at most in its life.
     fn hurry(&mut self, keys: &[String]) {
-        let mut ahead: Vec<Seq> = keys.iter().filter_map(|key| self.lines.get(key)).flatten().copied().collect();
+        let mut ahead: Vec<Seq> = keys.iter().filter_map(|key| self.lines.get(key)?.back().copied()).collect();
         while let Some(seq) = ahead.pop() {
             let Some(entry) = self.entries.get_mut(&seq) else { continue };
             if std::mem::replace(&mut entry.urgent, true) {
@@ -71,8 +72,11 @@ impl<E> Order<E> {
             if self.ready.remove(&seq) {
                 self.urgent.insert(seq);
             }
-            let lines = entry.keys.iter().filter_map(|key| self.lines.get(key)).flatten();
-            ahead.extend(lines.filter(|&&other| other < seq));
+            let before = |key| {
+                let line: &VecDeque<Seq> = self.lines.get(key)?;
+                line.get(line.partition_point(|&other| other < seq).checked_sub(1)?).copied()
+            };
+            ahead.extend(entry.keys.iter().filter_map(before));
         }
     }
 
@@ -86,7 +90,19 @@ impl<E> Order<E> {
 
     /// Takes the next ready event; it is running from now on.
     pub fn take_next(&mut self) -> Option<(Seq, E)> {
-        let seq = self.urgent.pop_first().or_else(|| self.ready.pop_first())?;
+        self.take_urgent().or_else(|| {
+            let seq = self.ready.pop_first()?;
+            self.take(seq)
+        })
+    }
+
+    /// The same, but only if it is urgent.
+    pub fn take_urgent(&mut self) -> Option<(Seq, E)> {
+        let seq = self.urgent.pop_first()?;
+        self.take(seq)
+    }
+
+    fn take(&mut self, seq: Seq) -> Option<(Seq, E)> {
         let event = self.entries.get_mut(&seq)?.event.take()?;
         Some((seq, event))
     }
@@ -121,7 +137,11 @@ impl<E> Order<E> {
     pub fn cancel_all(&mut self) -> Vec<(Seq, Vec<String>, E)> {
         let queued = |(seq, entry): (&Seq, &Entry<E>)| entry.event.is_some().then(|| (*seq, entry.keys.clone()));
         let queued: Vec<_> = self.entries.iter().filter_map(queued).collect();
-        queued.into_iter().filter_map(|(seq, keys)| self.remove(seq).map(|event| (seq, keys, event))).collect()
+        // From the last to the first: each is then at the end of its lines, where leaving costs nothing.
+        let removed = queued.into_iter().rev().filter_map(|(seq, keys)| Some((seq, keys, self.remove(seq)?)));
+        let mut removed: Vec<_> = removed.collect();
+        removed.reverse();
+        removed
     }
 
     fn remove(&mut self, seq: Seq) -> Option<E> {
@@ -137,7 +157,10 @@ impl<E> Order<E> {
     fn leave(&mut self, key: &str, seq: Seq) {
         let Some(line) = self.lines.get_mut(key) else { return };
         if line.front() != Some(&seq) {
-            line.retain(|&other| other != seq);
+            match line.back() == Some(&seq) {
+                true => drop(line.pop_back()),
+                false => line.retain(|&other| other != seq),
+            }
             return;
         }
         line.pop_front();
@@ -276,6 +299,17 @@ mod tests {
         order.push(5, keys("z"), false, 5);
         order.done(1);
         assert_eq!(all_ready(&mut order), [2, 5]);
+    }
+
+    #[test]
+    fn a_long_line_costs_no_more_than_its_length() {
+        let mut order = Order::default();
+        for seq in 0..100_000 {
+            order.push(seq, keys("client all"), false, seq);
+        }
+        order.push(100_000, keys("client all"), true, 100_000);
+        assert_eq!(order.take_urgent(), Some((0, 0)));
+        assert_eq!(order.cancel_all().len(), 100_000);
     }
 
     #[test]

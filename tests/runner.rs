@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use kea_hook_runscript::event::{Event, Hello, Variables, line};
+use kea_hook_runscript::event::{End, Event, Hello, Variables, line};
 use kea_hook_runscript::verdict::{Answer, Next};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
@@ -67,6 +67,7 @@ impl Runner {
         self.hand_over(b'R', theirs);
         let mut lane = Lane(BufReader::new(ours));
         events.iter().for_each(|event| lane.write(event));
+        lane.write(&End { end: events.len() });
         lane.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
         lane
     }
@@ -301,6 +302,17 @@ fn lanes_run_side_by_side() {
         assert_eq!(lane.answer().unwrap().next, Some(Next::Continue));
     }
     drop(lanes);
+    assert_eq!(runner.end(), "");
+}
+
+#[test]
+fn a_rest_without_its_end_never_begins() {
+    let bench = Bench::shell("echo said");
+    let runner = bench.start();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    runner.hand_over(b'R', theirs);
+    ours.write_all(&line(&event(1, "a")).unwrap()).unwrap();
+    drop(ours);
     assert_eq!(runner.end(), "");
 }
 

@@ -20,6 +20,12 @@ use crate::order::Seq;
 /// Pauses before a runner is started again: doubled each time, up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// Kea may be kept waiting for a runner this long.
+const SHORT: Duration = Duration::from_secs(2);
+/// How long a runner may take to be ready: at load, and later, when the courier has other things to do.
+pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What packet threads leave for the courier.
 pub enum Parcel {
     Event {
@@ -33,11 +39,8 @@ pub enum Parcel {
         task: Task,
         lane: Lane,
     },
-    /// A lane has broken, for this reason; its event has been given back.
-    Broken {
-        lane: Lane,
-        reason: String,
-    },
+    /// A lane of the present runner has broken, for this reason.
+    Broken(String),
 }
 
 /// An event on a lane.
@@ -100,7 +103,7 @@ impl Courier {
             match parcel {
                 Parcel::Event { seq, task, lane } => self.send(seq, task, lane),
                 Parcel::Late { seq, task, lane } => self.busy.push(Busy { seq, lane, task }),
-                Parcel::Broken { lane, reason } => self.lane_is_broken(&lane, &reason),
+                Parcel::Broken(reason) => self.runner_is_lost(&reason),
             }
         }
         stopping
@@ -167,6 +170,9 @@ impl Courier {
         log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
         self.shared.lock().forget_lanes();
         self.plan_restart();
+        if self.back_off > SHORT {
+            self.wait_no_more("the runner dies again and again".into());
+        }
     }
 
     fn give_back(&self, seq: Seq, mut task: Task) {
@@ -176,7 +182,9 @@ impl Courier {
             log(messages::EVENT_LOST, &[self.shared.name(), task.row().name.into(), reason]);
             return self.shared.done(seq, None);
         }
-        self.shared.lock().give_back(seq, task);
+        let mut state = self.shared.lock();
+        state.give_back(seq, task);
+        self.shared.assign(&mut state);
     }
 
     fn plan_restart(&mut self) {
@@ -189,7 +197,7 @@ impl Courier {
         if self.retry.is_none_or(|retry| retry > Instant::now()) {
             return;
         }
-        match Runner::start(&self.shared.config, &self.shared.server) {
+        match Runner::start(&self.shared.config, &self.shared.server, PATIENCE) {
             Ok((runner, lanes)) => self.runner_is_up(runner, lanes),
             Err(error) => self.runner_is_down(error),
         }
@@ -210,8 +218,12 @@ impl Courier {
     /// Waiting events fail at once from now on, instead of holding Kea for nothing; the others stay queued.
     pub fn runner_is_down(&mut self, error: String) {
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), error.clone()]);
-        self.shared.lock().down = Some(error);
-        self.shared.granted.notify_all();
+        self.wait_no_more(error);
         self.plan_restart();
+    }
+
+    fn wait_no_more(&self, reason: String) {
+        self.shared.lock().down = Some(reason);
+        self.shared.granted.notify_all();
     }
 }

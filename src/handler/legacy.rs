@@ -7,26 +7,34 @@
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFd;
 use serde::Deserialize;
 
 use super::courier::{Busy, Courier};
+use super::process::Runner;
 use super::{Queued, Shared, Task};
+use crate::config::Config;
+use crate::event::{End, line};
 use crate::lane::Lane;
-use crate::log::log;
+use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::order::Seq;
 
 /// How long the runner may take to read the rest.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Zero would mean for ever.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What is unfinished at `unload`.
 #[derive(Default)]
 pub struct Legacy {
+    script: PathBuf,
+    args: Vec<String>,
     connections: Vec<Connection>,
-    /// Events that could not be handed over, for there is no runner.
+    /// Events that could not be handed over: there is no runner, or it does not listen.
     kept: Vec<Task>,
 }
 
@@ -54,6 +62,20 @@ impl Foreign {
     }
 }
 
+impl Legacy {
+    pub fn is_of(&self, config: &Config) -> bool {
+        self.script == config.script && self.args == config.args
+    }
+
+    /// The script is not configured any more: its runners go on alone.
+    pub fn abandon(self) {
+        if !self.kept.is_empty() {
+            let text = format!("{} events have no runner, and the script is not configured any more", self.kept.len());
+            log(messages::EVENT_LOST, &[self.script.display().to_string(), "reload".into(), text]);
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct AnswerSeq {
     seq: Seq,
@@ -68,23 +90,21 @@ impl Courier {
             Queued::Waiting => None,
         };
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
-        let mut legacy = Legacy { connections: self.heritage.connections, kept: vec![] };
-        let handed_over = if self.runner.is_some() { queued.len() } else { 0 };
-        if handed_over + self.busy.len() > 0 {
-            let args = [self.shared.name(), handed_over.to_string(), self.busy.len().to_string()];
-            log(messages::HANDED_OVER, &args);
-        }
-        match self.runner {
-            _ if queued.is_empty() => {}
-            Some(runner) => match runner.open(b"R").and_then(|stream| write_rest(stream, queued, &self.shared)) {
-                Ok(rest) => legacy.connections.push(rest),
-                Err(error) => {
-                    let text = format!("{handed_over} events could not be handed over: {error}");
-                    log(messages::EVENT_LOST, &[self.shared.name(), "unload".into(), text]);
+        let Config { script, args, .. } = self.shared.config.clone();
+        let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
+        let (count, running) = (queued.len(), self.busy.len());
+        match self.runner.map(|runner| hand_over(&runner, &queued, &self.shared)) {
+            Some(Ok(rest)) => {
+                if count + running > 0 {
+                    log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
-            },
-            None => {
-                log(messages::KEPT, &[self.shared.name(), queued.len().to_string()]);
+                let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
+                legacy.connections.extend(rest.map(|(lane, held)| Connection { lane, events, held: Some(held) }));
+            }
+            Some(Err(_)) | None => {
+                if count > 0 {
+                    log(messages::KEPT, &[self.shared.name(), count.to_string()]);
+                }
                 legacy.kept = queued.into_iter().map(|(_, task)| task).collect();
             }
         }
@@ -121,15 +141,22 @@ impl Courier {
     }
 }
 
-fn write_rest(mut stream: UnixStream, queued: Vec<(Seq, Task)>, shared: &Shared) -> io::Result<Connection> {
-    stream.set_write_timeout(Some(PATIENCE))?;
-    for (seq, task) in &queued {
+/// Writes the queued events to the runner. It will not begin, and if the end is missing never will, before the second
+/// of the two returned is shut down.
+fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Result<Option<(Lane, UnixStream)>> {
+    if queued.is_empty() {
+        return Ok(None);
+    }
+    let mut stream = runner.open(b"R")?;
+    let until = Instant::now() + PATIENCE;
+    for (seq, task) in queued {
+        stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
         let deadline = Instant::now() + task.timeout;
         stream.write_all(&task.line(*seq, &shared.config, &shared.server, deadline))?;
     }
-    let held = Some(stream.try_clone()?);
-    let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-    Ok(Connection { lane: Lane::new(stream)?, events, held })
+    stream.write_all(&line(&End { end: queued.len() })?)?;
+    let held = stream.try_clone()?;
+    Ok(Some((Lane::new(stream)?, held)))
 }
 
 /// Lets a runner begin with its rest once those before it have finished.
@@ -187,8 +214,7 @@ impl Connection {
         if self.events.is_empty() {
             return;
         }
-        let args = [shared.name(), error.to_string()];
-        log(messages::HANDLER_LOST, &args);
+        log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), error.to_string()]);
         for event in self.events.drain(..) {
             match event.task.is_abandoned {
                 true => shared.done(event.seq, None),

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
@@ -21,9 +21,6 @@ use crate::variables::Server;
 const NAME: &str = "kea-runscript";
 /// Where `make install` may have put the runner.
 const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-runscript"];
-/// How long a new runner may take to say hello.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Our end of the runner's control socket: it lives until this is closed and its work is done.
 pub struct Runner {
     control: OwnedFd,
@@ -31,7 +28,8 @@ pub struct Runner {
 
 impl Runner {
     /// Starts a runner for this script, with a lane for each event that it may work on at once.
-    pub fn start(config: &Config, server: &Server) -> Result<(Runner, Vec<Lane>), String> {
+    pub fn start(config: &Config, server: &Server, patience: Duration) -> Result<(Runner, Vec<Lane>), String> {
+        let deadline = Instant::now() + patience;
         let path = find(config)?;
         let name = match &config.runner {
             Some(path) => format!("parameter \"runner\": \"{}\"", path.display()),
@@ -51,20 +49,21 @@ impl Runner {
             .spawn()
             .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
         let runner = Runner { control: ours };
-        let lanes = runner.open_lanes(config.concurrency, server);
+        let lanes = runner.open_lanes(config.concurrency, server, deadline);
         if lanes.is_err() {
             let _ = child.kill();
         }
-        // The runner detaches itself before it says hello, so this does not wait. Kea's own SIGCHLD handler may have
-        // been faster, so that there is nothing left to wait for: that is no error.
-        let _ = child.wait();
+        if !has_left(&mut child, deadline) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed("does not detach itself", &"a wrapper of it must end with exec"));
+        }
         let silent = |error: io::Error| failed("does not answer", &format!("{error}; is it a kea-runscript?"));
         Ok((runner, lanes.map_err(silent)?))
     }
 
-    fn open_lanes(&self, count: usize, server: &Server) -> io::Result<Vec<Lane>> {
+    fn open_lanes(&self, count: usize, server: &Server, deadline: Instant) -> io::Result<Vec<Lane>> {
         let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
-        let deadline = Instant::now() + PATIENCE;
         let mut lanes = Vec::with_capacity(count);
         for _ in 0..count {
             let mut lane = Lane::new(self.open(b"L")?)?;
@@ -97,6 +96,18 @@ impl AsFd for Runner {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
+}
+
+/// Waits for the end of the runner's first process, which detaches the runner itself and leaves at once. Kea's own
+/// SIGCHLD handler may be faster and leave nothing to wait for, which is an error that says the same.
+fn has_left(child: &mut Child, deadline: Instant) -> bool {
+    while let Ok(None) = child.try_wait() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// The runner: the one that the parameter names, else the one beside the library, else the installed one.

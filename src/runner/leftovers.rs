@@ -52,13 +52,15 @@ impl Leftovers {
         let mut streams: Vec<Stream> = Vec::new();
         loop {
             let ready = self.wait(&streams);
-            let mut state = self.state();
             let mut ready = ready.into_iter();
-            streams
-                .retain_mut(|stream| !ready.next().unwrap_or(false) || stream.read(&mut state.lines) == Source::Open);
+            // Not under the lock: every event looks for lines, and must not wait for somebody who writes without end.
+            let mut lines = Lines::default();
+            streams.retain_mut(|stream| !ready.next().unwrap_or(false) || stream.read(&mut lines) == Source::Open);
+            let mut state = self.state();
             streams.append(&mut state.arrived);
             let too_many = streams.len().saturating_sub(PIPES);
-            streams.drain(..too_many).for_each(|mut oldest| oldest.end_of_stream(&mut state.lines));
+            streams.drain(..too_many).for_each(|mut oldest| oldest.end_of_stream(&mut lines));
+            state.lines.append(lines);
         }
     }
 

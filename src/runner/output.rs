@@ -34,6 +34,12 @@ impl Lines {
         }
     }
 
+    /// Adds what has been collected elsewhere.
+    pub fn append(&mut self, other: Lines) {
+        self.left_out += other.left_out;
+        other.lines.into_iter().for_each(|line| self.push(line.level, line.text));
+    }
+
     /// All lines so far; the last one says how many more there were.
     pub fn take(&mut self) -> Vec<LogLine> {
         let mut lines = std::mem::take(&mut self.lines);

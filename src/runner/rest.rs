@@ -1,18 +1,15 @@
 //! The rest: events that no lane had taken when the library was unloaded. They come all at once, and are worked
 //! off whether anybody still reads the answers or not.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Runner, complain, spawn_in};
-use crate::event::{Event, line};
+use crate::event::{End, Event, line};
 use crate::verdict::Answer;
-
-/// How long an answer may wait for a reader that is there but does not read.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An event of the rest, and where its answer goes.
 pub struct Work {
@@ -20,14 +17,19 @@ pub struct Work {
     answers: Arc<Answers>,
 }
 
-/// The other side, while it is there.
-struct Answers(Mutex<Option<UnixStream>>);
+/// The other side, while it is there, and what it has not taken yet: nobody reads between an `unload` and the next
+/// `load`.
+struct Answers(Mutex<Option<Outbox>>);
+
+struct Outbox {
+    stream: UnixStream,
+    unsent: Vec<u8>,
+}
 
 /// Takes all events from `stream` and handles them in order, on as many threads as there have been lanes.
 pub fn work_off(runner: &Runner, stream: UnixStream) {
-    let events = read(&stream);
-    let _ = stream.set_write_timeout(Some(PATIENCE));
-    let answers = Arc::new(Answers(Mutex::new(Some(stream))));
+    let Some(events) = read(&stream) else { return };
+    let answers = Arc::new(Answers::to(stream));
     let workers = runner.turns.most_lanes().min(events.len());
     runner.turns.add_rest(events.into_iter().map(|mut event| {
         let keys = std::mem::take(&mut event.keys);
@@ -42,19 +44,23 @@ pub fn work_off(runner: &Runner, stream: UnixStream) {
     });
 }
 
-fn read(stream: &UnixStream) -> Vec<Event> {
-    let mut events = Vec::new();
+/// All events, once the other side lets us begin by shutting its end down. None if it has not written them all: it has
+/// kept them then.
+fn read(stream: &UnixStream) -> Option<Vec<Event>> {
+    let (mut events, mut lines, mut complete) = (Vec::new(), 0, false);
     for line in BufReader::new(stream).split(b'\n') {
-        match line.map(|line| serde_json::from_slice(&line)) {
-            Ok(Ok(event)) => events.push(event),
-            Ok(Err(error)) => complain(format_args!("an event is lost: its line cannot be read: {error}")),
-            Err(error) => {
-                complain(format_args!("events are lost: their lines cannot be read: {error}"));
-                break;
-            }
+        let line = line.ok()?;
+        if let Ok(End { end }) = serde_json::from_slice(&line) {
+            complete = end == lines;
+            continue;
+        }
+        lines += 1;
+        match serde_json::from_slice(&line) {
+            Ok(event) => events.push(event),
+            Err(error) => complain(format_args!("an event is lost: its line cannot be read: {error}")),
         }
     }
-    events
+    complete.then_some(events)
 }
 
 fn work(runner: &Runner) {
@@ -68,15 +74,47 @@ fn work(runner: &Runner) {
 }
 
 impl Answers {
-    /// Whether the other side got it. Once it has not, it gets no more.
+    fn to(stream: UnixStream) -> Answers {
+        let _ = stream.set_nonblocking(true);
+        Answers(Mutex::new(Some(Outbox { stream, unsent: Vec::new() })))
+    }
+
+    /// Whether the other side is there to get it, now or later.
     fn send(&self, answer: &Answer) -> bool {
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = stream.as_mut() else { return false };
-        let sent = line(answer).is_ok_and(|line| writer.write_all(&line).is_ok());
+        let mut outbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match (outbox.as_mut(), line(answer)) {
+            (Some(outbox), Ok(line)) => outbox.send(&line).is_ok(),
+            _ => false,
+        };
         if !sent {
-            *stream = None;
+            *outbox = None;
         }
         sent
+    }
+}
+
+impl Drop for Answers {
+    /// After the last answer: waits until the other side has taken all, or is gone.
+    fn drop(&mut self) {
+        let outbox = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Outbox { mut stream, unsent }) = outbox {
+            let _ = stream.set_nonblocking(false).and_then(|()| stream.write_all(&unsent));
+        }
+    }
+}
+
+impl Outbox {
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        self.unsent.extend_from_slice(line);
+        loop {
+            match self.stream.write(&self.unsent) {
+                Ok(0) => return Ok(()),
+                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -101,6 +139,7 @@ mod tests {
         scope.spawn(move || work_off(runner, theirs));
         let mut peer = Peer(BufReader::new(ours));
         events.iter().for_each(|event| peer.send(event));
+        peer.send(&End { end: events.len() });
         peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
         peer
     }
@@ -151,10 +190,28 @@ mod tests {
             peer.send(&numbered(1, "a"));
             peer.write("{\"seq\":2}\n");
             peer.send(&numbered(3, "a"));
+            peer.send(&End { end: 3 });
             peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
             scope.spawn(|| work_off(&runner, theirs));
             assert_eq!([peer.answer().unwrap().seq, peer.answer().unwrap().seq], [1, 3]);
             assert_eq!(peer.answer(), None);
+        });
+    }
+
+    #[test]
+    fn nobody_has_to_read_the_answers_before_the_last_event_is_handled() {
+        let bench =
+            Bench::shell("i=0; while [ $i -lt 100 ]; do printf '%0900d\\n' $SEQ; i=$((i+1)); done; echo >>\"$0.ends\"");
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let events: Vec<Event> = (1..=40).map(|seq| numbered(seq, "a")).collect();
+            let mut rest = hand_over(scope, &runner, &events);
+            let ends = || fs::read(bench.directory.join("script.ends")).unwrap_or_default().len();
+            while ends() < events.len() {
+                thread::yield_now();
+            }
+            let seqs: Vec<_> = std::iter::from_fn(|| rest.answer()).map(|answer| answer.seq).collect();
+            assert_eq!(seqs, (1..=40).collect::<Vec<_>>());
         });
     }
 }

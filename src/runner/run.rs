@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::getpgid;
 
 use super::output::{Lines, Source, Stream};
 use super::sys::{Child, End, reap};
@@ -73,20 +74,28 @@ impl From<End> for Ended {
 ///
 /// The script is not reaped here, not even when it has ended: until then its number cannot become another's.
 fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
-    let _ = killpg(child.pid, Signal::SIGTERM);
+    signal(child, Signal::SIGTERM);
     let grace_is_over = Instant::now() + GRACE;
     let ended = wait(child, streams, grace_is_over, Until::Exit, lines);
     if ended {
         // Its children may need the grace longer than itself; an open pipe tells.
         wait(child, streams, grace_is_over, Until::Silence, lines);
     }
-    let _ = killpg(child.pid, Signal::SIGKILL);
+    signal(child, Signal::SIGKILL);
     if ended {
         return Ended::TimedOut { stopped_with: Signal::SIGTERM };
     }
     match wait(child, streams, Instant::now() + GRACE, Until::Exit, lines) {
         true => Ended::TimedOut { stopped_with: Signal::SIGKILL },
         false => Ended::Stuck,
+    }
+}
+
+/// Signals the script's process group, and the script itself if it has left that.
+fn signal(child: &Child, signal: Signal) {
+    let _ = killpg(child.pid, signal);
+    if getpgid(Some(child.pid)) != Ok(child.pid) {
+        let _ = kill(child.pid, signal);
     }
 }
 

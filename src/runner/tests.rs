@@ -106,8 +106,8 @@ impl Peer {
         self.0.get_mut().write_all(line.as_ref()).unwrap();
     }
 
-    pub fn send(&mut self, event: &Event) {
-        self.write(line(event).unwrap());
+    pub fn send(&mut self, value: &impl serde::Serialize) {
+        self.write(line(value).unwrap());
     }
 
     pub fn line(&mut self) -> Option<String> {
