@@ -42,8 +42,8 @@ def subjects(variables):
 
 
 def read(path):
-    """All runs so far, by start."""
-    lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+    """All runs so far, by start. What stands behind the last line feed is still being written."""
+    lines = Path(path).read_text().split("\n")[:-1] if Path(path).exists() else []
     return sorted(map(Span.of, lines), key=lambda span: span.start)
 
 
