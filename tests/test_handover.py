@@ -1,0 +1,98 @@
+"""Events on their way from one configuration to the next, when something goes wrong just then."""
+
+import os
+import signal
+
+import pytest
+
+from rig import processes
+from rig.configs import SUBNET4
+from rig.dhcp4 import DISCOVER, OFFER, stranger
+from rig.kea import Kea, hook
+from rig.recorder import Printer
+from rig.wait import wait_until
+
+POINT = "pkt4_receive"
+EVENTS = 300
+
+
+def gated(directory, name="printer", text="$KEA_QUERY4_TRANSACTION_ID"):
+    """A script that does not end before the file `go` is there."""
+    return Printer(directory, text, then=f"until [ -e {directory}/go ]; do /bin/sleep 0.05; done", name=name)
+
+
+def queue(kea, link, count):
+    """Lets so many events queue up, of a handful of clients; returns their transaction ids."""
+    clients = [stranger(link) for _ in range(5)]
+    queries = [clients[n % 5].message(DISCOVER) for n in range(count)]
+    for n, query in enumerate(queries):
+        clients[n % 5].exchange(query)
+    assert kea.status()["pending"] == count
+    return sorted(str(query.xid) for query in queries)
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_the_runner_cannot_take_what_is_handed_over(link, tmp_path, fate):
+    """It all stays with Kea then: nothing is lost, and what the runner has already read of it is not done twice."""
+    printer = gated(tmp_path)
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, wait=False, hook_points=[POINT], concurrency=2)]) as kea:
+        expected = queue(kea, link, EVENTS)
+        printer.wait(2)
+        [runner] = processes.runners()
+        os.kill(runner, fate)
+        kea.reload()
+        (tmp_path / "go").touch()
+        if processes.alive(runner):
+            os.kill(runner, signal.SIGCONT)
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events", 30)
+        again = printer.lines()
+        if fate == signal.SIGKILL:
+            assert sorted(set(again)) == expected and len(again) <= EVENTS + 2    # two were at work
+        else:
+            assert sorted(again) == expected
+        assert not kea.said("EVENT_LOST")
+
+
+def test_nobody_listens_to_the_runner_for_a_while(link, tmp_path):
+    """The library is out of the configuration while the runner works off the rest, and then in it again."""
+    printer = Printer(tmp_path, "$KEA_QUERY4_TRANSACTION_ID", then=f"until [ -e {tmp_path}/go ]; do /bin/sleep 0.05; done\n"
+                      "n=0; while [ $n -lt 60 ]; do echo $n and a line that fills the connection; n=$((n + 1)); done")
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, wait=False, hook_points=[POINT], concurrency=2)]) as kea:
+        ours = {name: value for name, value in kea.command("config-get")["arguments"].items() if name.startswith("Dhcp")}
+        without = {"Dhcp4": {**ours["Dhcp4"], "hooks-libraries": []}}
+        expected = queue(kea, link, EVENTS)
+        assert kea.command("config-set", without)["result"] == 0
+        (tmp_path / "go").touch()
+        printer.wait(EVENTS, 60)
+        assert kea.command("config-set", ours)["result"] == 0
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events", 30)
+        assert sorted(printer.lines()) == expected
+        assert not kea.said("HANDLER_LOST")
+
+
+def test_events_stay_with_their_script(link, tmp_path):
+    """Another script stands before it in the new configuration."""
+    first, second = Printer(tmp_path, "$1", name="first"), Printer(tmp_path, "$1", name="second")
+    waits = {"script": str(first.script), "wait": False, "hook-points": [POINT]}
+    other = {"script": str(second.script), "wait": False, "hook-points": ["lease4_release"]}
+    nowhere = {**waits, "required": False, "runner": str(tmp_path / "missing")}
+    with Kea(4, SUBNET4, tmp_path, [hook(scripts=[nowhere])]) as kea:
+        queue(kea, link, 3)
+        kea.configure(SUBNET4, [hook(scripts=[other, waits])])
+        kea.reload()
+        assert first.wait(3) == [POINT] * 3
+        wait_until(lambda: kea.status(1)["pending"] == 0, "the end of the events")
+        assert not second.lines()
+
+
+def test_a_lane_is_kept_for_whom_kea_waits(link, tmp_path):
+    """Scripts that nobody waits for hang; other clients are served."""
+    printer = Printer(tmp_path, "$1", then=f'[ "$1" = {POINT} ] || until [ -e {tmp_path}/go ]; do /bin/sleep 0.05; done')
+    points = [POINT, {"name": "pkt4_send", "wait": False}]
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, hook_points=points, concurrency=2, timeout=60_000)]) as kea:
+        for _ in range(3):
+            assert stranger(link).discover().type == OFFER
+        assert printer.wait(4).count("pkt4_send") == 1
+        (tmp_path / "go").touch()
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events")
+        assert printer.lines().count("pkt4_send") == 3
