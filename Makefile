@@ -45,8 +45,8 @@ check: lint unit build ## Run everything that CI runs
 lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
-	$(Q)clang-format --dry-run -Werror $(shell git ls-files 'cpp-shim/*.cc' 'cpp-shim/*.h')
-	$(Q)shellcheck $(shell git ls-files '*.sh' tests/run tests/setup .ci/run)
+	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim -name '*.cc' -o -name '*.h')
+	$(Q)shellcheck tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
