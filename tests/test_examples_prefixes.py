@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from rig.clients import Dhclient, perfdhcp
+from rig.clients import Dhcpcd, perfdhcp
 from rig.configs import THREADS
 from rig.dhcp6 import SERVER_PORT, Client6, Port6, Relay6, link_local
 from rig.examples import PROMPT, allowed, example, forget_routes, routes
@@ -43,39 +43,39 @@ def until_routes(expected):
 
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
 def test_a_real_client_from_its_first_day_to_its_last(link, tmp_path, threads):
-    client = Dhclient(link, 6, tmp_path, prefix=True)
+    client = Dhcpcd(link, 6, tmp_path, prefix=True)
     with Kea(6, config(renew_timer=1, **threads), tmp_path):
         with client:
-            client.wait("BOUND6")
+            given = client.wait("BOUND6")
             # Kea has waited for the script: the route was there before the client's answer.
-            assert routes(6) == {FIRST: via(link.client_mac)}
-            client.wait("RENEW6")
-            assert routes(6) == {FIRST: via(link.client_mac)}
+            assert routes(6) == {given: via(link.client_mac)}
+            client.wait("RENEW6", given)
+            assert routes(6) == {given: via(link.client_mac)}
 
         # The client comes back with another interface, and so with another link-local address. It rebinds.
         ip(f"addr flush dev {link.client} scope link\naddr add fe80::7777/64 dev {link.client} nodad\n", link.namespace)
         with client:
-            client.wait("REBIND6")
-            assert routes(6) == {FIRST: ("fe80::7777", "vs")}
+            client.wait("REBIND6", given)
+            assert routes(6) == {given: ("fe80::7777", "vs")}
             client.release()
             until_routes({})
 
 
 def test_the_route_to_a_client_that_is_gone_ends_with_its_lease(link, tmp_path):
     with Kea(6, config(valid_lifetime=3, preferred_lifetime=2, **PROMPT), tmp_path):
-        with Dhclient(link, 6, tmp_path, prefix=True) as client:
-            client.wait("BOUND6")
+        with Dhcpcd(link, 6, tmp_path, prefix=True) as client:
+            given = client.wait("BOUND6")
             client.process.kill()
-            assert routes(6) == {FIRST: via(link.client_mac)}
+            assert routes(6) == {given: via(link.client_mac)}
             until_routes({})
 
 
 def test_a_real_client_is_given_another_prefix(link, tmp_path):
-    with Kea(6, config(renew_timer=1), tmp_path) as kea, Dhclient(link, 6, tmp_path, prefix=True) as client:
+    with Kea(6, config(renew_timer=1), tmp_path) as kea, Dhcpcd(link, 6, tmp_path, prefix=True) as client:
         client.wait("BOUND6")
         kea.configure(reserved(OTHER, link.client_mac, renew_timer=1))
         kea.reload()
-        wait_until(lambda: any(call.get("new_ip6_prefix") == OTHER for call in client.script.calls()), f"{OTHER}")
+        client.wait("RENEW6", OTHER)
         assert routes(6) == {OTHER: via(link.client_mac)}
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from rig.clients import Dhclient
+from rig.clients import Dhcpcd
 from rig.configs import THREADS
 from rig.dhcp4 import Client4
 from rig.examples import PROMPT, example, forget_routes, routes
@@ -41,8 +41,8 @@ def until_routes(*addresses):
 def test_a_real_client(link, tmp_path, threads):
     # The way to the server that option 121 shows.
     ip(f"route add {GATEWAY} dev {link.client}\n", link.namespace)
-    with Kea(4, config(renew_timer=1, **threads), tmp_path), Dhclient(link, 4, tmp_path) as client:
-        assert client.wait("BOUND")["new_ip_address"] == FIRST
+    with Kea(4, config(renew_timer=1, **threads), tmp_path), Dhcpcd(link, 4, tmp_path) as client:
+        assert client.wait("BOUND") == FIRST
         # Kea has waited for the script: the route was there before the client's answer.
         assert routes(4) == {FIRST: HERE}
         client.wait("RENEW")
@@ -52,7 +52,7 @@ def test_a_real_client(link, tmp_path, threads):
 
 
 def test_the_route_to_a_client_that_is_gone_ends_with_its_lease(link, tmp_path):
-    with Kea(4, config(valid_lifetime=2, **PROMPT), tmp_path), Dhclient(link, 4, tmp_path) as client:
+    with Kea(4, config(valid_lifetime=2, **PROMPT), tmp_path), Dhcpcd(link, 4, tmp_path) as client:
         client.wait("BOUND")
         client.process.kill()
         assert routes(4) == {FIRST: HERE}

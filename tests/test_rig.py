@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from rig import dhcp4, dhcp6
-from rig.clients import Dhclient, perfdhcp
+from rig.clients import Dhcpcd, perfdhcp
 from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import Client4, NoAnswer
 from rig.dhcp6 import Client6, Lease6, Relay6
@@ -38,7 +38,7 @@ def test_nobody_answers_where_there_is_no_subnet(link, tmp_path):
 
 
 def test_solicit_to_release(link, tmp_path):
-    with Kea(6, SUBNET6, tmp_path):
+    with Kea(6, {**SUBNET6, "preferred-lifetime": 3600}, tmp_path):
         client = Client6(link, pd=[7])
         client.sarr()
         assert client.leases == ["2001:db8::1000", "2001:db8:8000::/56"]
@@ -60,17 +60,15 @@ def test_two_relays_are_answered(link, tmp_path):
         assert Client6(link, relays=relays).sarr().leases == ["2001:db8::1000"]
 
 
-@pytest.mark.parametrize("family, config", [(4, SUBNET4), (6, SUBNET6)])
-def test_dhclient(link, tmp_path, family, config):
-    with Kea(family, config, tmp_path), Dhclient(link, family, tmp_path) as client:
-        bound = client.wait("BOUND" if family == 4 else "BOUND6")
-        assert bound.get("new_ip_address", bound.get("new_ip6_address")).startswith(("192.0.2.", "2001:db8::1"))
+@pytest.mark.parametrize("family, config, prefix, given", [(4, SUBNET4, False, "192.0.2."),
+                                                           (6, SUBNET6, False, "2001:db8::1"),
+                                                           (6, SUBNET6, True, "2001:db8:8")])
+def test_dhcpcd(link, tmp_path, family, config, prefix, given):
+    with Kea(family, config, tmp_path) as kea, Dhcpcd(link, family, tmp_path, prefix) as client:
+        lease = client.wait("BOUND" if family == 4 else "BOUND6")
+        assert lease.startswith(given)
         client.release()
-
-
-def test_dhclient_for_a_prefix(link, tmp_path):
-    with Kea(6, SUBNET6, tmp_path), Dhclient(link, 6, tmp_path, prefix=True) as client:
-        assert client.wait("BOUND6")["new_ip6_prefix"] == "2001:db8:8000::/56"
+        kea.wait_log(f"DHCP{family}_RELEASE.* {lease} .*released")
 
 
 @pytest.mark.parametrize("family, config, exchange", [(4, SUBNET4, "REQUEST-ACK"), (6, SUBNET6, "REQUEST-REPLY")])

@@ -9,33 +9,55 @@ from pathlib import Path
 from .recorder import Recorder
 from .wait import wait_until
 
-# What a dhclient-script does of what Kea could notice: the interface has the address. The recorder notes the rest.
-CONFIGURE = """\
-case $reason in
-    BOUND|RENEW|REBIND|REBOOT) /sbin/ip addr replace "$new_ip_address/24" dev "$interface" ;;
-    BOUND6|RENEW6|REBIND6) [ -z "$new_ip6_address" ] ||
-        /sbin/ip addr replace "$new_ip6_address/$new_ip6_prefixlen" dev "$interface" nodad ;;
-esac
-exit 0"""
+# Identity and leases stay in the client's own directory. dhcpcd finds no user to run as, and then stays who it is:
+# an ordinary user's namespace has but one user.
+START = """\
+mount --bind "$1" /var/lib/dhcpcd
+mount --bind /dev/null /etc/passwd
+shift
+exec /usr/sbin/dhcpcd "$@"
+"""
+
+# It asks at once, and waits for nobody but the server: no neighbour, no router, no device manager.
+CONFIG = """\
+script {script}
+ipv{family}only
+duid ll
+nodelay
+noarp
+noipv6rs
+nodev
+interface {interface}
+{wish}
+"""
+
+# How it tells its script what it was given, for each wish.
+GIVEN = {"dhcp": "{new_ip_address}",
+         "ia_na": "{new_dhcp6_ia_na1_ia_addr1}",
+         "ia_pd": "{new_dhcp6_ia_pd1_prefix1}/{new_dhcp6_ia_pd1_prefix1_length}"}
 
 
-class Dhclient:
-    """ISC's dhclient, in the foreground, until `stop`: for one address, or with `prefix` for a delegated prefix."""
+class Dhcpcd:
+    """dhcpcd, in the foreground: for one address, or with `prefix` for a delegated prefix.
+
+    It ends without a word to the server, unless by `release`; entered again, it remembers its lease.
+    """
 
     def __init__(self, link, family, directory, prefix=False):
-        self.directory = Path(directory) / f"dhclient{family}"
-        self.directory.mkdir()
-        self.script = Recorder(self.directory, then=CONFIGURE, name="script")
-        (self.directory / "conf").write_text("timeout 20;\nretry 1;\ninitial-interval 1;\n")
-        self.argv = link.command("dhclient", f"-{family}", *(["-P"] if prefix else []), "-v",
-                                 "-cf", self.directory / "conf", "-lf", self.directory / "leases",
-                                 "-pf", self.directory / "pid", "-sf", self.script.script)
-        self.link = link
+        self.directory = Path(directory) / f"dhcpcd{family}"
+        state, conf = self.directory / "state", self.directory / "conf"
+        state.mkdir(parents=True)
+        self.script = Recorder(self.directory, name="script")
+        wish = "dhcp" if family == 4 else "ia_pd" if prefix else "ia_na"
+        self.given = GIVEN[wish]
+        conf.write_text(CONFIG.format(script=self.script.script, family=family, interface=link.client, wish=wish))
+        self.argv = link.command("unshare", "--mount", "sh", "-euc", START, "sh", state,
+                                 "--nobackground", "--debug", "--config", conf, link.client)
         self.process = None
 
     def __enter__(self):
-        self.process = subprocess.Popen([*self.argv, "-d", self.link.client], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"))
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=open(self.directory / "log", "ab"))
         return self
 
     def __exit__(self, *_):
@@ -43,16 +65,22 @@ class Dhclient:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=20)
 
-    def wait(self, reason, timeout=20):
-        """The variables that dhclient gave its script for this reason (BOUND, RENEW, BOUND6...)."""
+    def wait(self, reason, given=None, timeout=20):
+        """Waits until dhcpcd calls its script for this reason (BOUND, RENEW, BOUND6...), and was `given` this.
+
+        Returns the address or prefix that it was given.
+        """
         def seen():
-            return next((call.env for call in self.script.calls() if call.get("reason") == reason), None)
-        return wait_until(seen, lambda: f"{reason} in dhclient's script:\n{(self.directory / 'log').read_text()}",
-                          timeout)
+            told = (self.given.format_map(call.env) for call in self.script.calls() if call.get("reason") == reason)
+            return next((lease for lease in told if given in (None, lease)), None)
+
+        def what():
+            return f"{reason} {given or ''} in dhcpcd's script:\n{(self.directory / 'log').read_text()}"
+        return wait_until(seen, what, timeout)
 
     def release(self):
         """Gives the lease back, and ends."""
-        subprocess.run([*self.argv, "-r", self.link.client], check=True, timeout=20, capture_output=True)
+        self.process.send_signal(signal.SIGALRM)
         self.process.wait(timeout=20)
 
 

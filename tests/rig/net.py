@@ -1,7 +1,7 @@
 """A wire with a server at one end and clients at the other.
 
         this namespace                    namespace of the clients
-    kea-dhcp4/6 --- vs ======= veth ======= vc --- dhclient, perfdhcp, packets of our own making
+    kea-dhcp4/6 --- vs ======= veth ======= vc --- dhcpcd, perfdhcp, packets of our own making
 """
 
 import contextlib
