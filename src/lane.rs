@@ -2,18 +2,18 @@
 
 use std::io::{self, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, send};
+
+use crate::wait::wait_for;
 
 /// An answer longer than this is no answer.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
-/// What a buffer may keep between events.
-const KEEP: usize = 64 * 1024;
 
 pub struct Lane {
     /// Which of its owner's runners it leads to.
@@ -71,25 +71,23 @@ impl Lane {
                 Err(error) => return Err(error.into()),
             }
         }
-        if !self.out.is_empty() {
-            self.out.clear();
-            self.out.shrink_to(KEEP);
-            self.sent = 0;
-        }
+        self.out = Vec::new();
+        self.sent = 0;
         Ok(())
     }
 
     fn receive_some(&mut self) -> io::Result<()> {
         let mut chunk = [0; 4096];
         loop {
-            match (&self.stream).read(&mut chunk) {
+            let n = match (&self.stream).read(&mut chunk) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
-                Ok(n) => self.input.extend_from_slice(&chunk[..n]),
+                Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
-            }
-            if self.input.contains(&b'\n') {
+            };
+            self.input.extend_from_slice(&chunk[..n]);
+            if chunk[..n].contains(&b'\n') {
                 return Ok(());
             }
             if self.input.len() > ANSWER_LIMIT {
@@ -123,7 +121,7 @@ impl Lane {
         self.send_some()?;
         while !self.out.is_empty() && Instant::now() < deadline {
             let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
-            wait_for(&mut fds, Some(deadline.saturating_duration_since(Instant::now())))?;
+            wait_for(&mut fds, Some(deadline))?;
             self.send_some()?;
         }
         self.stream.shutdown(Shutdown::Write)
@@ -135,31 +133,11 @@ impl Lane {
             if let Some(answer) = self.advance().map_err(Failed::Gone)? {
                 return Ok(answer);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return Err(Failed::TimedOut);
             }
-            wait_for(&mut [self.poll_fd()], Some(left)).map_err(Failed::Gone)?;
+            wait_for(&mut [self.poll_fd()], Some(deadline)).map_err(Failed::Gone)?;
         }
-    }
-}
-
-impl AsFd for Lane {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
-    }
-}
-
-/// Waits until something happens or the time is over, whichever comes first; signals are no reason to return an error.
-pub fn wait_for(fds: &mut [PollFd], time: Option<Duration>) -> io::Result<()> {
-    let timeout = match time {
-        // Rounded up: a poll that returns early would only be called again.
-        Some(time) => PollTimeout::try_from(time + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
-        None => PollTimeout::NONE,
-    };
-    match poll(fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -167,6 +145,7 @@ pub fn wait_for(fds: &mut [PollFd], time: Option<Duration>) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::time::Duration;
 
     fn pair() -> (Lane, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();

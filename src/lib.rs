@@ -27,3 +27,4 @@ pub mod runner;
 pub mod text;
 mod variables;
 pub mod verdict;
+mod wait;

@@ -13,11 +13,8 @@ pub fn printable_lines(bytes: &[u8], out: &mut String) {
 }
 
 fn escape(bytes: &[u8], out: &mut String, unprintable: fn(char) -> bool) {
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.contains(unprintable)
-    {
-        out.push_str(text);
-        return;
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(unprintable)) {
+        return out.push_str(text);
     }
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

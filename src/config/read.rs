@@ -69,9 +69,7 @@ impl<'a> Section<'a> {
             if key == "scripts" {
                 return Err(self.refuse(key, "cannot stand inside another"));
             }
-            if let Some(only) = row.only
-                && *value.to_string() != *only
-            {
+            if let Some(only) = row.only.filter(|&only| *value.to_string() != *only) {
                 let remedy =
                     if only.is_empty() { "leave it out".into() } else { format!("give {only} or leave it out") };
                 return Err(self.refuse(key, &format!("is not supported by this version: {remedy}")));

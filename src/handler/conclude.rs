@@ -2,16 +2,29 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Counters, Shared, Task};
+use super::shared::Shared;
+use super::{Counters, Task};
 use crate::bridge::ffi::Step;
 use crate::hook_points::HOOK_POINTS;
+use crate::lane::Lane;
 use crate::log::{log, log_repeating};
 use crate::messages;
+use crate::order::Seq;
 use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next};
 
 impl Shared {
+    /// The end of an event that Kea does not wait for, or no longer does.
+    pub fn settle(&self, seq: Seq, task: &Task, answer: Vec<u8>, lane: Option<Lane>) {
+        match task.is_abandoned {
+            // Concluded when Kea gave up: it is only late.
+            true => drop(self.read(task.point, &answer)),
+            false => drop(self.conclude(task, Ok(answer))),
+        }
+        self.done(seq, lane);
+    }
+
     /// What Kea shall do after this answer.
-    pub(super) fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Step {
+    pub fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Step {
         let failure = match answer.map(|line| self.read(task.point, &line)) {
             Ok((Some(next), None)) => return task.row().step(next),
             Ok((_, Some(failure))) | Err(failure) => failure,
@@ -23,7 +36,7 @@ impl Shared {
     }
 
     /// Reads an answer, and passes its log lines on.
-    pub(super) fn read(&self, point: usize, line: &[u8]) -> (Option<Next>, Option<Failure>) {
+    fn read(&self, point: usize, line: &[u8]) -> (Option<Next>, Option<Failure>) {
         match serde_json::from_slice::<Answer>(line) {
             Ok(answer) => {
                 answer.log.iter().for_each(|line| self.pass_on(point, line));
@@ -57,14 +70,14 @@ impl Shared {
         log_repeating(messages::EVENT_FAILED, &kind, &args);
     }
 
-    pub(super) fn dropped(&self) {
+    pub fn dropped(&self) {
         Counters::add(&self.counters.dropped);
         let args = [self.name(), self.counters.dropped.load(Ordering::Relaxed).to_string()];
         log_repeating(messages::EVENT_DROPPED, &self.name(), &args);
     }
 
     /// The script's path, as messages name it.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         self.config.script.display().to_string()
     }
 }

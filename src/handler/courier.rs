@@ -10,41 +10,36 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::legacy::Heritage;
 use super::process::Runner;
-use super::{ATTEMPTS, Shared, Task};
+use super::shared::Shared;
+use super::task::Task;
 use crate::guard::guarded;
-use crate::lane::{Lane, wait_for};
+use crate::lane::Lane;
 use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::order::Seq;
+use crate::wait::{readable, wait_for};
 
 /// Pauses before a runner is started again: doubled each time, up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 /// Kea may be kept waiting for a runner this long.
-const SHORT: Duration = Duration::from_secs(2);
+const BEARABLE_PAUSE: Duration = Duration::from_secs(2);
 /// How long a runner may take to be ready: at load, and later, when the courier has other things to do.
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What packet threads leave for the courier.
 pub enum Parcel {
-    Event {
-        seq: Seq,
-        task: Task,
-        lane: Lane,
-    },
+    /// An event whose turn has come, on its lane.
+    Event(Busy),
     /// Kea has stopped waiting, but the script has not ended yet.
-    Late {
-        seq: Seq,
-        task: Task,
-        lane: Lane,
-    },
+    Late(Busy),
     /// A lane of the present runner has broken, for this reason.
     Broken(String),
 }
 
 /// An event on a lane.
-pub(super) struct Busy {
+pub struct Busy {
     pub seq: Seq,
     pub lane: Lane,
     pub task: Task,
@@ -55,6 +50,7 @@ pub struct Courier {
     pub(super) runner: Option<Runner>,
     pub(super) busy: Vec<Busy>,
     pub(super) heritage: Heritage,
+    /// When the runner was started.
     started: Instant,
     back_off: Duration,
     /// When to start the runner again.
@@ -101,18 +97,18 @@ impl Courier {
         drop(state);
         for parcel in parcels {
             match parcel {
-                Parcel::Event { seq, task, lane } => self.send(seq, task, lane),
-                Parcel::Late { seq, task, lane } => self.busy.push(Busy { seq, lane, task }),
+                Parcel::Event(busy) => self.send(busy),
+                Parcel::Late(busy) => self.busy.push(busy),
                 Parcel::Broken(reason) => self.runner_is_lost(&reason),
             }
         }
         stopping
     }
 
-    fn send(&mut self, seq: Seq, task: Task, mut lane: Lane) {
-        let deadline = Instant::now() + task.timeout;
-        lane.start(task.line(seq, &self.shared.config, &self.shared.server, deadline));
-        self.busy.push(Busy { seq, lane, task });
+    fn send(&mut self, mut busy: Busy) {
+        let deadline = Instant::now() + busy.task.timeout;
+        busy.lane.start(busy.task.line(busy.seq, &self.shared.config, &self.shared.server, deadline));
+        self.busy.push(busy);
     }
 
     /// Sends and receives on every lane what is possible now.
@@ -120,19 +116,11 @@ impl Courier {
         for mut busy in std::mem::take(&mut self.busy) {
             match busy.lane.advance() {
                 Ok(None) => self.busy.push(busy),
-                Ok(Some(answer)) => {
-                    match busy.task.is_abandoned {
-                        true => drop(self.shared.read(busy.task.point, &answer)),
-                        false => drop(self.shared.conclude(&busy.task, Ok(answer))),
-                    }
-                    self.shared.done(busy.seq, Some(busy.lane));
-                }
+                Ok(Some(answer)) => self.shared.settle(busy.seq, &busy.task, answer, Some(busy.lane)),
                 Err(error) => {
                     self.lane_is_broken(&busy.lane, &error.to_string());
-                    match busy.task.is_abandoned {
-                        true => self.shared.done(busy.seq, None),
-                        false => self.give_back(busy.seq, busy.task),
-                    }
+                    busy.task.deaths += 1;
+                    self.shared.give_back(busy.seq, busy.task);
                 }
             }
         }
@@ -147,13 +135,13 @@ impl Courier {
     }
 
     fn sleep(&self) -> io::Result<()> {
-        let mut fds = vec![PollFd::new(self.shared.wake.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![readable(self.shared.wake.as_fd())];
         // Nothing ever comes on the control socket; that it hangs up is always reported.
         fds.extend(self.runner.as_ref().map(|runner| PollFd::new(runner.as_fd(), PollFlags::empty())));
         let runner_at = fds.len() - 1;
         fds.extend(self.busy.iter().map(|busy| busy.lane.poll_fd()));
         fds.extend(self.heritage.poll_fds());
-        wait_for(&mut fds, self.retry.map(|retry| retry.saturating_duration_since(Instant::now())))?;
+        wait_for(&mut fds, self.retry)?;
         let runner_hung_up = runner_at > 0 && fds[runner_at].any().unwrap_or(false);
         let _ = self.shared.wake.read();
         match runner_hung_up {
@@ -170,21 +158,9 @@ impl Courier {
         log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
         self.shared.lock().forget_lanes();
         self.plan_restart();
-        if self.back_off > SHORT {
+        if self.back_off > BEARABLE_PAUSE {
             self.wait_no_more("the runner dies again and again".into());
         }
-    }
-
-    fn give_back(&self, seq: Seq, mut task: Task) {
-        task.deaths += 1;
-        if task.deaths >= ATTEMPTS {
-            let reason = format!("the runner died {ATTEMPTS} times over this event");
-            log(messages::EVENT_LOST, &[self.shared.name(), task.row().name.into(), reason]);
-            return self.shared.done(seq, None);
-        }
-        let mut state = self.shared.lock();
-        state.give_back(seq, task);
-        self.shared.assign(&mut state);
     }
 
     fn plan_restart(&mut self) {

@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 use super::courier::{Busy, Courier};
 use super::process::Runner;
-use super::{Queued, Shared, Task};
+use super::shared::{Queued, Shared};
+use super::task::Task;
 use crate::config::Config;
 use crate::event::{End, line};
 use crate::lane::Lane;
@@ -84,8 +85,8 @@ struct AnswerSeq {
 impl Courier {
     /// Ends the handler: all that is unfinished goes on in the runner, or is kept for the next handler.
     pub(super) fn leave(self) -> Legacy {
-        let queued = self.shared.lock().turns.cancel_all();
-        let posted = |(seq, _, queued)| match queued {
+        let queued = self.shared.lock().order.cancel_all();
+        let posted = |(seq, queued)| match queued {
             Queued::Posted(task) => Some((seq, task)),
             Queued::Waiting => None,
         };
@@ -121,16 +122,16 @@ impl Courier {
 
     /// Makes the events of an earlier handler ours: they come before all of our own.
     pub fn take_over(&mut self, legacy: Legacy) {
-        let mut state = self.shared.lock();
         let mut connections = legacy.connections;
         let mut events: Vec<&mut Foreign> = connections.iter_mut().flat_map(|one| &mut one.events).collect();
         events.sort_by_key(|event| event.seq);
         if !events.is_empty() {
             log(messages::TAKEN_OVER, &[self.shared.name(), events.len().to_string()]);
         }
+        let mut state = self.shared.lock();
         for event in events {
             event.seq = state.new_seq();
-            state.turns.push_foreign(event.seq, event.task.keys.clone());
+            state.order.push_foreign(event.seq, event.task.keys.clone());
         }
         for task in legacy.kept {
             state.post(task);
@@ -183,10 +184,10 @@ impl Heritage {
         for connection in &mut self.connections {
             loop {
                 match connection.lane.advance() {
-                    Ok(Some(answer)) => connection.finish(&answer, shared),
+                    Ok(Some(answer)) => connection.settle(answer, shared),
                     Ok(None) => break,
                     Err(error) => {
-                        connection.give_back(&error, shared);
+                        connection.runner_is_lost(&error, shared);
                         break;
                     }
                 }
@@ -198,32 +199,19 @@ impl Heritage {
 }
 
 impl Connection {
-    fn finish(&mut self, answer: &[u8], shared: &Shared) {
-        let Ok(AnswerSeq { seq }) = serde_json::from_slice(answer) else { return };
+    fn settle(&mut self, answer: Vec<u8>, shared: &Shared) {
+        let Ok(AnswerSeq { seq }) = serde_json::from_slice(&answer) else { return };
         let Some(at) = self.events.iter().position(|event| event.line_seq == seq) else { return };
         let event = self.events.swap_remove(at);
-        match event.task.is_abandoned {
-            true => drop(shared.read(event.task.point, answer)),
-            false => drop(shared.conclude(&event.task, Ok(answer.to_vec()))),
-        }
-        shared.done(event.seq, None);
+        shared.settle(event.seq, &event.task, answer, None);
     }
 
     /// The old runner is gone: what it has not finished is ours to do.
-    fn give_back(&mut self, error: &io::Error, shared: &Shared) {
+    fn runner_is_lost(&mut self, error: &io::Error, shared: &Shared) {
         if self.events.is_empty() {
             return;
         }
         log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), error.to_string()]);
-        for event in self.events.drain(..) {
-            match event.task.is_abandoned {
-                true => shared.done(event.seq, None),
-                false => {
-                    let mut state = shared.lock();
-                    state.give_back(event.seq, event.task);
-                    shared.assign(&mut state);
-                }
-            }
-        }
+        self.events.drain(..).for_each(|event| shared.give_back(event.seq, event.task));
     }
 }

@@ -21,6 +21,7 @@ use crate::variables::Server;
 const NAME: &str = "kea-runscript";
 /// Where `make install` may have put the runner.
 const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-runscript"];
+
 /// Our end of the runner's control socket: it lives until this is closed and its work is done.
 pub struct Runner {
     control: OwnedFd,
@@ -50,7 +51,8 @@ impl Runner {
             .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
         let runner = Runner { control: ours };
         let lanes = runner.open_lanes(config.concurrency, server, deadline);
-        if lanes.is_err() {
+        // Only if it is still there: Kea may have taken its status, and its number may be another's by now.
+        if lanes.is_err() && matches!(child.try_wait(), Ok(None)) {
             let _ = child.kill();
         }
         if !has_left(&mut child, deadline) {

@@ -11,6 +11,9 @@ use crate::order::Seq;
 use crate::variables::{Server, variables};
 use crate::verdict::{Failure, FailureKind};
 
+/// An event whose handling has killed the runner this often is given up.
+pub const ATTEMPTS: u32 = 3;
+
 #[derive(Clone)]
 pub struct Task {
     /// Index of [`HOOK_POINTS`].
@@ -56,6 +59,10 @@ impl Task {
     /// The same event after Kea has given up waiting for it.
     pub fn abandoned(&self) -> Self {
         Task { is_abandoned: true, ..self.clone() }
+    }
+
+    pub fn deadly() -> Failure {
+        Failure { kind: FailureKind::Signal, text: format!("the runner died {ATTEMPTS} times over this event") }
     }
 
     pub fn timed_out(&self) -> Failure {

@@ -6,13 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::rest::Work;
 use super::turns::Place;
 use super::{Runner, complain};
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
+use crate::wait::{readable, wait_for};
 
 /// Far more than the environment that a line becomes may have.
 const LINE_BYTES: u64 = 64 << 20;
@@ -73,8 +72,7 @@ impl Lines<'_> {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         if self.reader.buffer().is_empty() {
             // Before a byte is taken, so that a lane is seen to be idle or reading but never in between.
-            let mut fds = [PollFd::new(self.reader.get_ref().as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, PollTimeout::NONE);
+            let _ = wait_for(&mut [readable(self.reader.get_ref().as_fd())], None);
         }
         self.place.reading();
         let mut line = Vec::new();

@@ -6,11 +6,12 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFd;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::output::{Lines, Source, Stream};
+use super::output::{self, Lines, Stream};
 use crate::verdict::LogLine;
+use crate::wait::{readable, wait_for};
 
 /// Beyond it the oldest is closed.
 const PIPES: usize = 64;
@@ -32,7 +33,7 @@ impl Leftovers {
         let arrival = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let leftovers = Arc::new(Leftovers { state: Mutex::default(), arrival });
         let reader = Arc::clone(&leftovers);
-        thread::Builder::new().name("leftovers".into()).spawn(move || reader.read_all())?;
+        thread::Builder::new().name("leftovers".into()).spawn(move || reader.run())?;
         Ok(leftovers)
     }
 
@@ -48,14 +49,13 @@ impl Leftovers {
         self.state().lines.take()
     }
 
-    fn read_all(&self) {
+    fn run(&self) {
         let mut streams: Vec<Stream> = Vec::new();
         loop {
-            let ready = self.wait(&streams);
-            let mut ready = ready.into_iter();
+            self.wait(&streams);
             // Not under the lock: every event looks for lines, and must not wait for somebody who writes without end.
             let mut lines = Lines::default();
-            streams.retain_mut(|stream| !ready.next().unwrap_or(false) || stream.read(&mut lines) == Source::Open);
+            output::read_all(&mut streams, &mut lines);
             let mut state = self.state();
             streams.append(&mut state.arrived);
             let too_many = streams.len().saturating_sub(PIPES);
@@ -64,14 +64,12 @@ impl Leftovers {
         }
     }
 
-    /// Which of the streams can be read, once one can or another one has arrived.
-    fn wait(&self, streams: &[Stream]) -> Vec<bool> {
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+    /// Waits until one of the streams can be read or another one has arrived.
+    fn wait(&self, streams: &[Stream]) {
         let mut fds: Vec<PollFd> = streams.iter().map(|stream| readable(stream.as_fd())).collect();
         fds.push(readable(self.arrival.as_fd()));
-        let _ = poll(&mut fds, PollTimeout::NONE);
+        let _ = wait_for(&mut fds, None);
         let _ = self.arrival.read();
-        fds.iter().take(streams.len()).map(|fd| fd.any().unwrap_or(true)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -147,6 +147,11 @@ impl AsFd for Stream {
     }
 }
 
+/// Reads what is there from all of them; those that have ended are removed.
+pub fn read_all(streams: &mut Vec<Stream>, lines: &mut Lines) {
+    streams.retain_mut(|stream| stream.read(lines) == Source::Open);
+}
+
 fn without_half_a_character(line: &[u8]) -> &[u8] {
     let broken = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
     &line[..line.len() - broken]

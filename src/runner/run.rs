@@ -5,12 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFd;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::getpgid;
 
-use super::output::{Lines, Source, Stream};
+use super::output::{self, Lines, Stream};
 use super::sys::{Child, End, reap};
+use crate::wait::{readable, wait_for};
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
@@ -46,17 +47,17 @@ impl Run {
     pub fn watch(self, deadline: Instant, lines: &mut Lines) -> (Ended, Vec<Stream>) {
         let child = self.child;
         let mut streams = vec![self.output, self.error];
-        let stopped =
-            (!wait(&child, &mut streams, deadline, Until::Exit, lines)).then(|| stop(&child, &mut streams, lines));
-        let ended = match stopped {
-            Some(Ended::Stuck) => {
-                reap_later(child);
-                Ended::Stuck
-            }
-            Some(ended) => reap(&child).map_or_else(Ended::Lost, |_| ended),
-            None => reap(&child).map_or_else(Ended::Lost, Ended::from),
+        let ended = match wait(&child, &mut streams, deadline, Until::Exit, lines) {
+            true => reap(&child).map_or_else(Ended::Lost, Ended::from),
+            false => match stop(&child, &mut streams, lines) {
+                Some(stopped_with) => reap(&child).map_or_else(Ended::Lost, |_| Ended::TimedOut { stopped_with }),
+                None => {
+                    reap_later(child);
+                    Ended::Stuck
+                }
+            },
         };
-        streams.retain_mut(|stream| stream.read(lines) == Source::Open);
+        output::read_all(&mut streams, lines);
         (ended, streams)
     }
 }
@@ -70,10 +71,10 @@ impl From<End> for Ended {
     }
 }
 
-/// Asks the script's whole process group to end, then forces it.
+/// Asks the script's whole process group to end, then forces it; returns what has ended the script, if anything has.
 ///
 /// The script is not reaped here, not even when it has ended: until then its number cannot become another's.
-fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
+fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Option<Signal> {
     signal(child, Signal::SIGTERM);
     let grace_is_over = Instant::now() + GRACE;
     let ended = wait(child, streams, grace_is_over, Until::Exit, lines);
@@ -83,12 +84,9 @@ fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
     }
     signal(child, Signal::SIGKILL);
     if ended {
-        return Ended::TimedOut { stopped_with: Signal::SIGTERM };
+        return Some(Signal::SIGTERM);
     }
-    match wait(child, streams, Instant::now() + GRACE, Until::Exit, lines) {
-        true => Ended::TimedOut { stopped_with: Signal::SIGKILL },
-        false => Ended::Stuck,
-    }
+    wait(child, streams, Instant::now() + GRACE, Until::Exit, lines).then_some(Signal::SIGKILL)
 }
 
 /// Signals the script's process group, and the script itself if it has left that.
@@ -120,9 +118,8 @@ fn wait(child: &Child, streams: &mut Vec<Stream>, deadline: Instant, until: Unti
             return true;
         }
         let watched = (until == Until::Exit).then_some(child);
-        let (ended, ready) = poll_all(watched, streams, deadline);
-        let mut ready = ready.into_iter();
-        streams.retain_mut(|stream| !ready.next().unwrap_or(true) || stream.read(lines) == Source::Open);
+        let ended = wait_for_any(watched, streams, deadline);
+        output::read_all(streams, lines);
         if ended {
             return true;
         }
@@ -132,17 +129,12 @@ fn wait(child: &Child, streams: &mut Vec<Stream>, deadline: Instant, until: Unti
     }
 }
 
-/// Whether the child has ended, and which streams can be read, once one of it is so or `deadline` is over.
-fn poll_all(child: Option<&Child>, streams: &[Stream], deadline: Instant) -> (bool, Vec<bool>) {
-    let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+/// Waits until one of the streams can be read, the child has ended, or `deadline` is over; whether the child has ended.
+fn wait_for_any(child: Option<&Child>, streams: &[Stream], deadline: Instant) -> bool {
     let mut fds: Vec<PollFd> = streams.iter().map(|stream| readable(stream.as_fd())).collect();
     fds.extend(child.map(|child| readable(child.pidfd.as_fd())));
-    // Rounded up, or the last millisecond would be spent in a circle.
-    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-    let _ = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-    let mut ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-    let ended = child.is_some() && ready.pop().unwrap_or(false);
-    (ended, ready)
+    let _ = wait_for(&mut fds, Some(deadline));
+    child.is_some() && fds.last().and_then(PollFd::any).unwrap_or(false)
 }
 
 #[cfg(test)]

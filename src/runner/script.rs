@@ -33,7 +33,7 @@ const LONG: Duration = Duration::from_secs(365 * 24 * 3600);
 pub struct Script {
     path: PathBuf,
     c_path: CString,
-    /// `argv[0]`, the file's name without directory as kea-hook-runscript passes it.
+    /// `argv[0]`: the file's name without its directory, as 1.4.0 passed it.
     name: CString,
     arguments: Vec<CString>,
     environment: Environment,

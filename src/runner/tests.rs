@@ -59,7 +59,7 @@ impl Bench {
     }
 
     pub fn answer(&self) -> Answer {
-        self.load().handle(&event(10_000, &[]), Instant::now())
+        self.answer_within(10_000)
     }
 
     pub fn answer_within(&self, timeout: u64) -> Answer {
@@ -142,6 +142,18 @@ pub fn assert_failure(answer: &Answer, kind: FailureKind, text: &str) {
     assert_eq!(answer.next, None);
 }
 
+/// Whether `condition` comes true in time.
+pub fn until(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
 #[test]
 fn the_arguments_are_the_files_name_the_hook_point_and_the_configured_ones() {
     let script = load(Path::new("/bin/sh"), &["two words", "--three", ""]);
@@ -183,18 +195,6 @@ fn what_is_left_running_lives_and_is_heard() {
         heard.len() == 2
     }));
     assert_eq!(heard[0].text, "left running: behind");
-}
-
-/// Whether `condition` comes true in time.
-pub fn until(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-    true
 }
 
 #[test]

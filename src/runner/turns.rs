@@ -8,9 +8,10 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollTimeout, poll};
 
 use crate::order::{Order, Seq};
+use crate::wait::readable;
 
 /// `E` is an event of the rest.
 pub struct Turns<E> {
@@ -86,11 +87,7 @@ impl<E> Turns<E> {
     pub fn next(&self) -> Option<(Seq, E)> {
         let mut state = self.state();
         while state.rest > 0 {
-            if state.has_room()
-                && let Some(next) = state.order.take_next()
-            {
-                state.rest -= 1;
-                state.at_work += 1;
+            if let Some(next) = state.take_next() {
                 if state.rest == 0 {
                     self.moved.notify_all();
                 }
@@ -120,6 +117,16 @@ impl<E> State<E> {
         self.last
     }
 
+    fn take_next(&mut self) -> Option<(Seq, E)> {
+        if !self.has_room() {
+            return None;
+        }
+        let next = self.order.take_next()?;
+        self.rest -= 1;
+        self.at_work += 1;
+        Some(next)
+    }
+
     /// Whether one more event may be worked on: lanes and the rest together are no more than the lanes have been.
     fn has_room(&self) -> bool {
         let running = self.lanes.values().filter(|lane| matches!(lane.at, At::Running(_))).count();
@@ -139,8 +146,7 @@ impl Lane {
 
 /// Whether there is something to read; the end of a stream is something.
 fn has_bytes(stream: &UnixStream) -> bool {
-    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO) != Ok(0)
+    poll(&mut [readable(stream.as_fd())], PollTimeout::ZERO) != Ok(0)
 }
 
 /// A lane's part in the order.

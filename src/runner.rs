@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::{self, Scope};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use self::leftovers::Leftovers;
@@ -49,26 +49,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(Run),
-}
-
-/// Run SCRIPT once for each event. The hook library starts this by itself.
-///
-/// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
-/// environment of this process. Standard input is the socket from which the library's connections come.
-#[derive(Args)]
-struct Run {
-    /// The program to run, with its directory; `#!` scripts need execute permission
-    script: PathBuf,
-    /// Arguments for SCRIPT after the hook point's name
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
+    /// Run SCRIPT once for each event. The hook library starts this by itself.
+    ///
+    /// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
+    /// environment of this process. Standard input is the socket from which the library's connections come.
+    Run {
+        /// The program to run, with its directory; `#!` scripts need execute permission
+        script: PathBuf,
+        /// Arguments for SCRIPT after the hook point's name
+        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 /// The program `kea-runscript`.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(options) => run(options),
+        Command::Run { script, args } => run(script, args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,7 +76,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(options: Run) -> io::Result<()> {
+fn run(script: PathBuf, args: Vec<OsString>) -> io::Result<()> {
     let control = io::stdin();
     if getsockopt(&control, sockopt::SockType) != Ok(SockType::SeqPacket) {
         return Err(io::Error::other(
@@ -92,7 +89,7 @@ fn run(options: Run) -> io::Result<()> {
     sys::own_signals()?;
     sys::detach()?;
     let leftovers = Leftovers::new()?;
-    let script = Script::new(options.script, options.args, Arc::clone(&leftovers))?;
+    let script = Script::new(script, args, Arc::clone(&leftovers))?;
     let runner = Runner { script, turns: Turns::default() };
     runner.serve(&control);
     runner.report_lines(&leftovers.take_lines());

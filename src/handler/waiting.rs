@@ -1,0 +1,82 @@
+//! What a packet's thread does while Kea waits: it talks to its event's lane itself.
+
+use std::io;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use super::courier::{Busy, Parcel};
+use super::shared::{Queued, Shared};
+use super::task::{ATTEMPTS, Task};
+use crate::lane::{Failed, Lane};
+use crate::order::Seq;
+use crate::verdict::Failure;
+
+impl Shared {
+    /// Waits for the event's turn, sends it and waits for its answer.
+    pub fn ask(&self, task: &Task) -> Result<Vec<u8>, Failure> {
+        let deadline = Instant::now() + task.timeout;
+        let seq = self.queue(task);
+        for _ in 0..ATTEMPTS {
+            let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
+            let line = task.line(seq, &self.config, &self.server, deadline);
+            match lane.exchange(line, deadline) {
+                Ok(answer) => {
+                    self.done(seq, Some(lane));
+                    return Ok(answer);
+                }
+                Err(Failed::TimedOut) => {
+                    self.abandon(seq, task, lane);
+                    return Err(task.timed_out());
+                }
+                Err(Failed::Gone(error)) => self.wait_again(seq, &lane, &error),
+            }
+        }
+        self.done(seq, None);
+        Err(Task::deadly())
+    }
+
+    fn queue(&self, task: &Task) -> Seq {
+        let mut state = self.lock();
+        let seq = state.new_seq();
+        state.order.push(seq, task.keys.clone(), true, Queued::Waiting);
+        self.assign(&mut state);
+        seq
+    }
+
+    /// The lane on which to send this event; `Err` if it has to be given up, with the reason if that is not the time.
+    fn wait_for_turn(&self, seq: Seq, deadline: Instant) -> Result<Lane, Option<String>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(lane) = state.granted.remove(&seq) {
+                return Ok(lane);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.down.is_some() {
+                let reason = state.down.clone();
+                state.order.cancel(seq);
+                self.assign(&mut state);
+                return Err(reason);
+            }
+            state = self.granted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The script is being stopped; the lane is free, and the next event's turn, when that is done.
+    fn abandon(&self, seq: Seq, task: &Task, lane: Lane) {
+        self.lock().parcels.push(Parcel::Late(Busy { seq, lane, task: task.abandoned() }));
+        self.wake_courier();
+    }
+
+    /// The runner has died over this event, or beside it: the next one gets it, in the same turn.
+    fn wait_again(&self, seq: Seq, lane: &Lane, error: &io::Error) {
+        let mut state = self.lock();
+        state.order.give_back(seq, Queued::Waiting);
+        if lane.generation == state.generation {
+            state.forget_lanes();
+            state.parcels.push(Parcel::Broken(error.to_string()));
+        }
+        self.assign(&mut state);
+        drop(state);
+        self.wake_courier();
+    }
+}

@@ -1,0 +1,134 @@
+use super::*;
+
+fn keys(names: &str) -> Vec<String> {
+    names.split_whitespace().map(String::from).collect()
+}
+
+fn order(events: &[&str]) -> Order<usize> {
+    let mut order = Order::default();
+    for (i, names) in events.iter().enumerate() {
+        order.push(i as Seq, keys(names), false, i);
+    }
+    order
+}
+
+fn all_ready(order: &mut Order<usize>) -> Vec<usize> {
+    std::iter::from_fn(|| order.take_next()).map(|(_, event)| event).collect()
+}
+
+#[test]
+fn events_without_a_common_key_go_side_by_side() {
+    assert_eq!(all_ready(&mut order(&["a", "b c", "d", ""])), [0, 1, 2, 3]);
+}
+
+#[test]
+fn an_event_waits_for_every_key() {
+    let mut order = order(&["a", "b", "a b", "b"]);
+    assert_eq!(all_ready(&mut order), [0, 1]);
+    order.done(0);
+    assert!(all_ready(&mut order).is_empty());
+    order.done(1);
+    assert_eq!(all_ready(&mut order), [2]);
+    order.done(2);
+    assert_eq!(all_ready(&mut order), [3]);
+    order.done(3);
+    assert!(order.is_empty());
+    assert!(order.queues.is_empty());
+}
+
+#[test]
+fn a_key_named_twice_counts_once() {
+    let mut order = order(&["a a", "a"]);
+    assert_eq!(all_ready(&mut order), [0]);
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [1]);
+}
+
+#[test]
+fn a_cancelled_event_lets_the_next_one_pass_but_not_overtake() {
+    let mut order = order(&["a", "a", "a"]);
+    assert_eq!(all_ready(&mut order), [0]);
+    assert_eq!(order.cancel(1), Some(1));
+    assert_eq!(order.cancel(0), None, "a running event cannot be taken back");
+    assert!(all_ready(&mut order).is_empty());
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [2]);
+}
+
+#[test]
+fn an_event_given_back_keeps_its_turn() {
+    let mut order = order(&["a", "a"]);
+    assert_eq!(order.take_next(), Some((0, 0)));
+    order.give_back(0, 0);
+    assert_eq!(all_ready(&mut order), [0]);
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [1]);
+}
+
+#[test]
+fn a_foreign_event_holds_its_keys_until_it_is_done_or_given_back() {
+    let mut order = Order::default();
+    order.push_foreign(0, keys("a"));
+    order.push_foreign(1, keys("a b"));
+    order.push(2, keys("b"), false, 2);
+    assert!(all_ready(&mut order).is_empty());
+    order.give_back(1, 1);
+    assert!(all_ready(&mut order).is_empty());
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [1]);
+    order.done(1);
+    assert_eq!(all_ready(&mut order), [2]);
+}
+
+#[test]
+fn cancel_all_leaves_only_what_runs() {
+    let mut order = order(&["a", "b", "a"]);
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(order.cancel_all(), [(1, 1), (2, 2)]);
+    assert_eq!(order.len(), 1);
+    order.done(0);
+    assert!(order.is_empty() && order.queues.is_empty());
+}
+
+#[test]
+fn an_urgent_event_goes_first_but_never_before_those_of_its_own_key() {
+    let mut order = order(&["a", "b"]);
+    order.push(2, keys("a"), true, 2);
+    order.push(3, keys("c"), true, 3);
+    assert_eq!(all_ready(&mut order), [0, 3, 1]);
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [2]);
+}
+
+#[test]
+fn what_an_urgent_event_waits_for_is_urgent_too() {
+    let mut order = order(&["x", "a", "a b", "y"]);
+    order.push(4, keys("b"), true, 4);
+    assert_eq!(all_ready(&mut order), [1, 0, 3]);
+    order.push(5, keys("z"), false, 5);
+    order.done(1);
+    assert_eq!(all_ready(&mut order), [2, 5]);
+}
+
+#[test]
+fn a_long_queue_costs_no_more_than_its_length() {
+    let mut order = Order::default();
+    for seq in 0..100_000 {
+        order.push(seq, keys("client all"), false, seq);
+    }
+    order.push(100_000, keys("client all"), true, 100_000);
+    assert_eq!(order.take_urgent(), Some((0, 0)));
+    assert_eq!(order.cancel_all().len(), 100_000);
+}
+
+#[test]
+fn the_oldest_that_nobody_waits_for_is_dropped() {
+    let mut order = order(&["a", "a", "a"]);
+    order.push(3, keys("b"), true, 3);
+    assert_eq!(order.take_next(), Some((3, 3)));
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(order.cancel_oldest(), Some(1));
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [2]);
+    assert_eq!(order.cancel_oldest(), None);
+}

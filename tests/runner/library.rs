@@ -1,0 +1,130 @@
+//! The hook library's side: a runner, its lanes, and what is written to them.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use kea_hook_runscript::event::{End, Event, Hello, Variables, line};
+use kea_hook_runscript::verdict::{Answer, Next};
+use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::unistd::pipe2;
+
+/// A runner that is run in surroundings as bad as Kea's.
+pub struct Runner {
+    control: OwnedFd,
+    errors: File,
+}
+
+impl Runner {
+    pub fn start(script: &Path, arguments: &[&str]) -> Runner {
+        let (control, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let (errors, their_errors) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript"));
+        command
+            .args(["run", "--"])
+            .arg(script)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("KEA_A", "env");
+        command.stdin(theirs).stdout(Stdio::null()).stderr(their_errors);
+        // SAFETY: system calls only.
+        unsafe { command.pre_exec(as_kea_would) };
+        assert!(command.status().unwrap().success(), "the first process leaves at once");
+        Runner { control, errors: File::from(errors) }
+    }
+
+    /// A new connection: `L` for a lane, `R` for the rest.
+    pub fn open(&self, purpose: &[u8; 1]) -> Lane {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let fds = [theirs.as_raw_fd()];
+        let message = [ControlMessage::ScmRights(&fds)];
+        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, MsgFlags::empty(), None).unwrap();
+        Lane(BufReader::new(ours))
+    }
+
+    pub fn lane(&self) -> Lane {
+        let mut lane = self.open(b"L");
+        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into() });
+        let hello: Hello = serde_json::from_str(&lane.line().unwrap()).unwrap();
+        assert_eq!((hello.hello, hello.version.as_str()), (1, env!("CARGO_PKG_VERSION")));
+        lane
+    }
+
+    /// Hands over these events, whole; answers can be read from what is returned.
+    pub fn rest(&self, events: &[Event]) -> Lane {
+        let mut lane = self.open(b"R");
+        events.iter().for_each(|event| lane.write(event));
+        lane.write(&End { end: events.len() });
+        lane.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        lane
+    }
+
+    /// Gives it nothing more to do, waits for its end, and returns what it has said on standard error.
+    pub fn end(self) -> String {
+        let Runner { control, mut errors } = self;
+        drop(control);
+        let mut said = String::new();
+        errors.read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+/// Ignored and blocked signals, a descriptor that should not be there, a low limit.
+fn as_kea_would() -> io::Result<()> {
+    for ignored in [Signal::SIGINT, Signal::SIGPIPE, Signal::SIGCHLD] {
+        // SAFETY: no handler is involved.
+        unsafe { signal(ignored, SigHandler::SigIgn) }?;
+    }
+    SigSet::all().thread_set_mask()?;
+    // SAFETY: plain system calls on our own process.
+    unsafe { libc::dup2(2, 77) };
+    setrlimit(Resource::RLIMIT_NOFILE, 256, 4096)?;
+    Ok(())
+}
+
+pub struct Lane(BufReader<UnixStream>);
+
+impl Lane {
+    pub fn write(&mut self, value: &impl serde::Serialize) {
+        self.0.get_mut().write_all(&line(value).unwrap()).unwrap();
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        (self.0.read_line(&mut line).unwrap() > 0).then_some(line)
+    }
+
+    pub fn answer(&mut self) -> Option<Answer> {
+        self.line().map(|line| serde_json::from_str(&line).unwrap())
+    }
+
+    pub fn run(&mut self, event: &Event) -> Answer {
+        self.write(event);
+        let answer = self.answer().unwrap();
+        assert_eq!(answer.seq, event.seq);
+        answer
+    }
+
+    /// What the script writes if `hook` is its first argument.
+    pub fn output(&mut self, hook: &str) -> String {
+        let answer = self.run(&Event { hook: hook.into(), ..event(1, "") });
+        assert_eq!((answer.next, &answer.failure), (Some(Next::Continue), &None), "{answer:?}");
+        answer.log.into_iter().map(|line| line.text + "\n").collect()
+    }
+}
+
+pub fn event(seq: u64, keys: &str) -> Event {
+    let keys = keys.split_whitespace().map(String::from).collect();
+    let vars = Variables(vec![("KEA_A".into(), "event".into()), ("SEQ".into(), seq.to_string())]);
+    Event { seq, hook: "pkt4_receive".into(), wait: false, time: 1.5, timeout: 60_000, keys, vars }
+}
