@@ -50,6 +50,9 @@ EXPORT int lease4_select(CalloutHandle& handle) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
         facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
+        if (LEASE4_SELECT_HAS_OFFER_LFT) {
+            facts.offer_lifetime(argument<uint32_t>(handle, "offer_lft"));
+        }
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
     });
 }
@@ -81,6 +84,28 @@ EXPORT int leases4_committed(CalloutHandle& handle) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.committed(argument<Lease4CollectionPtr>(handle, "leases4"));
         facts.deleted(argument<Lease4CollectionPtr>(handle, "deleted_leases4"));
+        if (COMMITTED_HAS_RESPONSE) {
+            facts.response(argument<Pkt4Ptr>(handle, "response4"));
+        }
+    });
+}
+
+EXPORT int lease4_offer(CalloutHandle& handle) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+        facts.query(argument<Pkt4Ptr>(handle, "query4"));
+        facts.committed(argument<Lease4CollectionPtr>(handle, "leases4"));
+        facts.old_lease(argument<Lease4Ptr>(handle, "old_lease"));
+        facts.offer_lifetime(argument<uint32_t>(handle, "offer_lifetime"));
+        if (COMMITTED_HAS_RESPONSE) {
+            facts.response(argument<Pkt4Ptr>(handle, "response4"));
+        }
+    });
+}
+
+EXPORT int lease4_server_decline(CalloutHandle& handle) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+        facts.query(argument<Pkt4Ptr>(handle, "query4"));
+        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
     });
 }
 
@@ -88,6 +113,9 @@ EXPORT int pkt4_send(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.response(argument<Pkt4Ptr>(handle, "response4"));
+        if (SEND_HAS_SUBNET) {
+            facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
+        }
     });
 }
 

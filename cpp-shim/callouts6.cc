@@ -82,11 +82,23 @@ EXPORT int ddns6_update(CalloutHandle& handle) {
     });
 }
 
+EXPORT int addr6_register(CalloutHandle& handle) {
+    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
+        facts.query(argument<Pkt6Ptr>(handle, "query6"));
+        facts.response(argument<Pkt6Ptr>(handle, "response6"));
+        facts.lease(argument<Lease6Ptr>(handle, "new_lease6"));
+        facts.old_lease(argument<Lease6Ptr>(handle, "old_lease6"));
+    });
+}
+
 EXPORT int leases6_committed(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.committed(argument<Lease6CollectionPtr>(handle, "leases6"));
         facts.deleted(argument<Lease6CollectionPtr>(handle, "deleted_leases6"));
+        if (COMMITTED_HAS_RESPONSE) {
+            facts.response(argument<Pkt6Ptr>(handle, "response6"));
+        }
     });
 }
 
@@ -94,6 +106,9 @@ EXPORT int pkt6_send(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
         facts.response(argument<Pkt6Ptr>(handle, "response6"));
+        if (SEND_HAS_SUBNET) {
+            facts.subnet(argument<Subnet6Argument>(handle, "subnet6"));
+        }
     });
 }
 

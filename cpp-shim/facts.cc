@@ -44,10 +44,12 @@ void FactsBuilder::clear() {
     reuse(response6_);
     reuse(subnet_);
     reuse(lease_);
+    reuse(old_lease_);
     reuse(committed_);
     reuse(deleted_);
     reuse(ddns_);
     reuse(host_identifier_);
+    reuse(offer_lifetime_);
     fake_allocation_ = false;
     remove_lease_ = false;
 }
@@ -63,10 +65,12 @@ Facts FactsBuilder::facts() const {
     facts.response6 = slice(response6_);
     facts.subnet = slice(subnet_);
     facts.lease = slice(lease_);
+    facts.old_lease = slice(old_lease_);
     facts.committed = slice(committed_);
     facts.deleted = slice(deleted_);
     facts.ddns = slice(ddns_);
     facts.host_identifier = slice(host_identifier_);
+    facts.offer_lifetime = slice(offer_lifetime_);
     facts.fake_allocation = fake_allocation_;
     facts.remove_lease = remove_lease_;
     return facts;
@@ -118,6 +122,7 @@ Lease FactsBuilder::lease_of_either(const isc::dhcp::Lease& lease) {
     fact.cltt = lease.cltt_;
     fact.valid_lft = lease.valid_lft_;
     fact.subnet_id = lease.subnet_id_;
+    fact.pool_id = pool_id(lease, ABSENT);
     fact.state = lease.state_;
     fact.expired = lease.expired();
     fact.fqdn_fwd = lease.fqdn_fwd_;
@@ -165,6 +170,8 @@ void FactsBuilder::add_leases(std::vector<Lease>& list, const Leases& leases) {
 
 void FactsBuilder::lease(const isc::dhcp::Lease4Ptr& lease) { add_lease(lease_, lease); }
 void FactsBuilder::lease(const isc::dhcp::Lease6Ptr& lease) { add_lease(lease_, lease); }
+void FactsBuilder::old_lease(const isc::dhcp::Lease4Ptr& lease) { add_lease(old_lease_, lease); }
+void FactsBuilder::old_lease(const isc::dhcp::Lease6Ptr& lease) { add_lease(old_lease_, lease); }
 void FactsBuilder::committed(const isc::dhcp::Lease4CollectionPtr& leases) { add_leases(committed_, leases); }
 void FactsBuilder::committed(const isc::dhcp::Lease6CollectionPtr& leases) { add_leases(committed_, leases); }
 void FactsBuilder::deleted(const isc::dhcp::Lease4CollectionPtr& leases) { add_leases(deleted_, leases); }

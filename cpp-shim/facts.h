@@ -16,9 +16,9 @@
 
 namespace runscript {
 
-/// The start of a span whose fact does not exist (`ABSENT` in bridge.rs).
-constexpr uint32_t NO_SPAN = UINT32_MAX;
-constexpr Span NO_FACT{NO_SPAN, 0};
+/// What stands for a fact that does not exist (`ABSENT` in bridge.rs).
+constexpr uint32_t ABSENT = UINT32_MAX;
+constexpr Span NO_FACT{ABSENT, 0};
 
 /// Turns Kea's objects into an event's facts. What is null, or throws at what a client has sent, becomes an absent fact
 /// here, so that a callout need not ask. Kea's objects are only read, which takes care: a packet replaces an option
@@ -47,6 +47,8 @@ class FactsBuilder {
 
     void lease(const isc::dhcp::Lease4Ptr& lease);
     void lease(const isc::dhcp::Lease6Ptr& lease);
+    void old_lease(const isc::dhcp::Lease4Ptr& lease);
+    void old_lease(const isc::dhcp::Lease6Ptr& lease);
     void committed(const isc::dhcp::Lease4CollectionPtr& leases);
     void committed(const isc::dhcp::Lease6CollectionPtr& leases);
     void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
@@ -54,6 +56,7 @@ class FactsBuilder {
 
     void ddns(const std::string& hostname, bool fwd_update, bool rev_update);
     void host_identifier(isc::dhcp::Host::IdentifierType kind, const std::vector<uint8_t>& value);
+    void offer_lifetime(uint32_t seconds) { offer_lifetime_.push_back(seconds); }
     void fake_allocation(bool fake) { fake_allocation_ = fake; }
     void remove_lease(bool remove) { remove_lease_ = remove; }
 
@@ -94,9 +97,10 @@ class FactsBuilder {
     std::vector<Packet4> query4_, response4_;
     std::vector<Packet6> query6_, response6_;
     std::vector<Subnet> subnet_;
-    std::vector<Lease> lease_, committed_, deleted_;
+    std::vector<Lease> lease_, old_lease_, committed_, deleted_;
     std::vector<Ddns> ddns_;
     std::vector<HostIdentifier> host_identifier_;
+    std::vector<uint32_t> offer_lifetime_;
     bool fake_allocation_ = false;
     bool remove_lease_ = false;
     /// Where options are packed.

@@ -36,6 +36,10 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     Server server;
     server.name = server_name(known_hook_points);
     server.version = kea_version();
+    for (const std::string& name : known_hook_points) {
+        server.hook_points.push_back(name);
+    }
+    server.scripts_directory = scripts_directory();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
     return server;

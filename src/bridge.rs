@@ -4,7 +4,8 @@
 //! event to event, and a [`Span`] says which part of one a fact is: the whole event crosses with a handful of
 //! memory copies and no allocation in C++.
 
-/// The `u32` that marks an absent [`ffi::Span`] (`NO_SPAN` in facts.h): the fact does not exist, which is not the same as empty.
+/// The number that stands for a fact that does not exist, which is not the same as empty: the `start` of an absent
+/// [`ffi::Span`], too. facts.h has its twin.
 pub const ABSENT: u32 = u32::MAX;
 
 #[cxx::bridge(namespace = "runscript")]
@@ -119,6 +120,8 @@ pub mod ffi {
         preferred_lft: u32,
         iaid: u32,
         subnet_id: u32,
+        /// [`ABSENT`] where this Kea gives pools no ids.
+        pool_id: u32,
         /// `Lease::state_`.
         state: u32,
         expired: bool,
@@ -167,11 +170,15 @@ pub mod ffi {
         subnet: &'a [Subnet],
         /// The one lease that the hook point is about.
         lease: &'a [Lease],
-        /// Leases of `leases4_committed`, `leases6_committed`.
+        /// The one that it replaces, at `lease4_offer` and `addr6_register`.
+        old_lease: &'a [Lease],
+        /// Leases of `leases4_committed`, `leases6_committed`, `lease4_offer`.
         committed: &'a [Lease],
         deleted: &'a [Lease],
         ddns: &'a [Ddns],
         host_identifier: &'a [HostIdentifier],
+        /// For how long Kea keeps an offered address for the client, in seconds.
+        offer_lifetime: &'a [u32],
         fake_allocation: bool,
         remove_lease: bool,
     }
@@ -212,6 +219,10 @@ pub mod ffi {
         name: String,
         /// As in `2.2.0`.
         version: String,
+        /// All hook points that it knows, other servers' and other libraries' among them.
+        hook_points: Vec<String>,
+        /// The only directory that it lets scripts be in; empty where they may be anywhere.
+        scripts_directory: String,
         /// The library's parameters as JSON text; empty where there are none.
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.

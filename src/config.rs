@@ -5,7 +5,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -55,14 +55,31 @@ impl Config {
     }
 }
 
+/// The Kea whose configuration this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Kea<'a> {
+    pub server: Server,
+    pub version: &'a str,
+    /// All that it knows.
+    pub hook_points: &'a [String],
+    /// The only directory that programs may be in, if it insists on one.
+    pub scripts_directory: Option<&'a Path>,
+}
+
+impl Kea<'_> {
+    fn knows(&self, hook_point: &str) -> bool {
+        self.hook_points.iter().any(|name| name == hook_point)
+    }
+}
+
 /// The library's parameters, JSON text as Kea gives it; empty where there are none.
-pub fn parse(parameters: &str, server: Server) -> Result<Vec<Config>, String> {
+pub fn parse(parameters: &str, kea: Kea) -> Result<Vec<Config>, String> {
     let mut value = match parameters {
         "" => Value::Null,
         text => serde_json::from_str(text).map_err(|error| format!("parameters are not JSON: {error}"))?,
     };
     undo_keas_escapes(&mut value);
-    scripts(&value, server).map_err(|refusal| refusal.to_string())
+    scripts(&value, kea).map_err(|refusal| refusal.to_string())
 }
 
 /// Kea's JSON has an escape for each byte of a string that is not ASCII, so that `é` comes as `Ã©`.
@@ -80,10 +97,10 @@ fn undo_keas_escapes(value: &mut Value) {
     }
 }
 
-fn scripts(value: &Value, server: Server) -> Result<Vec<Config>, Refusal> {
+fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
     let section = Section::new("", value)?;
     let Some(list) = section.list("scripts")? else {
-        return Ok(vec![script(&section, server)?]);
+        return Ok(vec![script(&section, kea)?]);
     };
     if let Some(key) = section.keys().find(|&key| key != "scripts") {
         let remedy = "with \"scripts\" every other parameter stands inside one of its maps";
@@ -92,25 +109,25 @@ fn scripts(value: &Value, server: Server) -> Result<Vec<Config>, Refusal> {
     if list.is_empty() {
         return Err(section.refuse("scripts", "give at least one map with a \"script\""));
     }
-    let one = |(i, value)| script(&Section::new(format!("scripts[{i}]."), value)?, server);
+    let one = |(i, value)| script(&Section::new(format!("scripts[{i}]."), value)?, kea);
     list.iter().enumerate().map(one).collect()
 }
 
-fn script(section: &Section, server: Server) -> Result<Config, Refusal> {
+fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     section.check_keys()?;
     let wait = section.alias("wait", "sync")?.map_or(Ok(true), |key| wait(section, key))?;
     let timeout = section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
     Ok(Config {
-        script: path(section, section.alias("script", "name")?)?
+        script: program(section, section.alias("script", "name")?, kea)?
             .ok_or_else(|| section.missing("script", "the absolute path of the program to run"))?,
         args: section.strings("args")?,
         env: section.string_map("env")?,
-        points: points(section, server, wait, timeout)?,
+        points: points(section, kea, wait, timeout)?,
         on_failure: on_failure(section)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
         debug: section.bool("debug")?.unwrap_or(false),
-        runner: path(section, section.has("runner"))?,
+        runner: program(section, section.has("runner"), kea)?,
         required: section.bool("required")?.unwrap_or(true),
     })
 }
@@ -119,13 +136,25 @@ fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(CONCURRENCY_BOUNDS.1 as usize)
 }
 
-fn path(section: &Section, key: Option<&str>) -> Result<Option<PathBuf>, Refusal> {
+/// The path of a program. Where Kea insists on a directory, it must be that one, and may be left out.
+fn program(section: &Section, key: Option<&str>, kea: Kea) -> Result<Option<PathBuf>, Refusal> {
     let Some(key) = key else { return Ok(None) };
     let path = PathBuf::from(section.text(key)?);
-    match path.is_absolute() {
-        true => Ok(Some(path)),
-        false => Err(section.refuse(key, "give an absolute path, one that begins with /")),
+    match (path.parent(), kea.scripts_directory) {
+        (_, None) if path.is_absolute() => Ok(Some(path)),
+        (_, None) => Err(section.refuse(key, "give an absolute path, one that begins with /")),
+        (Some(parent), Some(directory)) if parent == directory => Ok(Some(path)),
+        (Some(parent), Some(directory)) if parent.as_os_str().is_empty() => Ok(Some(directory.join(path))),
+        (_, Some(directory)) => Err(section.refuse(key, &elsewhere(directory))),
     }
+}
+
+fn elsewhere(directory: &Path) -> String {
+    format!(
+        "is not in {0}, the only directory from which Kea lets hook libraries run programs: move it to {0}, or set the \
+         environment variable KEA_HOOK_SCRIPTS_PATH of Kea's service to its directory",
+        directory.display()
+    )
 }
 
 fn wait(section: &Section, key: &str) -> Result<bool, Refusal> {
@@ -153,11 +182,11 @@ fn default_timeout(wait: bool) -> Duration {
 }
 
 /// The hook points of this server, by `hook-points` or by default.
-fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -> Result<Vec<Option<Point>>, Refusal> {
+fn points(section: &Section, kea: Kea, wait: bool, timeout: Option<u64>) -> Result<Vec<Option<Point>>, Refusal> {
     let timeout_of = |wait| timeout.map_or(default_timeout(wait), Duration::from_millis);
     let default = Point { wait, timeout: timeout_of(wait) };
     let Some(list) = section.list("hook-points")? else {
-        let wanted = HOOK_POINTS.iter().map(|row| row.default && row.server == server);
+        let wanted = HOOK_POINTS.iter().map(|row| row.default && row.server == kea.server);
         return Ok(wanted.map(|wanted| wanted.then_some(default)).collect());
     };
     if list.is_empty() {
@@ -166,12 +195,12 @@ fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -
     let mut points = vec![None; HOOK_POINTS.len()];
     for (i, entry) in list.iter().enumerate() {
         let (index, point) = match entry {
-            Value::String(name) => (hook_point(section, &format!("hook-points[{i}]"), name, server)?, default),
+            Value::String(name) => (hook_point(section, &format!("hook-points[{i}]"), name, kea)?, default),
             Value::Object(_) => {
                 let entry = Section::new(format!("{}hook-points[{i}].", section.place()), entry)?;
                 entry.only(&["name", "wait", "timeout"])?;
                 let name = entry.has("name").ok_or_else(|| entry.missing("name", "the name of a hook point"))?;
-                let index = hook_point(&entry, name, entry.text(name)?, server)?;
+                let index = hook_point(&entry, name, entry.text(name)?, kea)?;
                 let wait = entry.has("wait").map_or(Ok(wait), |key| self::wait(&entry, key))?;
                 let timeout = entry.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
                 (index, Point { wait, timeout: timeout.map_or(timeout_of(wait), Duration::from_millis) })
@@ -188,21 +217,22 @@ fn points(section: &Section, server: Server, wait: bool, timeout: Option<u64>) -
     Ok(points)
 }
 
-fn hook_point(section: &Section, key: &str, name: &str, server: Server) -> Result<usize, Refusal> {
-    match find(name) {
-        Some(index) if HOOK_POINTS[index].server == server => Ok(index),
-        Some(index) => {
-            let other = HOOK_POINTS[index].server.name();
-            Err(section.refuse_value(key, name, &format!("is a hook point of {other}, and this is {}", server.name())))
+fn hook_point(section: &Section, key: &str, name: &str, kea: Kea) -> Result<usize, Refusal> {
+    let server = kea.server.name();
+    let remedy = match find(name).map(|index| (index, &HOOK_POINTS[index])) {
+        Some((_, row)) if row.server != kea.server => {
+            format!("is a hook point of {}, and this is {server}", row.server.name())
+        }
+        Some((index, _)) if kea.knows(name) => return Ok(index),
+        Some((_, row)) => {
+            let since = row.since.map_or("another version".into(), |version| format!("version {version} or newer"));
+            format!("is a hook point of {server} {since}, and this is {}: leave it out", kea.version)
         }
         None => {
-            let of_server = HOOK_POINTS.iter().filter(|row| row.server == server).map(|row| row.name);
-            let names: Vec<_> = of_server.collect();
-            Err(section.refuse_value(
-                key,
-                name,
-                &format!("is no hook point of {}; it has: {}", server.name(), names.join(", ")),
-            ))
+            let known = HOOK_POINTS.iter().filter(|row| row.server == kea.server && kea.knows(row.name));
+            let names: Vec<_> = known.map(|row| row.name).collect();
+            format!("is no hook point of {server}; it has: {}", names.join(", "))
         }
-    }
+    };
+    Err(section.refuse_value(key, name, &remedy))
 }

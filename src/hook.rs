@@ -1,12 +1,13 @@
 //! What Kea calls, through the shim: load, event, unload. Each is guarded: no panic reaches Kea.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
 use crate::bridge::ffi::{self, Loaded, Step};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Kea};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::handler::{Counters, Handler, Legacy, Task};
@@ -56,7 +57,13 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
             "the library is listed twice in hooks-libraries: list it once, with the parameter \"scripts\"".into()
         );
     }
-    let configs = config::parse(&server.parameters, which)?;
+    let kea = Kea {
+        server: which,
+        version: &server.version,
+        hook_points: &server.hook_points,
+        scripts_directory: Some(Path::new(&server.scripts_directory)).filter(|path| !path.as_os_str().is_empty()),
+    };
+    let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone() };
     let handlers = start_all(configs, &server)?;
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);

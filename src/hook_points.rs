@@ -24,6 +24,10 @@ impl Server {
 }
 
 impl HookPoint {
+    const fn since(self, version: &'static str) -> HookPoint {
+        HookPoint { since: Some(version), ..self }
+    }
+
     /// What a verdict means to Kea here.
     pub fn step(&self, next: Next) -> Step {
         match next {
@@ -49,6 +53,9 @@ pub enum Group {
     Leases6,
     DeletedLeases4,
     DeletedLeases6,
+    OldLease4,
+    OldLease6,
+    OfferLifetime,
     FakeAllocation,
     RemoveLease,
     Ddns,
@@ -70,6 +77,8 @@ pub struct HookPoint {
     pub drop: Step,
     /// When Kea calls it and what skip and drop do there.
     pub doc: &'static str,
+    /// The first stable version of Kea that has it; `None` if all do that we know.
+    pub since: Option<&'static str>,
 }
 
 const fn point(
@@ -80,7 +89,7 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint { name, server, default, groups, skip, drop, doc }
+    HookPoint { name, server, default, groups, skip, drop, doc, since: None }
 }
 
 use Group::*;
@@ -99,18 +108,22 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none."),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here."),
-    point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, Lease4], [SKIP, SKIP],
-        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it."),
+    point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on."),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
         "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended."),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client releases its lease. skip, drop: the lease is kept."),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client says that its address is in use by another. skip, drop: the lease is not declined."),
-    point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4], [CONTINUE, DROP],
-        "The lease database has been changed on behalf of a packet. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are."),
-    point("pkt4_send", Dhcp4, true, &[Response4, Query4], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent."),
+    point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
+        "The lease database has been changed on behalf of a packet. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer."),
+    point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
+        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6"),
+    point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
+        "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
+    point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on."),
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent."),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
@@ -138,10 +151,12 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "A client releases; once per lease. skip, drop: the lease is kept."),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client says that an address is in use by another. skip: this lease is not declined; drop: the packet is dropped."),
-    point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6], [CONTINUE, DROP],
-        "The lease database has been changed on behalf of a packet. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are."),
-    point("pkt6_send", Dhcp6, true, &[Query6, Response6], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent."),
+    point("addr6_register", Dhcp6, false, &[Query6, Response6, Lease6, OldLease6], [SKIP, DROP],
+        "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0"),
+    point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
+        "The lease database has been changed on behalf of a packet. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer."),
+    point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on."),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent."),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],

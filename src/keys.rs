@@ -28,7 +28,7 @@ pub fn keys(facts: &Facts) -> Vec<String> {
         let known = client(facts, facts.option(packet.options, CLIENT_ID6), &packet.hwaddr);
         keys.push(known.unwrap_or_else(|| transaction(packet.transaction_id)));
     }
-    for lease in facts.lease.iter().chain(&facts.committed).chain(&facts.deleted) {
+    for lease in facts.lease.iter().chain(&facts.old_lease).chain(&facts.committed).chain(&facts.deleted) {
         keys.extend(client(facts, facts.bytes(lease.client), &lease.hwaddr));
         keys.push(address_or_prefix(lease));
     }

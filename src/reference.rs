@@ -57,7 +57,7 @@ fn parameters() -> String {
 }
 
 /// Several programs, and hook points with settings of their own.
-const EXAMPLE: &str = r#"{
+pub const EXAMPLE: &str = r#"{
     "scripts": [
         {
             "script": "/etc/kea/strangers.sh",
@@ -85,7 +85,8 @@ fn hook_points() -> String {
         for row in HOOK_POINTS.iter().filter(|row| row.server == server) {
             let star = if row.default { " *" } else { "" };
             let groups: Vec<_> = row.groups.iter().map(|&group| heading(group)).collect();
-            let _ = writeln!(page, "| `{}`{star} | {} | {} |", row.name, row.doc, groups.join(", "));
+            let since = row.since.map_or(String::new(), |version| format!(" From Kea {version} on."));
+            let _ = writeln!(page, "| `{}`{star} | {}{since} | {} |", row.name, row.doc, groups.join(", "));
         }
     }
     page
@@ -94,6 +95,7 @@ fn hook_points() -> String {
 /// As the hook points' table and the variables' headings call a group.
 fn heading(group: Group) -> String {
     match group {
+        Group::OfferLifetime => "`KEA_OFFER_LIFETIME`".into(),
         Group::FakeAllocation => "`KEA_FAKE_ALLOCATION`".into(),
         Group::RemoveLease => "`KEA_REMOVE_LEASE`".into(),
         _ => format!("`{}*`", variables::prefix(group)),
@@ -141,6 +143,7 @@ fn variables() -> String {
     section(&mut page, "Subnets", "The same for `KEA_SUBNET6`.", &prefixed("KEA_SUBNET4", &describe(rows::SUBNET)));
     section(&mut page, "Leases", LEASES, &prefixed("KEA_LEASE6_", &describe(rows::LEASE)));
     let rest = [
+        prefixed("KEA_", &describe(rows::OFFER_LIFETIME)),
         prefixed("KEA_", &describe(rows::FAKE_ALLOCATION)),
         prefixed("KEA_", &describe(rows::REMOVE_LEASE)),
         prefixed("KEA_DDNS_", &describe(rows::DDNS)),
@@ -155,9 +158,10 @@ fn variables() -> String {
     page
 }
 
-const LEASES: &str = "A DHCPv4 lease is `KEA_LEASE4_`, a DHCPv6 lease `KEA_LEASE6_`.\n\n\
-    At `leases4_committed` and `leases6_committed` they come in lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how \
-    many, and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0; with 4 for 6 in DHCPv4.";
+const LEASES: &str = "A DHCPv4 lease is `KEA_LEASE4_`, a DHCPv6 lease `KEA_LEASE6_`. \
+    The lease that `lease4_offer` or `addr6_register` replaces, if there is one, has these variables as `KEA_OLD_LEASE4_` or `KEA_OLD_LEASE6_`.\n\n\
+    At `leases4_committed`, `lease4_offer` and `leases6_committed` they come in lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how \
+    many, and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0; with 4 for 6 in DHCPv4. `lease4_offer` has no list of deleted leases.";
 
 type Described = (&'static str, &'static str, &'static str);
 
@@ -211,11 +215,6 @@ mod tests {
             let written = std::fs::read_to_string(&file).unwrap_or_default();
             assert!(written == text, "docs/{name} has drifted from the code: run `make docs`");
         }
-    }
-
-    #[test]
-    fn the_example_is_accepted() {
-        assert_eq!(crate::config::parse(EXAMPLE, Server::Dhcp4).unwrap().len(), 2);
     }
 
     #[test]

@@ -1,7 +1,14 @@
 use super::*;
 
+/// As Kea 2.2.0 is, which knows all but the newest hook points and lets scripts be anywhere.
+fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String> {
+    let old = HOOK_POINTS.iter().filter(|row| row.since.is_none());
+    let hook_points: Vec<_> = old.map(|row| row.name.to_string()).collect();
+    parse(parameters, Kea { server, version: "2.2.0", hook_points: &hook_points, scripts_directory: None })
+}
+
 fn one(parameters: &str) -> Result<Config, String> {
-    parse(parameters, Server::Dhcp4).map(|mut all| all.remove(0))
+    parse_for(Server::Dhcp4, parameters).map(|mut all| all.remove(0))
 }
 
 fn refused(parameters: &str, words: &[&str]) {
@@ -50,10 +57,15 @@ fn a_hook_point_may_have_its_own_wait_and_timeout() {
 
 #[test]
 fn several_scripts_keep_their_order() {
-    let all = parse(r#"{"scripts": [{"script": "/b"}, {"script": "/a", "wait": false}]}"#, Server::Dhcp6).unwrap();
+    let all = parse_for(Server::Dhcp6, r#"{"scripts": [{"script": "/b"}, {"script": "/a", "wait": false}]}"#).unwrap();
     let scripts: Vec<_> = all.iter().map(|config| config.script.to_str().unwrap()).collect();
     assert_eq!(scripts, ["/b", "/a"]);
     assert_eq!(all[0].point_names().count(), 10);
+}
+
+#[test]
+fn the_example_in_the_docs_is_accepted() {
+    assert_eq!(parse_for(Server::Dhcp4, crate::reference::EXAMPLE).unwrap().len(), 2);
 }
 
 #[test]
@@ -78,6 +90,10 @@ fn refusals_name_key_value_and_remedy() {
     refused(r#"{"script": "/a", "hook-points": []}"#, &["hook-points", "at least one"]);
     refused(r#"{"script": "/a", "hook-points": ["lease9"]}"#, &["hook-points[0]", "lease9", "lease4_select"]);
     refused(r#"{"script": "/a", "hook-points": ["lease6_select"]}"#, &["lease6_select", "kea-dhcp6", "kea-dhcp4"]);
+    refused(
+        r#"{"script": "/a", "hook-points": ["lease4_offer"]}"#,
+        &["hook-points[0]", "lease4_offer", "2.6", "2.2.0"],
+    );
     refused(r#"{"script": "/a", "hook-points": ["pkt4_send", {"name": "pkt4_send"}]}"#, &["pkt4_send", "twice"]);
     refused(r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "x": 1}]}"#, &["hook-points[0].x", "wait"]);
     refused(r#"{"script": "/a", "hook-points": [{"wait": true}]}"#, &["hook-points[0].name", "missing"]);
@@ -94,4 +110,22 @@ fn refusals_name_key_value_and_remedy() {
 fn what_a_later_version_brings_may_be_switched_off() {
     let off = r#"{"script": "/a", "answers": false, "mode": "exec", "replay": false, "coalesce": false, "dialect": "runscript"}"#;
     assert!(one(off).is_ok());
+}
+
+#[test]
+fn a_kea_that_insists_on_a_directory() {
+    let at = |parameters: &str| {
+        let scripts_directory = Some(Path::new("/usr/share/kea/scripts"));
+        parse(parameters, Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory })
+    };
+    let script = |parameters: &str| at(parameters).map(|mut all| all.remove(0).script);
+    let there = Ok(PathBuf::from("/usr/share/kea/scripts/a.sh"));
+    assert_eq!(script(r#"{"script": "/usr/share/kea/scripts/a.sh"}"#), there);
+    assert_eq!(script(r#"{"script": "a.sh"}"#), there);
+    for elsewhere in ["/etc/kea/a.sh", "scripts/a.sh", "/usr/share/kea/scripts/more/a.sh", "../a.sh", "/a.sh", "/"] {
+        let parameters = format!(r#"{{"script": "{elsewhere}"}}"#);
+        let refusal = script(&parameters).expect_err(elsewhere);
+        assert!(refusal.contains(elsewhere) && refusal.contains("KEA_HOOK_SCRIPTS_PATH"), "{refusal}");
+    }
+    assert!(at(r#"{"script": "a.sh", "runner": "/tmp/kea-runscript"}"#).is_err());
 }

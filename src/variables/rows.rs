@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::value::{Of, Out, flag, number};
+use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
 use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD, TYPE_V4};
@@ -141,7 +142,7 @@ pub const LEASE: &[Row<Lease>] = &[
     row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
         "`V4`, `IA_NA`, `IA_TA` or `IA_PD`."),
     row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
-        "`default`, `declined` or `expired-reclaimed`."),
+        "`default`, `declined` or `expired-reclaimed`; from Kea 3.0 on also `released` and `registered`."),
     row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
         "Whether its valid lifetime is over."),
     row("ADDRESS", "address", |_, l, out| number(out, keys::address(l)),
@@ -168,6 +169,8 @@ pub const LEASE: &[Row<Lease>] = &[
         "Identity association's id. Only DHCPv6."),
     row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id),
         "Id of its subnet in Kea's configuration."),
+    row("POOL_ID", "number", |_, l, out| l.pool_id != ABSENT && number(out, l.pool_id),
+        "Id of its pool in Kea's configuration; 0 if it has none, or as long as the lease is not stored. From Kea 2.4 on."),
     row("FQDN_FWD", "flag", |_, l, out| flag(out, l.fqdn_fwd),
         "Whether Kea updates DNS, name to address."),
     row("FQDN_REV", "flag", |_, l, out| flag(out, l.fqdn_rev),
@@ -198,6 +201,13 @@ pub const HOST_IDENTIFIER: &[Row<HostIdentifier>] = &[
         "Its type: `hw-address`, `duid`, `circuit-id`, `client-id` or `flex-id`."),
 ];
 
+/// At `lease4_offer`, and from Kea 2.4 on at `lease4_select`.
+#[rustfmt::skip]
+pub const OFFER_LIFETIME: &[Row<u32>] = &[
+    row("OFFER_LIFETIME", "seconds", |_, lifetime, out| number(out, lifetime),
+        "How long Kea keeps an offered address for the client (`offer-lifetime`); 0: not at all."),
+];
+
 /// At `lease4_select` and `lease6_select`.
 #[rustfmt::skip]
 pub const FAKE_ALLOCATION: &[Row<Facts>] = &[
@@ -219,7 +229,10 @@ fn type_name(kind: u8) -> &'static str {
 
 /// `Lease::basicStatesToText`.
 fn state_name(state: u32) -> &'static str {
-    ["default", "declined", "expired-reclaimed"].get(state as usize).copied().unwrap_or("unknown")
+    ["default", "declined", "expired-reclaimed", "released", "registered"]
+        .get(state as usize)
+        .copied()
+        .unwrap_or("unknown")
 }
 
 /// `Host::getIdentifierName`.

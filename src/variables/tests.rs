@@ -36,10 +36,12 @@ impl Shim {
             response6: &[],
             subnet: &[],
             lease: &[],
+            old_lease: &[],
             committed: &[],
             deleted: &[],
             ddns: &[],
             host_identifier: &[],
+            offer_lifetime: &[],
             fake_allocation: false,
             remove_lease: false,
         }
