@@ -25,6 +25,7 @@ pub mod order;
 pub mod reference;
 pub mod runner;
 pub mod text;
+mod trust;
 mod variables;
 pub mod verdict;
 mod wait;

@@ -9,7 +9,7 @@ import pytest
 
 from rig.configs import SUBNET6
 from rig.dhcp6 import Client6
-from rig.kea import Kea, hook
+from rig.kea import Kea, hook, version
 from rig.programs import compiled
 from rig.recorder import Recorder
 from rig.siege import Strangers4, Strangers6, besiege
@@ -27,7 +27,7 @@ SHORT = {"decline-probation-period": 1, "min-valid-lifetime": 1, "max-valid-life
 HOOKS = {
     4: ["buffer4_receive", "pkt4_receive", "subnet4_select", "host4_identifier", "ddns4_update", "lease4_select",
         "lease4_renew", "lease4_release", "lease4_decline", "leases4_committed", "pkt4_send", "buffer4_send",
-        "lease4_expire", "lease4_recover"],
+        "lease4_expire", "lease4_recover", *(["lease4_offer"] if version() >= (2, 6) else [])],
     6: ["buffer6_receive", "pkt6_receive", "subnet6_select", "host6_identifier", "ddns6_update", "lease6_select",
         "lease6_renew", "lease6_rebind", "lease6_release", "lease6_decline", "leases6_committed", "pkt6_send",
         "buffer6_send", "lease6_expire", "lease6_recover"]}

@@ -33,7 +33,7 @@ const fn later(name: &'static str, only: &'static str) -> Parameter {
 #[rustfmt::skip]
 pub const PARAMETERS: &[Parameter] = &[
     Parameter { alias: Some("name"), ..row("script", "string", "-",
-        "Absolute path of the program to run. Required, unless `scripts` is given.") },
+        "Absolute path of the program to run; nobody but its owner may be able to write it. Required, unless `scripts` is given. From Kea 3.0 on it must be in the directory that Kea allows, and may then be named without it: see operation.md, Where Kea allows programs.") },
     Parameter { alias: Some("sync"), ..row("wait", "boolean", "`true`",
         "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once.") },
     row("hook-points", "list of strings or maps", "the nineteen marked in hook-points.md",
@@ -53,7 +53,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row("debug", "boolean", "`false`",
         "Whether to set the `KEA_*_DEBUG` variables too, Kea's own texts of a packet or lease. They are slow to make."),
     row("runner", "string", "beside the library, else in `/usr/sbin`, else in `/usr/local/sbin`",
-        "Absolute path of `kea-runscript`, the process that runs the program."),
+        "Absolute path of `kea-runscript`, the process that runs the program. From Kea 3.0 on it must be in the directory that Kea allows, if it is named."),
     row("required", "boolean", "`true`",
         "Whether the configuration is refused if the program is missing or not executable, or the runner cannot be started. If not, that is an error in the log, and events fail until it is mended. At a reload a refusal stops service: see operation.md, Changing the configuration."),
     row("scripts", "list of maps", "-",

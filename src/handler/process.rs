@@ -16,6 +16,7 @@ use once_cell::sync::OnceCell;
 use crate::config::Config;
 use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane};
+use crate::trust::distrust;
 use crate::variables::Server;
 
 const NAME: &str = "kea-runscript";
@@ -172,8 +173,11 @@ pub fn check_script(script: &Path) -> Result<(), String> {
         Err(error) => format!("{error}; create it, or mend the path"),
         Ok(metadata) if metadata.is_dir() => "is a directory; name a program".into(),
         Ok(metadata) if !metadata.is_file() => "is not a file; name a program".into(),
-        Ok(_) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
-            Ok(()) => return Ok(()),
+        Ok(metadata) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
+            Ok(()) => match distrust(&metadata) {
+                None => return Ok(()),
+                Some(reason) => reason,
+            },
             Err(error) => format!("is not executable by Kea's user ({}); chmod +x it", error.desc()),
         },
     };

@@ -34,6 +34,10 @@ pub fn explain(path: &Path, error: Errno) -> String {
         }
         _ => format!("{} ({error})", error.desc()),
     };
+    cannot_start(path, &reason)
+}
+
+pub fn cannot_start(path: &Path, reason: &str) -> String {
     let mut text = String::new();
     printable(path.as_os_str().as_bytes(), &mut text);
     format!("cannot start {text}: {reason}")

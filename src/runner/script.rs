@@ -17,10 +17,11 @@ use nix::sys::signal::Signal;
 use super::environment::Environment;
 use super::leftovers::Leftovers;
 use super::output::{Lines, Stream};
-use super::refusal::explain;
+use super::refusal::{cannot_start, explain};
 use super::run::{Ended, Run};
 use super::sys::{self, Program};
 use crate::event::Event;
+use crate::trust::distrust;
 use crate::verdict::{Answer, Failure, FailureKind, Level, Next};
 
 /// A file that somebody is still writing cannot be executed: how often and after how long we try again.
@@ -92,6 +93,10 @@ impl Script {
     }
 
     fn start(&self, event: &Event, lines: &mut Lines) -> Result<Run, Failure> {
+        // A missing program has its own refusal below.
+        if let Some(reason) = self.path.metadata().ok().and_then(|program| distrust(&program)) {
+            return Err(Failure { kind: FailureKind::Start, text: cannot_start(&self.path, &format!("it {reason}")) });
+        }
         let (environment, refused) = self.environment.with(&event.vars);
         for name in refused {
             lines.push(Level::Warn, format!("variable {name:?} left out: no environment can hold it"));

@@ -37,6 +37,8 @@ static const struct {
     {"_SIZE", DECIMAL},
     {"_LIFETIME", DECIMAL},
     {"_IAID", DECIMAL},
+    {"_SUBNET_ID", DECIMAL},
+    {"_POOL_ID", DECIMAL},
     {"_TRANSACTION_ID", DECIMAL},
     {"_RELAYED", FLAG},
     {"_FAKE_ALLOCATION", FLAG},

@@ -10,6 +10,7 @@ from .dhcp4 import NoAnswer, hex_bytes
 
 SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE = range(1, 10)
 INFORMATION_REQUEST, RELAY_FORWARD, RELAY_REPLY = 11, 12, 13
+ADDR_REG_INFORM, ADDR_REG_REPLY = 36, 37
 CLIENT_ID, SERVER_ID, IA_NA, IA_TA, IA_ADDRESS, OPTION_REQUEST = range(1, 7)
 ELAPSED_TIME, RELAY_MESSAGE, STATUS_CODE, RAPID_COMMIT, VENDOR_CLASS = 8, 9, 13, 14, 16
 INTERFACE_ID, IA_PD, IA_PREFIX, REMOTE_ID, CLIENT_FQDN = 18, 25, 26, 37, 39
@@ -174,12 +175,13 @@ class Port6:
 class Client6:
     """A client that asks for one address, or for what `na` and `pd` (lists of IAIDs) say.
 
-    What it was given last is in `ias`. `options` go into every message.
+    What it was given last is in `ias`. `options` go into every message, from `address`, else a link-local one.
     """
 
-    def __init__(self, link, mac="02:00:00:00:00:01", duid=None, na=(1,), pd=(), options=(), relays=()):
+    def __init__(self, link, mac="02:00:00:00:00:01", duid=None, na=(1,), pd=(), options=(), relays=(),
+                 address=None):
         # A relay next to the server speaks for the client, from the server's port.
-        self.port = Port6(link, link_local(mac), SERVER_PORT if relays else CLIENT_PORT)
+        self.port = Port6(link, address or link_local(mac), SERVER_PORT if relays else CLIENT_PORT)
         self.relays = relays
         self.duid = duid if duid is not None else b"\0\3\0\1" + hex_bytes(mac)
         self.options = [(OPTION_REQUEST, b"\0\x17\0\x18"), (ELAPSED_TIME, b"\0\0"), *options]
@@ -234,6 +236,11 @@ class Client6:
         """Declines the addresses; a prefix cannot be declined."""
         addresses = [ia for ia in self.ias if ia.kind == IA_NA]
         return self.exchange(DECLINE, addresses, server_id=self.server_id, timeout=timeout)
+
+    def register(self, address, timeout=5.0):
+        """Tells the server of an address that it has given itself (RFC 9686), from which it has to send."""
+        informed = Lease6(address, 3000, 4000).option()
+        return self.exchange(ADDR_REG_INFORM, options=[informed], timeout=timeout)
 
     def information_request(self, timeout=5.0):
         return self.exchange(INFORMATION_REQUEST, timeout=timeout)

@@ -1,5 +1,6 @@
 """A real Kea server: configuration, start, control socket, log, end."""
 
+import functools
 import json
 import os
 import re
@@ -30,6 +31,13 @@ def binary(family):
     return path or shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
+@functools.cache
+def version(family=4):
+    """Kea's version, as (2, 6, 3)."""
+    said = subprocess.run([binary(family), "-v"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, said.strip().split("-")[0].split(".")))
+
+
 class Kea:
     """One server of family 4 or 6, started on entry and stopped on exit.
 
@@ -40,7 +48,7 @@ class Kea:
     recent = []    # started since the test began, or still running: for the report of a failed test
 
     def __init__(self, family, config, directory, hooks=(), severity="INFO", debuglevel=0, environment=None,
-                 wrapper=(), patience=20):
+                 wrapper=(), patience=20, strict=False):
         self.family = family
         self.name = f"kea-dhcp{family}"
         self.directory = Path(directory)
@@ -54,6 +62,8 @@ class Kea:
         self.environment = environment or {}
         self.wrapper = wrapper      # a command that runs the server, e.g. ["valgrind"]
         self.patience = patience    # seconds that it may take to start, end and answer
+        # Kea 3 lets scripts be in one directory only, unless told otherwise; the tests' are anywhere.
+        self.options = ["-X"] if version(family) >= (3,) and not strict else []
         self.process = None
         self.configure(config, hooks)
 
@@ -88,8 +98,8 @@ class Kea:
                        "KEA_CONTROL_SOCKET_DIR": directory, "KEA_LOG_FILE_DIR": directory, **self.environment}
         self.directory.chmod(0o750)
         with open(self.log_file, "ab") as log:
-            return subprocess.Popen([*self.wrapper, binary(self.family), option, self.config_file], env=environment,
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([*self.wrapper, binary(self.family), *self.options, option, self.config_file],
+                                    env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def launch(self):
         """Starts the process without waiting until it serves."""

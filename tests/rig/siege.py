@@ -16,7 +16,8 @@ COMMON = {"host-reservation-identifiers": ["flex-id", "hw-address"], "dhcp-ddns"
 class Strangers4:
     """Clients that get a lease as one should, and then misbehave."""
 
-    config = {**COMMON, "subnet4": [{"subnet": "192.0.0.0/16", "pools": [{"pool": "192.0.4.0 - 192.0.250.0"}]}]}
+    config = {**COMMON, "subnet4": [{"id": 1, "subnet": "192.0.0.0/16",
+                                      "pools": [{"pool": "192.0.4.0 - 192.0.250.0"}]}]}
 
     def __init__(self, link, seed):
         self.spoiler = Spoiler4(seed)
