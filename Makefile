@@ -4,11 +4,17 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 KEA_HOOKS ?= /usr/lib/$(shell $(CXX) -print-multiarch)/kea/hooks
 DOC ?= $(PREFIX)/share/doc/kea-hook-runscript
+MANDIR ?= $(PREFIX)/share/man
+# Installs what is to be stripped.
+INSTALL ?= install
+# Sees to the packages that a target needs.
+SETUP ?= tests/setup
 
 CARGO_TARGET_DIR ?= target
 RELEASE := $(CARGO_TARGET_DIR)/release
 LIBRARY := build/kea-hook-runscript.so
 RUNNER := build/kea-runscript
+PAGES := build/man/kea-runscript.8 build/man/kea-hook-runscript.5
 
 Q := $(if $(V),,@)
 
@@ -18,7 +24,7 @@ help: ## Show this text
 
 .PHONY: setup
 setup: ## Install the Debian packages that the rest needs, if any is missing (as root)
-	$(Q)tests/setup
+	$(Q)$(SETUP)
 
 .PHONY: build
 build: setup ## Build build/kea-hook-runscript.so and build/kea-runscript
@@ -38,6 +44,7 @@ demo: build ## Show the events of a real client at a real Kea
 	$(Q)examples/demo
 
 .PHONY: check
+check: export CXXFLAGS += -Werror
 check: lint unit build ## Run everything that CI runs
 	$(Q)tests/run $(PYTEST)
 
@@ -46,29 +53,57 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim -name '*.cc' -o -name '*.h')
-	$(Q)shellcheck tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
+	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
 	$(Q)cargo test --locked
 
+.PHONY: matrix
+matrix: ## Build and test on every release that has a Kea, in roots of their own (as root)
+	$(Q)tests/setup matrix
+	$(Q)tests/matrix $(RELEASES)
+
 .PHONY: docs
 docs: setup ## Write docs/ anew from the tables in the code
 	$(Q)UPDATE_DOCS=1 cargo test --locked --lib reference
 
+.PHONY: man
+man: $(PAGES) ## Make the manual pages, from docs/ and man/: build/man/
+
+build/man/%: man/%.md man/markdown.awk $(wildcard docs/*.md)
+	$(Q)$(SETUP) man
+	$(Q)mkdir -p $(@D)
+	$(Q)awk -f man/markdown.awk $< >$@.md
+	$(Q)$(HERE) $@.md
+	$(Q)go-md2man -in $@.md -out $@
+
+# The docs name the hooks directory of Debian on a PC.
+HERE = sed -i 's|/usr/lib/x86_64-linux-gnu/kea/hooks|$(KEA_HOOKS)|'
+
+.PHONY: deb
+deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-runscript_*.deb
+	$(Q)$(SETUP) deb
+	$(Q)rm -f build/*.deb
+	$(Q)DEB_DIR=build dpkg-buildpackage --rules-target=clean,binary
+
 .PHONY: install
-install: ## Install what `make build` has built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
+install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
-	$(Q)install -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
-	$(Q)install -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
+	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
+	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
 	$(Q)rm -rf $(DESTDIR)$(DOC)
 	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
 	$(Q)for file in examples/*/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
+	$(Q)$(HERE) $(DESTDIR)$(DOC)/README.md $(DESTDIR)$(DOC)/examples/*/*.conf
+	$(Q)for page in $(wildcard $(PAGES)); do \
+	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	@echo 'In kea-dhcp4.conf and kea-dhcp6.conf: "library": "$(KEA_HOOKS)/kea-hook-runscript.so"'
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
-	$(Q)rm -rf $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so $(DESTDIR)$(PREFIX)/sbin/kea-runscript $(DESTDIR)$(DOC)
+	$(Q)rm -rf $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so $(DESTDIR)$(PREFIX)/sbin/kea-runscript $(DESTDIR)$(DOC) \
+	    $(DESTDIR)$(MANDIR)/man8/kea-runscript.8 $(DESTDIR)$(MANDIR)/man5/kea-hook-runscript.5
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -60,12 +60,12 @@ fn parameters() -> String {
 pub const EXAMPLE: &str = r#"{
     "scripts": [
         {
-            "script": "/etc/kea/strangers.sh",
+            "script": "/usr/share/kea/scripts/strangers.sh",
             "on-failure": "drop",
             "hook-points": [ "pkt4_receive", { "name": "leases4_committed", "timeout": 500 } ]
         },
         {
-            "script": "/etc/kea/journal.py",
+            "script": "/usr/share/kea/scripts/journal.py",
             "args": [ "/var/log/kea/journal" ],
             "wait": false,
             "hook-points": [ "leases4_committed", "lease4_expire" ]

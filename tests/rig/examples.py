@@ -19,7 +19,7 @@ def example(folder, file, **overrides):
     (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
     for entry in config["hooks-libraries"]:
         entry["library"] = str(HOOK)
-        script = entry["parameters"]["script"].removeprefix("/etc/kea/")
+        script = entry["parameters"]["script"].rpartition("/")[2]
         entry["parameters"]["script"] = str(EXAMPLES / folder / script)
     return {**config, **{key.replace("_", "-"): value for key, value in overrides.items()}}
 
