@@ -69,12 +69,12 @@ docs: setup ## Write docs/ anew from the tables in the code
 	$(Q)UPDATE_DOCS=1 cargo test --locked --lib reference
 
 .PHONY: man
-man: $(PAGES) ## Make the manual pages, from docs/ and man/: build/man/
+man: $(PAGES) ## Make the manual pages, from docs/: build/man/
 
-build/man/%: man/%.md man/markdown.awk $(wildcard docs/*.md)
+build/man/%: docs/man/%.md docs/man/markdown.awk $(wildcard docs/*.md)
 	$(Q)$(SETUP) man
 	$(Q)mkdir -p $(@D)
-	$(Q)awk -f man/markdown.awk $< >$@.md
+	$(Q)awk -f docs/man/markdown.awk $< >$@.md
 	$(Q)$(HERE) $@.md
 	$(Q)go-md2man -in $@.md -out $@
 
@@ -93,7 +93,7 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
 	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
 	$(Q)rm -rf $(DESTDIR)$(DOC)
-	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
+	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
 	$(Q)for file in examples/*/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
 	$(Q)$(HERE) $(DESTDIR)$(DOC)/README.md $(DESTDIR)$(DOC)/examples/*/*.conf
 	$(Q)for page in $(wildcard $(PAGES)); do \

@@ -1,7 +1,7 @@
-# Makes the Markdown of a manual page: a frame from man/, and in it pages of docs/. Their tables become lists, which
+# Makes the Markdown of a manual page: a frame from docs/man/, and in it pages of docs/. Their tables become lists, which
 # fit any terminal, and their links the names of sections.
 #
-#     awk -f man/markdown.awk man/kea-runscript.8.md
+#     awk -f docs/man/markdown.awk docs/man/kea-runscript.8.md
 
 $1 == "@include" {
     page = $2
