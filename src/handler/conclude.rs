@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::shared::Shared;
 use super::{Counters, Task};
 use crate::bridge::ffi::Step;
+use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
 use crate::log::{log, log_repeating};
@@ -15,11 +16,12 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next};
 impl Shared {
     /// The end of an event that Kea does not wait for, or no longer does.
     pub fn settle(&self, seq: Seq, task: &Task, answer: Vec<u8>, lane: Option<Lane>) {
-        match task.is_abandoned {
+        // Whatever goes wrong with an answer, the turn ends: others wait for it.
+        guarded("answer", (), || match task.is_abandoned {
             // Concluded when Kea gave up: it is only late.
             true => drop(self.read(task.point, &answer)),
             false => drop(self.conclude(task, Ok(answer))),
-        }
+        });
         self.done(seq, lane);
     }
 

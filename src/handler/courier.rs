@@ -113,11 +113,16 @@ impl Courier {
 
     /// Sends and receives on every lane what is possible now.
     fn advance(&mut self) {
-        for mut busy in std::mem::take(&mut self.busy) {
-            match busy.lane.advance() {
-                Ok(None) => self.busy.push(busy),
-                Ok(Some(answer)) => self.shared.settle(busy.seq, &busy.task, answer, Some(busy.lane)),
+        let mut at = 0;
+        while at < self.busy.len() {
+            match self.busy[at].lane.advance() {
+                Ok(None) => at += 1,
+                Ok(Some(answer)) => {
+                    let busy = self.busy.remove(at);
+                    self.shared.settle(busy.seq, &busy.task, answer, Some(busy.lane));
+                }
                 Err(error) => {
+                    let mut busy = self.busy.remove(at);
                     self.lane_is_broken(&busy.lane, &error.to_string());
                     busy.task.deaths += 1;
                     self.shared.give_back(busy.seq, busy.task);

@@ -69,9 +69,10 @@ impl Legacy {
     }
 
     /// The script is not configured any more: its runners go on alone.
-    pub fn abandon(self) {
-        if !self.kept.is_empty() {
-            let text = format!("{} events have no runner, and the script is not configured any more", self.kept.len());
+    pub fn abandon(mut self) {
+        let lost: usize = self.connections.iter_mut().map(Connection::lost).sum::<usize>() + self.kept.len();
+        if lost > 0 {
+            let text = format!("{lost} events have no runner, and the script is not configured any more");
             log(messages::EVENT_LOST, &[self.script.display().to_string(), "reload".into(), text]);
         }
     }
@@ -199,10 +200,26 @@ impl Heritage {
 }
 
 impl Connection {
+    /// How many events have gone with their runner.
+    fn lost(&mut self) -> usize {
+        loop {
+            match self.lane.advance() {
+                Ok(Some(answer)) => drop(self.answered(&answer)),
+                Ok(None) => return 0,
+                Err(_) => return self.events.len(),
+            }
+        }
+    }
+
+    /// The event that this is the answer to; it is not pending any more.
+    fn answered(&mut self, answer: &[u8]) -> Option<Foreign> {
+        let AnswerSeq { seq } = serde_json::from_slice(answer).ok()?;
+        let at = self.events.iter().position(|event| event.line_seq == seq)?;
+        Some(self.events.swap_remove(at))
+    }
+
     fn settle(&mut self, answer: Vec<u8>, shared: &Shared) {
-        let Ok(AnswerSeq { seq }) = serde_json::from_slice(&answer) else { return };
-        let Some(at) = self.events.iter().position(|event| event.line_seq == seq) else { return };
-        let event = self.events.swap_remove(at);
+        let Some(event) = self.answered(&answer) else { return };
         shared.settle(event.seq, &event.task, answer, None);
     }
 
