@@ -75,7 +75,8 @@ def test_dhcpcd(link, tmp_path, family, config, prefix, given):
 def test_perfdhcp(link, tmp_path, family, config, exchange):
     with Kea(family, config, tmp_path):
         counts = perfdhcp(link, family, "-r", 100, "-n", 50, "-R", 50)[exchange]
-        assert counts["sent"] == counts["received"] >= 45
+        # What comes later than a second perfdhcp takes for lost.
+        assert counts["sent"] >= counts["received"] >= 45
 
 
 def test_a_server_that_must_not_start(link, tmp_path):

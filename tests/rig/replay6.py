@@ -8,6 +8,7 @@ import time
 from .dhcp4 import dns_labels
 from .dhcp6 import (CLIENT_FQDN, CLIENT_ID, IA_ADDRESS, IA_NA, IA_PD, IA_PREFIX, REPLY, SOLICIT, Client6, Lease6,
                     Message6, Port6, Relay6, pack_options)
+from .recorded import AGE
 from .wait import TICK, wait_until
 
 STRANGER = "02:d6:00:00:ff:fe"
@@ -21,6 +22,8 @@ class Replay6:
 
     def __init__(self, link, case, recorder):
         self.link, self.case, self.recorder = link, case, recorder
+        # As recorded: how Kea writes a packet depends on its version.
+        self.packets = {record.n: record.env for record in case.records}
         self.ports = {}
         self.last = None
 
@@ -68,10 +71,12 @@ class Replay6:
         return 0
 
     def send(self, step):
-        query = {name.removeprefix("KEA_QUERY6_"): value for name, value in step[0].env.items()}
+        query = {name.removeprefix("KEA_QUERY6_"): value for name, value in self.packets[step[0].n].items()}
         self.last = (query["REMOTE_ADDRESS"], int(query["REMOTE_PORT"])), *parse(query["DEBUG"])
         if ended := self.recorder.calls("lease6_expire"):
-            wait_past_end(ended[-1])
+            wait_past(ended[-1]["KEA_LEASE6_CLIENT_LAST_TRANSMISSION"], ended[-1]["KEA_LEASE6_VALID_LIFETIME"])
+        if AGE in step[-1].env.get("KEA_RESPONSE6_DEBUG", ""):
+            wait_past(self.recorder.calls("lease6_select")[-1]["KEA_LEASE6_CLIENT_LAST_TRANSMISSION"])
         self.send_again(*self.last)
 
     def send_mark(self):
@@ -89,10 +94,10 @@ class Replay6:
         self.ports[sender].send(message, relays)
 
 
-def wait_past_end(call):
-    """Kea gives a lease to somebody else from that second on that follows its last."""
-    end = int(call["KEA_LEASE6_CLIENT_LAST_TRANSMISSION"]) + int(call["KEA_LEASE6_VALID_LIFETIME"])
-    wait_until(lambda: time.time() >= end + 1 + TICK, "the end of the lease")
+def wait_past(last_transmission, lifetime=0):
+    """Waits until so many seconds are over since then: Kea counts whole ones."""
+    end = int(last_transmission) + int(lifetime)
+    wait_until(lambda: time.time() >= end + 1 + TICK, "the end of the lifetime")
 
 
 def parse(text):
