@@ -3,8 +3,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 KEA_HOOKS ?= /usr/lib/$(shell $(CXX) -print-multiarch)/kea/hooks
-DOC ?= $(PREFIX)/share/doc/kea-hook-runscript
-MANDIR ?= $(PREFIX)/share/man
+# Not from the environment: it is removed whole.
+DOC := $(PREFIX)/share/doc/kea-hook-runscript
+MAN := $(PREFIX)/share/man
 # Installs what is to be stripped.
 INSTALL ?= install
 # Sees to the packages that a target needs.
@@ -90,21 +91,22 @@ deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-run
 .PHONY: install
 install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
-	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so
-	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) $(DESTDIR)$(PREFIX)/sbin/kea-runscript
-	$(Q)rm -rf $(DESTDIR)$(DOC)
-	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
-	$(Q)for file in examples/*/*; do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file; done
-	$(Q)$(HERE) $(DESTDIR)$(DOC)/README.md $(DESTDIR)$(DOC)/examples/*/*.conf
+	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
+	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) "$(DESTDIR)$(PREFIX)/sbin/kea-runscript"
+	$(Q)rm -rf "$(DESTDIR)$(DOC)"
+	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
+	$(Q)for file in examples/*/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
+	$(Q)$(HERE) "$(DESTDIR)$(DOC)"/README.md "$(DESTDIR)$(DOC)"/examples/*/*.conf
 	$(Q)for page in $(wildcard $(PAGES)); do \
-	    install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	    install -D -m 644 $$page "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
 	@echo 'In kea-dhcp4.conf and kea-dhcp6.conf: "library": "$(KEA_HOOKS)/kea-hook-runscript.so"'
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
-	$(Q)rm -rf $(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so $(DESTDIR)$(PREFIX)/sbin/kea-runscript $(DESTDIR)$(DOC) \
-	    $(DESTDIR)$(MANDIR)/man8/kea-runscript.8 $(DESTDIR)$(MANDIR)/man5/kea-hook-runscript.5
+	$(Q)rm -f "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so" "$(DESTDIR)$(PREFIX)/sbin/kea-runscript" \
+	    "$(DESTDIR)$(MAN)/man8/kea-runscript.8" "$(DESTDIR)$(MAN)/man5/kea-hook-runscript.5"
+	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 
 .PHONY: clean
 clean: ## Remove what was built
-	$(Q)rm -rf build $(CARGO_TARGET_DIR)
+	$(Q)rm -rf build target

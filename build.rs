@@ -12,6 +12,8 @@ fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");
     let mut build = cxx_build::bridge("src/bridge.rs");
     build.std("c++17").warnings(true).extra_warnings(true);
+    // GCC 16 suspects it of the code that cxx has made.
+    build.flag_if_supported("-Wno-maybe-uninitialized");
     if env::var_os("CARGO_FEATURE_SHIM").is_some() {
         add_shim(&mut build);
     }

@@ -30,7 +30,8 @@ CalloutHandle::CalloutNextStep kea_step(Step step) {
     }
 }
 
-/// The library that has parked a packet will want to let it go on, so only a drop overrides that.
+/// The library that has parked a packet will want to let it go on, so only a drop overrides that. With threads it may
+/// have let it go on already while we were asked: whoever wants to drop has to come before it (docs/operation.md).
 int rank(CalloutHandle::CalloutNextStep step) {
     switch (step) {
     case CalloutHandle::NEXT_STEP_DROP:

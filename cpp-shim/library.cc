@@ -40,6 +40,7 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
         server.hook_points.push_back(name);
     }
     server.scripts_directory = scripts_directory();
+    server.scripts_only_there = scripts_directory_is_enforced();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
     return server;

@@ -64,14 +64,23 @@ uint32_t pool_id([[maybe_unused]] const Lease& lease, [[maybe_unused]] uint32_t 
     }
 }
 
-/// The only directory that a hook library's scripts may be in; empty where they may be anywhere: an older Kea, or one
-/// started with `-X`.
-template <typename Checker = isc::hooks::HookLibraryScriptsChecker, typename Paths = isc::util::file::PathChecker>
+/// The directory for scripts of hook libraries; empty for a Kea that has none.
+template <typename Checker = isc::hooks::HookLibraryScriptsChecker>
 std::string scripts_directory() {
     if constexpr (KEA_HOOKS_VERSION >= 30000) {
-        return Paths::shouldEnforceSecurity() ? Checker::getHookScriptsPath() : std::string();
+        return Checker::getHookScriptsPath();
     } else {
         return "";
+    }
+}
+
+/// Whether they may be nowhere else, which `-X` lifts.
+template <typename Paths = isc::util::file::PathChecker>
+bool scripts_directory_is_enforced() {
+    if constexpr (KEA_HOOKS_VERSION >= 30000) {
+        return Paths::shouldEnforceSecurity();
+    } else {
+        return false;
     }
 }
 

@@ -221,8 +221,10 @@ pub mod ffi {
         version: String,
         /// All hook points that it knows, other servers' and other libraries' among them.
         hook_points: Vec<String>,
-        /// The only directory that it lets scripts be in; empty where they may be anywhere.
+        /// Its directory for scripts; empty where it has none.
         scripts_directory: String,
+        /// Whether they may be nowhere else.
+        scripts_only_there: bool,
         /// The library's parameters as JSON text; empty where there are none.
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.

@@ -62,8 +62,10 @@ pub struct Kea<'a> {
     pub version: &'a str,
     /// All that it knows.
     pub hook_points: &'a [String],
-    /// The only directory that programs may be in, if it insists on one.
-    pub scripts_directory: Option<&'a Path>,
+    /// Its directory for programs; empty if it has none.
+    pub scripts_directory: &'a Path,
+    /// Whether they may be nowhere else.
+    pub scripts_only_there: bool,
 }
 
 impl Kea<'_> {
@@ -136,16 +138,22 @@ fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(CONCURRENCY_BOUNDS.1 as usize)
 }
 
-/// The path of a program. Where Kea insists on a directory, it must be that one, and may be left out.
+/// The path of a program. Kea's directory for them may be left out, and may be the only one.
 fn program(section: &Section, key: Option<&str>, kea: Kea) -> Result<Option<PathBuf>, Refusal> {
     let Some(key) = key else { return Ok(None) };
-    let path = PathBuf::from(section.text(key)?);
-    match (path.parent(), kea.scripts_directory) {
-        (_, None) if path.is_absolute() => Ok(Some(path)),
-        (_, None) => Err(section.refuse(key, "give an absolute path, one that begins with /")),
-        (Some(parent), Some(directory)) if parent == directory => Ok(Some(path)),
-        (Some(parent), Some(directory)) if parent.as_os_str().is_empty() => Ok(Some(directory.join(path))),
-        (_, Some(directory)) => Err(section.refuse(key, &elsewhere(directory))),
+    let name = section.text(key)?;
+    let directory = kea.scripts_directory;
+    let path = match name.contains('/') {
+        false if directory.is_absolute() => directory.join(name),
+        _ => PathBuf::from(name),
+    };
+    match path.parent() {
+        _ if !path.is_absolute() => Err(section.refuse(key, "give an absolute path, one that begins with /")),
+        Some(parent) if parent == directory || !kea.scripts_only_there => Ok(Some(path)),
+        _ if !directory.is_absolute() => {
+            Err(section.refuse(key, "no directory is allowed: KEA_HOOK_SCRIPTS_PATH of Kea's service names none"))
+        }
+        _ => Err(section.refuse(key, &elsewhere(directory))),
     }
 }
 

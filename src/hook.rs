@@ -61,7 +61,8 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         server: which,
         version: &server.version,
         hook_points: &server.hook_points,
-        scripts_directory: Some(Path::new(&server.scripts_directory)).filter(|path| !path.as_os_str().is_empty()),
+        scripts_directory: Path::new(&server.scripts_directory),
+        scripts_only_there: server.scripts_only_there,
     };
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone() };

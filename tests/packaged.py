@@ -42,5 +42,5 @@ def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path):
     with Link(server="eth0") as link, UnitsKea(4, EXAMPLE, tmp_path) as kea:
         address = Client4(link).dora().yiaddr
         wait_until(lambda: calls.exists() and f"KEA_LEASE4_ADDRESS={address}\n" in calls.read_text(), f"{address} in {calls}")
-        kea.wait_log("RUNSCRIPT_OUTPUT .*/debug.sh at pkt4_send: the variables are in /var/log/kea/debug.log")
+        kea.wait_log("RUNSCRIPT_OUTPUT .*/kea-hook-runscript-debug.sh at pkt4_send: the variables are in /var/log/kea/debug.log")
     assert calls.owner() == "_kea"

@@ -45,9 +45,19 @@ def test_a_program_elsewhere_is_refused(link, tmp_path, parameter):
     assert "KEA_HOOK_SCRIPTS_PATH" in log and not runners()
 
 
+@pytest.mark.parametrize("directory", ["", "/"])
 @since(3, 0)
-def test_kea_can_be_told_to_allow_any_place(link, tmp_path, recorder):
-    with Kea(4, SUBNET4, tmp_path, [hook(recorder.script, hook_points=POINT)]):
+def test_a_directory_that_is_none_allows_nothing(link, tmp_path, recorder, directory):
+    log = kea(tmp_path, hook(recorder.script), KEA_HOOK_SCRIPTS_PATH=directory).expect_refusal()
+    assert f'"{recorder.script}": no directory is allowed: KEA_HOOK_SCRIPTS_PATH' in log
+
+
+@pytest.mark.parametrize("named", ["by its path", "by its name"])
+@since(3, 0)
+def test_kea_can_be_told_to_allow_any_place(link, tmp_path, recorder, named):
+    script = recorder.script if named == "by its path" else recorder.script.name
+    with Kea(4, SUBNET4, tmp_path, [hook(script, hook_points=POINT)],
+             environment={"KEA_HOOK_SCRIPTS_PATH": str(tmp_path)}):
         served(link, recorder)
 
 
@@ -76,6 +86,13 @@ def test_a_script_that_others_may_write_is_refused(link, tmp_path, recorder, mod
     log = Kea(4, SUBNET4, tmp_path, [hook(recorder.script)]).expect_refusal()
     assert (f'RUNSCRIPT_LOAD_REFUSED the configuration is refused: parameter "script": "{recorder.script}": '
             f"may be written by others than its owner (mode {mode:o})") in log and "chmod go-w" in log
+
+
+def test_a_runner_that_others_may_write_is_refused(link, tmp_path, recorder):
+    runner = shutil.copy(HOOK.with_name("kea-runscript"), tmp_path)
+    (tmp_path / "kea-runscript").chmod(0o777)
+    log = Kea(4, SUBNET4, tmp_path, [hook(recorder.script, runner=runner)]).expect_refusal()
+    assert f'parameter "runner": "{runner}": may be written by others than its owner (mode 777)' in log
 
 
 def test_a_script_that_others_may_write_later_is_not_run(link, tmp_path):

@@ -4,7 +4,9 @@ use super::*;
 fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String> {
     let old = HOOK_POINTS.iter().filter(|row| row.since.is_none());
     let hook_points: Vec<_> = old.map(|row| row.name.to_string()).collect();
-    parse(parameters, Kea { server, version: "2.2.0", hook_points: &hook_points, scripts_directory: None })
+    let scripts_directory = Path::new("");
+    let kea = Kea { server, version: "2.2.0", hook_points: &hook_points, scripts_directory, scripts_only_there: false };
+    parse(parameters, kea)
 }
 
 fn one(parameters: &str) -> Result<Config, String> {
@@ -112,20 +114,46 @@ fn what_a_later_version_brings_may_be_switched_off() {
     assert!(one(off).is_ok());
 }
 
+/// The script's path for a Kea with this directory.
+fn script_for(directory: &str, scripts_only_there: bool, parameters: &str) -> Result<PathBuf, String> {
+    let scripts_directory = Path::new(directory);
+    let kea = Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory, scripts_only_there };
+    parse(parameters, kea).map(|mut all| all.remove(0).script)
+}
+
 #[test]
 fn a_kea_that_insists_on_a_directory() {
-    let at = |parameters: &str| {
-        let scripts_directory = Some(Path::new("/usr/share/kea/scripts"));
-        parse(parameters, Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory })
-    };
-    let script = |parameters: &str| at(parameters).map(|mut all| all.remove(0).script);
+    let script = |parameters: &str| script_for("/usr/share/kea/scripts", true, parameters);
     let there = Ok(PathBuf::from("/usr/share/kea/scripts/a.sh"));
     assert_eq!(script(r#"{"script": "/usr/share/kea/scripts/a.sh"}"#), there);
     assert_eq!(script(r#"{"script": "a.sh"}"#), there);
-    for elsewhere in ["/etc/kea/a.sh", "scripts/a.sh", "/usr/share/kea/scripts/more/a.sh", "../a.sh", "/a.sh", "/"] {
+    for elsewhere in ["/etc/kea/a.sh", "/usr/share/kea/scripts/more/a.sh", "/a.sh", "/"] {
         let parameters = format!(r#"{{"script": "{elsewhere}"}}"#);
         let refusal = script(&parameters).expect_err(elsewhere);
         assert!(refusal.contains(elsewhere) && refusal.contains("KEA_HOOK_SCRIPTS_PATH"), "{refusal}");
     }
-    assert!(at(r#"{"script": "a.sh", "runner": "/tmp/kea-runscript"}"#).is_err());
+    for relative in ["scripts/a.sh", "../a.sh", ""] {
+        assert!(script(&format!(r#"{{"script": "{relative}"}}"#)).is_err(), "{relative}");
+    }
+    assert!(script(r#"{"script": "a.sh", "runner": "/tmp/kea-runscript"}"#).is_err());
+}
+
+#[test]
+fn a_kea_that_has_a_directory_but_does_not_insist() {
+    let script = |name: &str| script_for("/scripts", false, &format!(r#"{{"script": "{name}"}}"#));
+    assert_eq!(script("a.sh"), Ok(PathBuf::from("/scripts/a.sh")));
+    assert_eq!(script("/etc/a.sh"), Ok(PathBuf::from("/etc/a.sh")));
+    assert!(script("b/a.sh").is_err());
+}
+
+#[test]
+fn a_directory_that_is_none_allows_nothing() {
+    for nowhere in ["", "scripts"] {
+        for script in ["/a.sh", "/etc/a.sh", "a.sh"] {
+            assert!(
+                script_for(nowhere, true, &format!(r#"{{"script": "{script}"}}"#)).is_err(),
+                "{nowhere:?} {script}"
+            );
+        }
+    }
 }

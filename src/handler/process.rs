@@ -38,6 +38,10 @@ impl Runner {
             None => path.display().to_string(),
         };
         let failed = |what: &str, error: &dyn std::fmt::Display| format!("{name}: {what}: {error}");
+        // A missing one is explained below.
+        if let Some(reason) = path.metadata().ok().and_then(|program| distrust(&program)) {
+            return Err(format!("{name}: {reason}"));
+        }
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|error| failed("no socket", &error))?;
         let mut child = Command::new(&path)
