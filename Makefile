@@ -78,6 +78,7 @@ build/man/%: docs/man/%.md docs/man/markdown.awk $(wildcard docs/*.md)
 	$(Q)awk -f docs/man/markdown.awk $< >$@.md
 	$(Q)$(HERE) $@.md
 	$(Q)go-md2man -in $@.md -out $@
+	$(Q)sed -i '/^\.TH/a .nh' $@
 
 # The docs name the hooks directory of Debian on a PC.
 HERE = sed -i 's|/usr/lib/x86_64-linux-gnu/kea/hooks|$(KEA_HOOKS)|'

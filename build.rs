@@ -5,8 +5,17 @@
 use std::env;
 use std::path::Path;
 
-const SHIM: [&str; 8] =
-    ["library.cc", "callouts4.cc", "callouts6.cc", "callout.cc", "facts.cc", "packets.cc", "statistics.cc", "log.cc"];
+const SHIM: [&str; 9] = [
+    "library.cc",
+    "callouts4.cc",
+    "callouts6.cc",
+    "callout.cc",
+    "facts.cc",
+    "packets.cc",
+    "verdict.cc",
+    "statistics.cc",
+    "log.cc",
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");
@@ -27,6 +36,7 @@ fn add_shim(build: &mut cc::Build) {
     if !Path::new(&kea).join("dhcpsrv/cfg_globals.h").exists() {
         build.include("cpp-shim/kea-2.2");
     }
+    build.include("cpp-shim/without-tls");
     // As system headers: their warnings are not ours to mend.
     build.flag(format!("-isystem{kea}"));
     build.include("cpp-shim").flag("-fvisibility=hidden").flag("-fno-gnu-unique");

@@ -1,6 +1,7 @@
 #include "callout.h"
 
 #include "guard.h"
+#include "verdict.h"
 
 #include <chrono>
 
@@ -19,40 +20,6 @@ class Stopwatch {
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-CalloutHandle::CalloutNextStep kea_step(Step step) {
-    switch (step) {
-    case Step::Drop:
-        return CalloutHandle::NEXT_STEP_DROP;
-    case Step::Skip:
-        return CalloutHandle::NEXT_STEP_SKIP;
-    default:
-        return CalloutHandle::NEXT_STEP_CONTINUE;
-    }
-}
-
-/// The library that has parked a packet will want to let it go on, so only a drop overrides that. With threads it may
-/// have let it go on already while we were asked: whoever wants to drop has to come before it (docs/operation.md).
-int rank(CalloutHandle::CalloutNextStep step) {
-    switch (step) {
-    case CalloutHandle::NEXT_STEP_DROP:
-        return 3;
-    case CalloutHandle::NEXT_STEP_PARK:
-        return 2;
-    case CalloutHandle::NEXT_STEP_SKIP:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/// Another library may have set the status before us: it is never made milder.
-void apply(Step step, CalloutHandle& handle) {
-    const CalloutHandle::CalloutNextStep ours = kea_step(step);
-    if (rank(ours) > rank(handle.getStatus())) {
-        handle.setStatus(ours);
-    }
-}
-
 void forward(CalloutHandle& handle, const char* hook_point, Collect collect) {
     if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
         return;
@@ -63,7 +30,7 @@ void forward(CalloutHandle& handle, const char* hook_point, Collect collect) {
         collect(handle, facts);
         return 0;
     });
-    apply(event(hook_point, facts.facts()), handle);
+    apply(event(hook_point, facts.facts()), handle, hook_point);
 }
 
 } // namespace

@@ -22,7 +22,7 @@ T argument(const CalloutHandle& handle, const char* name) {
 /// Takes from a hook point's arguments what a script shall know.
 using Collect = void (*)(const CalloutHandle& handle, FactsBuilder& facts);
 
-/// All that a callout does: hands the facts to Rust and the step that comes back to Kea.
+/// All that a callout does: hands the facts to Rust and the verdict that comes back to Kea.
 int callout(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept;
 
 } // namespace runscript

@@ -1,4 +1,4 @@
-//! The one file that both languages read: what the shim tells us (facts), what we answer (a step).
+//! The one file that both languages read: what the shim tells us (facts), what we answer (a verdict).
 //!
 //! Every fact is plain old data. Bytes, texts and lists live in a few flat arrays that the shim reuses from
 //! event to event, and a [`Span`] says which part of one a fact is: the whole event crosses with a handful of
@@ -8,6 +8,8 @@
 /// [`ffi::Span`], too. facts.h has its twin.
 pub const ABSENT: u32 = u32::MAX;
 
+// Clippy 1.85 takes the lifetimes of shared structs for needless; cxx wants them.
+#[allow(clippy::needless_lifetimes)]
 #[cxx::bridge(namespace = "runscript")]
 pub mod ffi {
     /// Part of one of the arrays of [`Facts`]; which array, the field's comment says (`bytes` where it is silent).
@@ -191,6 +193,43 @@ pub mod ffi {
         Drop,
     }
 
+    /// What a script's answer may change; answers.rs has a row for each, verdict.cc a function.
+    #[derive(Debug)]
+    enum Key {
+        ClientClasses,
+        SubnetId,
+        OptionData,
+        NextServer,
+        ServerHostname,
+        BootFileName,
+        Hostname,
+        ValidLft,
+        IpAddress,
+        FlexId,
+    }
+
+    /// One thing that Kea shall change: one class, one option.
+    #[derive(Debug)]
+    struct Change {
+        key: Key,
+        /// The value, of a key that takes a number.
+        number: u32,
+        /// The value, of any other: text; of an option its map, as JSON text; of `flex-id` the bytes themselves.
+        data: Vec<u8>,
+        /// Which script has asked for it.
+        script: u32,
+        /// The value in the script's own words, for the log.
+        said: String,
+    }
+
+    /// What Kea shall do after an event. An empty list costs no allocation.
+    #[derive(Debug)]
+    struct Verdict {
+        step: Step,
+        /// In the order in which they are to be applied; empty unless `step` is `Continue`.
+        changes: Vec<Change>,
+    }
+
     #[derive(Debug)]
     enum Severity {
         Debug,
@@ -255,7 +294,10 @@ pub mod ffi {
         fn unload();
 
         /// Hands an event to the scripts that want it; returns within the configured time-out.
-        fn event(hook_point: &str, facts: &Facts) -> Step;
+        fn event(hook_point: &str, facts: &Facts) -> Verdict;
+
+        /// Kea refuses a change, for this reason.
+        fn refused(hook_point: &str, change: &Change, reason: &str);
 
         /// How long a callout kept Kea's thread, for `runscript-status`.
         fn callout_took(microseconds: u64);
@@ -270,6 +312,6 @@ pub mod ffi {
     }
 }
 
-use crate::hook::{callout_took, event, load, statistic_names, statistic_values, status, unload};
+use crate::hook::{callout_took, event, load, refused, statistic_names, statistic_values, status, unload};
 use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;

@@ -28,6 +28,7 @@ pub struct Config {
     /// By index of [`HOOK_POINTS`]; `None` where the script is not called.
     pub points: Vec<Option<Point>>,
     pub on_failure: Next,
+    pub answers: bool,
     pub concurrency: usize,
     pub queue_limit: usize,
     pub debug: bool,
@@ -119,12 +120,14 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     section.check_keys()?;
     let wait = section.alias("wait", "sync")?.map_or(Ok(true), |key| wait(section, key))?;
     let timeout = section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
+    let points = points(section, kea, wait, timeout)?;
     Ok(Config {
+        answers: answers(section, &points)?,
         script: program(section, section.alias("script", "name")?, kea)?
             .ok_or_else(|| section.missing("script", "the absolute path of the program to run"))?,
         args: section.strings("args")?,
         env: section.string_map("env")?,
-        points: points(section, kea, wait, timeout)?,
+        points,
         on_failure: on_failure(section)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
@@ -183,6 +186,15 @@ fn on_failure(section: &Section) -> Result<Next, Refusal> {
         Some(Some("drop")) => Ok(Next::Drop),
         Some(_) => Err(section.refuse("on-failure", "give \"continue\", \"skip\" or \"drop\"")),
     }
+}
+
+fn answers(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
+    let answers = section.bool("answers")?.unwrap_or(false);
+    if answers && !points.iter().flatten().any(|point| point.wait) {
+        let remedy = "Kea waits nowhere for an answer: set \"wait\" to true, here or for a hook point, or leave it out";
+        return Err(section.refuse("answers", remedy));
+    }
+    Ok(answers)
 }
 
 fn default_timeout(wait: bool) -> Duration {

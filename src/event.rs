@@ -36,6 +36,9 @@ pub struct Event {
     pub hook: String,
     /// Whether Kea waits for the answer.
     pub wait: bool,
+    /// Whether the answer may say more than how the program has ended: what it prints is its answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers: bool,
     /// When it happened: seconds since the epoch.
     pub time: f64,
     /// What is left of the time-out, in milliseconds.
@@ -94,6 +97,7 @@ mod tests {
             seq: 17,
             hook: "lease6_select".into(),
             wait: true,
+            answers: true,
             time: 1790000000.125,
             timeout: 5000,
             keys: vec!["00:03".into(), "2001:db8:1::/56".into()],
@@ -110,6 +114,7 @@ mod tests {
             seq: 1,
             hook: "pkt4_receive".into(),
             wait: false,
+            answers: false,
             time: 1.5,
             timeout: 60000,
             keys: vec![],

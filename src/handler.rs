@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 
 use nix::sys::signal::SigSet;
 
-use crate::bridge::ffi::Step;
+use crate::bridge::ffi::{Change, Verdict};
 use crate::config::Config;
 use crate::variables::Server;
 use courier::{Courier, PATIENCE_AT_LOAD};
@@ -40,6 +40,7 @@ pub struct Counters {
     pub failures: AtomicU64,
     pub timeouts: AtomicU64,
     pub dropped: AtomicU64,
+    pub refused: AtomicU64,
 }
 
 impl Handler {
@@ -100,11 +101,16 @@ impl Handler {
         }
     }
 
-    /// Hands over an event and waits for what Kea shall do next, no longer than the time-out.
-    pub fn ask(&self, task: Task) -> Step {
+    /// Hands over an event and waits for what Kea shall do, no longer than the time-out.
+    pub fn ask(&self, task: Task) -> Verdict {
         Counters::add(&self.shared.counters.events);
         let answer = self.shared.ask(&task);
         self.shared.conclude(&task, answer)
+    }
+
+    /// Kea cannot do what the script's answer wanted.
+    pub fn refuse(&self, point: usize, change: &Change, reason: &str) {
+        self.shared.refuse_change(point, change, reason);
     }
 
     /// Stops the courier. Events not yet answered go on in the runner, without Kea.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Loaded, Step};
+use crate::bridge::ffi::{self, Change, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea};
 use crate::facts::Facts;
 use crate::guard::guarded;
@@ -122,30 +122,48 @@ pub fn unload() {
     });
 }
 
-pub fn event(hook_point: &str, facts: &ffi::Facts) -> Step {
-    guarded(hook_point, Step::Continue, || {
-        let Some(point) = find(hook_point) else { return Step::Continue };
+const GO_ON: Verdict = Verdict { step: Step::Continue, changes: Vec::new() };
+
+pub fn event(hook_point: &str, facts: &ffi::Facts) -> Verdict {
+    guarded(hook_point, GO_ON, || {
+        let Some(point) = find(hook_point) else { return GO_ON };
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(Step::Continue, |instance| instance.tell(point, Facts::from(facts)))
+        instance.as_ref().map_or(GO_ON, |instance| instance.tell(point, Facts::from(facts)))
     })
 }
 
+pub fn refused(hook_point: &str, change: &Change, reason: &str) {
+    guarded(hook_point, (), || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
+        if let (Some(handler), Some(point)) = (handler, find(hook_point)) {
+            handler.refuse(point, change, reason);
+        }
+    });
+}
+
 impl Instance {
-    /// Tells every script that wants it, in order; the severest verdict counts.
-    fn tell(&self, point: usize, facts: Facts) -> Step {
+    /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
+    fn tell(&self, point: usize, facts: Facts) -> Verdict {
         let keys = keys(&facts);
         let facts = Arc::new(facts);
-        let mut severest = Step::Continue;
-        for handler in &self.handlers {
+        let mut all = GO_ON;
+        for (script, handler) in self.handlers.iter().enumerate() {
             let Some(how) = handler.config().points[point] else { continue };
             let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
             if how.wait {
-                severest = severest.max(handler.ask(task));
+                let verdict = handler.ask(task);
+                all.step = all.step.max(verdict.step);
+                let its_own = |change| Change { script: script as u32, ..change };
+                all.changes.extend(verdict.changes.into_iter().map(its_own));
             } else {
                 handler.post(task);
             }
         }
-        severest
+        if all.step != Step::Continue {
+            all.changes.clear();
+        }
+        all
     }
 }
 
@@ -168,13 +186,14 @@ pub fn status() -> String {
 }
 
 fn script_status(handler: &Handler) -> serde_json::Value {
-    let Counters { events, failures, timeouts, dropped } = handler.counters();
+    let Counters { events, failures, timeouts, dropped, refused } = handler.counters();
     json!({
         "script": handler.config().script,
         "events": events.load(Ordering::Relaxed),
         "failures": failures.load(Ordering::Relaxed),
         "timeouts": timeouts.load(Ordering::Relaxed),
         "dropped": dropped.load(Ordering::Relaxed),
+        "refused": refused.load(Ordering::Relaxed),
         "pending": handler.pending(),
         "concurrency": handler.config().concurrency,
         "down": handler.down(),
@@ -184,11 +203,12 @@ fn script_status(handler: &Handler) -> serde_json::Value {
 type Statistic = (&'static str, fn(&Handler) -> u64);
 
 /// Kea's statistics of ours: name, and value for one script.
-const STATISTICS: [Statistic; 5] = [
+const STATISTICS: [Statistic; 6] = [
     ("runscript.events", |handler| handler.counters().events.load(Ordering::Relaxed)),
     ("runscript.failures", |handler| handler.counters().failures.load(Ordering::Relaxed)),
     ("runscript.timeouts", |handler| handler.counters().timeouts.load(Ordering::Relaxed)),
     ("runscript.dropped", |handler| handler.counters().dropped.load(Ordering::Relaxed)),
+    ("runscript.refused", |handler| handler.counters().refused.load(Ordering::Relaxed)),
     ("runscript.pending", |handler| handler.pending() as u64),
 ];
 

@@ -1,6 +1,6 @@
 //! Kea's hook points: one row each. To add one: a name in exports.map, a callout, a row here.
 
-use crate::bridge::ffi::Step;
+use crate::bridge::ffi::{Key, Step};
 use crate::verdict::Next;
 
 const CONTINUE: Step = Step::Continue;
@@ -26,6 +26,10 @@ impl Server {
 impl HookPoint {
     const fn since(self, version: &'static str) -> HookPoint {
         HookPoint { since: Some(version), ..self }
+    }
+
+    const fn honours(self, keys: &'static [Key]) -> HookPoint {
+        HookPoint { keys, ..self }
     }
 
     /// What a verdict means to Kea here.
@@ -75,6 +79,8 @@ pub struct HookPoint {
     pub skip: Step,
     /// The same for drop.
     pub drop: Step,
+    /// What a script's answer may change here.
+    pub keys: &'static [Key],
     /// When Kea calls it and what skip and drop do there.
     pub doc: &'static str,
     /// The first stable version of Kea that has it; `None` if all do that we know.
@@ -89,29 +95,35 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint { name, server, default, groups, skip, drop, doc, since: None }
+    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None }
 }
 
 use Group::*;
 use Server::*;
 
+const CLASSES: &[Key] = &[Key::ClientClasses];
+const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId];
+const SELECTED: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
+const RENEWED: &[Key] = &[Key::ClientClasses, Key::ValidLft];
+const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, Key::BootFileName];
+
 /// All hook points, in the order in which a packet meets them.
 #[rustfmt::skip]
 pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped."),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").honours(CLASSES),
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped."),
+        "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped."),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none."),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
-        "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here."),
+        "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
-        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on."),
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
-        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended."),
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client releases its lease. skip, drop: the lease is kept."),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
@@ -123,7 +135,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on."),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").honours(SENT4),
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent."),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
@@ -132,21 +144,21 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "A declined address is about to be used again. skip: it stays declined."),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped."),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").honours(CLASSES),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped."),
+        "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped."),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none."),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
-        "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here."),
+        "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
-        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it."),
+        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client renews; once per lease. skip, drop: this lease is not extended."),
+        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
     point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client rebinds; once per lease. skip, drop: this lease is not extended."),
+        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
     point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client releases; once per lease. skip, drop: the lease is kept."),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
@@ -156,7 +168,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
         "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer."),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on."),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").honours(&[Key::OptionData]),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent."),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],

@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod answers;
 #[allow(unsafe_code)]
 pub mod bridge;
 pub mod config;

@@ -1,5 +1,7 @@
 //! The reference in docs/, rendered from the tables that the code itself uses. A test keeps the two equal.
 
+mod answers;
+
 use std::fmt::Write;
 
 use crate::bridge::ffi::Severity;
@@ -14,6 +16,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
         ("parameters.md", parameters()),
         ("hook-points.md", hook_points()),
         ("variables.md", variables()),
+        ("answers.md", answers::page()),
         ("messages.md", messages()),
     ]
 }
@@ -24,8 +27,9 @@ const INTRO: [&str; 4] = [
      its value and the remedy. See [hook-points.md](hook-points.md) for where a program may be called.\n\n\
      | parameter | type, bounds | default | meaning |\n| --- | --- | --- | --- |\n",
     "# Hook points\n\nIn the order in which a packet meets them. `*` marks those at which the program is called unless \
-     the parameter `hook-points` names others. *skip* and *drop* are what Kea does if `on-failure` says so; where one \
-     is missing, Kea goes on as if nothing had happened. The variables are explained in [variables.md](variables.md).\n",
+     the parameter `hook-points` names others. *skip* and *drop* are what Kea does if an answer or `on-failure` says so; where one \
+     is missing, Kea goes on as if nothing had happened. The variables are explained in [variables.md](variables.md), \
+     the keys that an answer may have in [answers.md](answers.md).\n",
     "# Variables\n\nThe program finds them in its environment, which holds nothing else but what the parameter `env` \
      adds. Names and values of kea-hook-runscript 1.4.0 are kept; what is new is only added.\n\n\
      - A *flag* is `1` or `0`. *Bytes* are lower-case hex with colons. *Hex* is lower-case with `0x` in front, unless \
@@ -79,14 +83,15 @@ fn hook_points() -> String {
     for server in [Server::Dhcp4, Server::Dhcp6] {
         let _ = write!(
             page,
-            "\n## {}\n\n| hook point | when; skip and drop | variables |\n| --- | --- | --- |\n",
+            "\n## {}\n\n| hook point | when; skip and drop | variables | keys of an answer |\n| --- | --- | --- | --- |\n",
             server.name()
         );
         for row in HOOK_POINTS.iter().filter(|row| row.server == server) {
             let star = if row.default { " *" } else { "" };
             let groups: Vec<_> = row.groups.iter().map(|&group| heading(group)).collect();
             let since = row.since.map_or(String::new(), |version| format!(" From Kea {version} on."));
-            let _ = writeln!(page, "| `{}`{star} | {}{since} | {} |", row.name, row.doc, groups.join(", "));
+            let keys = answers::keys(row);
+            let _ = writeln!(page, "| `{}`{star} | {}{since} | {} | {keys} |", row.name, row.doc, groups.join(", "));
         }
     }
     page
@@ -113,6 +118,7 @@ fn variables() -> String {
             ("KEA_SERVER", "text", "`kea-dhcp4` or `kea-dhcp6`."),
             ("KEA_VERSION", "text", "Kea's version."),
             ("KEA_TRUNCATED", "names", "What was left out for its size, if anything was."),
+            ("KEA_RUNSCRIPT", "path", "With `answers`: the program that makes [answers](answers.md) of words."),
         ],
     );
     let options = [

@@ -6,6 +6,7 @@
 //! chosen by strangers on the network: a value never becomes a path, an argument or a name, and no shell of ours
 //! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
 
+mod answer;
 mod environment;
 mod lane;
 mod leftovers;
@@ -36,6 +37,7 @@ use nix::sys::socket::{SockType, getsockopt, sockopt};
 use self::leftovers::Leftovers;
 use self::script::Script;
 use self::turns::Turns;
+use crate::answers::words;
 use crate::text::printable;
 use crate::verdict::{Answer, LogLine};
 
@@ -60,12 +62,23 @@ enum Command {
         #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Print an answer for the hook library: `exec "$KEA_RUNSCRIPT" answer client-classes=known`
+    ///
+    /// For scripts whose parameter `answers` is on. Each word becomes a part of the JSON object, properly quoted, so
+    /// that a value may hold anything that a client has said. A key that takes a list may come several times.
+    #[command(after_help = words::help())]
+    Answer {
+        /// As in Kea's configuration: valid-lft=600, option-data:routers=192.0.2.1
+        #[arg(value_name = "KEY=VALUE")]
+        words: Vec<String>,
+    },
 }
 
 /// The program `kea-runscript`.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { script, args } => run(script, args),
+        Command::Answer { words } => answer(&words),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,6 +87,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn answer(words: &[String]) -> io::Result<()> {
+    let object = words::object(words).map_err(io::Error::other)?;
+    writeln!(io::stdout(), "{object}")
 }
 
 fn run(script: PathBuf, args: Vec<OsString>) -> io::Result<()> {

@@ -1,6 +1,10 @@
 //! The line that a handler writes: its answer to one event.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// The answer to the event with the same `seq`: either `next`, or why there is no verdict.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -13,15 +17,66 @@ pub struct Answer {
     /// Lines for Kea's log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
+    /// What Kea shall change besides.
+    #[serde(flatten)]
+    pub wishes: Wishes,
 }
 
 /// What Kea shall do next.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Next {
+    #[default]
     Continue,
     Skip,
     Drop,
+}
+
+impl Next {
+    /// As in the line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Next::Continue => "continue",
+            Next::Skip => "skip",
+            Next::Drop => "drop",
+        }
+    }
+}
+
+/// Keys and values as a script has said them, known or not, in its order; answers.rs judges them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wishes(pub Vec<(String, Value)>);
+
+impl Serialize for Wishes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+/// A key that comes twice is an error: it may be what a client has smuggled into a careless script's answer.
+impl<'de> Deserialize<'de> for Wishes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Wishes;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wishes, A::Error> {
+                let mut pairs: Vec<(String, Value)> = Vec::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    if pairs.iter().any(|(other, _)| *other == key) {
+                        return Err(A::Error::custom(format_args!("duplicate field {key:?}")));
+                    }
+                    pairs.push((key, value));
+                }
+                Ok(Wishes(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
 }
 
 /// Why a script gave no verdict; `on-failure` decides then.
@@ -30,6 +85,12 @@ pub struct Failure {
     pub kind: FailureKind,
     /// For the log: what happened, in words.
     pub text: String,
+}
+
+impl Failure {
+    pub fn new(kind: FailureKind, text: impl Into<String>) -> Self {
+        Failure { kind, text: text.into() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +102,10 @@ pub enum FailureKind {
     Timeout,
     /// It ended by a signal that was not ours.
     Signal,
+    /// Its exit status says nothing; only with `answers`.
+    Exit,
+    /// What it said is no answer.
+    Answer,
 }
 
 /// A line for Kea's log.
@@ -66,7 +131,8 @@ mod tests {
     #[test]
     fn the_shortest_answer_is_enough() {
         let answer: Answer = serde_json::from_str(r#"{"seq":17,"next":"continue"}"#).unwrap();
-        assert_eq!(answer, Answer { seq: 17, next: Some(Next::Continue), failure: None, log: vec![] });
+        let wishes = Wishes::default();
+        assert_eq!(answer, Answer { seq: 17, next: Some(Next::Continue), failure: None, log: vec![], wishes });
     }
 
     #[test]
@@ -76,11 +142,28 @@ mod tests {
             next: None,
             failure: Some(Failure { kind: FailureKind::Timeout, text: "no end within 5000 ms".into() }),
             log: vec![LogLine { level: Level::Warn, text: "hm".into() }],
+            wishes: Wishes::default(),
         };
         assert_eq!(
             serde_json::to_string(&answer).unwrap(),
             r#"{"seq":2,"failure":{"kind":"timeout","text":"no end within 5000 ms"},"log":[{"level":"warn","text":"hm"}]}"#
         );
+    }
+
+    #[test]
+    fn wishes_stand_beside_the_rest() {
+        let line = r#"{"seq":17,"next":"continue","subnet-id":2,"unheard-of":null}"#;
+        let answer: Answer = serde_json::from_str(line).unwrap();
+        let wishes = [("subnet-id".into(), Value::from(2)), ("unheard-of".into(), Value::Null)];
+        assert_eq!(answer.wishes, Wishes(wishes.to_vec()));
+        assert_eq!(serde_json::to_string(&answer).unwrap(), line);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_no_answer() {
+        for line in [r#"{"seq":1,"hostname":"a","hostname":"b"}"#, r#"{"seq":1,"next":"drop","next":"continue"}"#] {
+            assert!(serde_json::from_str::<Answer>(line).unwrap_err().to_string().starts_with("duplicate field"));
+        }
     }
 
     #[test]

@@ -71,7 +71,10 @@ REFUSED = [
     ({"scripts": [{"script": "SCRIPT"}, {"script": "SCRIPT", "timeout": 0}]}, '"scripts[1].timeout"', "0", "from 1 to"),
     ({"scripts": [{"script": "SCRIPT"}, {"script": "DIR/missing"}]}, '"script', '"DIR/missing"', "create it"),
     ({"scripts": [{"scripts": []}]}, '"scripts[0].scripts"', "[]", "cannot stand inside another"),
-    ({"script": "SCRIPT", "answers": True}, '"answers"', "true", "not supported by this version: give false"),
+    ({"script": "SCRIPT", "answers": "yes"}, '"answers"', '"yes"', "give true or false"),
+    ({"script": "SCRIPT", "answers": True, "wait": False}, '"answers"', "true", 'waits nowhere for an answer: set "wait"'),
+    ({"script": "SCRIPT", "answers": True, "hook-points": [{"name": "pkt4_send", "wait": False}]}, '"answers"', "true",
+     "waits nowhere for an answer"),
     ({"script": "SCRIPT", "mode": "daemon"}, '"mode"', '"daemon"', 'not supported by this version: give "exec"'),
     ({"socket": "/run/socket"}, '"socket"', '"/run/socket"', "not supported by this version: leave it out"),
     ({"script": "SCRIPT", "spool": "/var/spool"}, '"spool"', '"/var/spool"', "not supported by this version: leave it"),
@@ -134,6 +137,7 @@ def test_a_mere_check_of_the_configuration(link, tmp_path, script, family, confi
 @pytest.mark.parametrize("parameters", [
     {"sync": True}, {"timeout": 1}, {"timeout": 3600000}, {"queue-limit": 1}, {"queue-limit": 1000000},
     {"concurrency": 1}, {"concurrency": 256}, {"concurrency": 256, "wait": False},
+    {"answers": True}, {"answers": False, "wait": False},
     {"answers": False, "mode": "exec", "replay": False, "coalesce": False, "dialect": "runscript"},
     {"hook-points": [{"name": "lease4_select"}]}], ids=str)
 def test_bounds_and_defaults_are_taken(link, tmp_path, recorder, parameters):

@@ -58,6 +58,17 @@ fn a_hook_point_may_have_its_own_wait_and_timeout() {
 }
 
 #[test]
+fn answers_are_waited_for_somewhere() {
+    let answers = |parameters: &str| one(parameters).map(|config| config.answers);
+    assert_eq!(answers(r#"{"script": "/a"}"#), Ok(false));
+    assert_eq!(answers(r#"{"script": "/a", "answers": true}"#), Ok(true));
+    let one_waits = r#"{"script": "/a", "answers": true, "wait": false, "hook-points": ["pkt4_send", {"name": "pkt4_receive", "wait": true}]}"#;
+    assert_eq!(answers(one_waits), Ok(true));
+    refused(r#"{"script": "/a", "answers": true, "wait": false}"#, &["\"answers\"", "true", "set \"wait\" to true"]);
+    refused(r#"{"script": "/a", "answers": 1}"#, &["\"answers\"", "1", "true or false"]);
+}
+
+#[test]
 fn several_scripts_keep_their_order() {
     let all = parse_for(Server::Dhcp6, r#"{"scripts": [{"script": "/b"}, {"script": "/a", "wait": false}]}"#).unwrap();
     let scripts: Vec<_> = all.iter().map(|config| config.script.to_str().unwrap()).collect();

@@ -20,6 +20,8 @@ use crate::trust::distrust;
 use crate::variables::Server;
 
 const NAME: &str = "kea-runscript";
+/// The variable that tells a script where the runner is, for its `answer`.
+const OWN_PATH: &str = "KEA_RUNSCRIPT";
 /// Where `make install` may have put the runner.
 const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-runscript"];
 
@@ -49,6 +51,7 @@ impl Runner {
             .arg(&config.script)
             .args(&config.args)
             .env_clear()
+            .envs(config.answers.then_some((OWN_PATH, &path)))
             .envs(config.env.iter().map(|(name, value)| (name, value)))
             .stdin(theirs)
             .stdout(Stdio::null())

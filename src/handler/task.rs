@@ -39,6 +39,11 @@ impl Task {
         &HOOK_POINTS[self.point]
     }
 
+    /// Whether the script's answer may change something: a script that nobody waits for is only told.
+    pub fn answers(&self, config: &Config) -> bool {
+        self.wait && config.answers
+    }
+
     /// The line for the handler, which has until `deadline` for it.
     pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant) -> Vec<u8> {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
@@ -47,6 +52,7 @@ impl Task {
             seq,
             hook: self.row().name.into(),
             wait: self.wait,
+            answers: self.answers(config),
             time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             timeout: (left as u64).max(1),
             keys: self.keys.clone(),

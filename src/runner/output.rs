@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 
+use super::answer;
 use crate::text::printable;
 use crate::verdict::{Level, LogLine};
 
@@ -18,11 +19,12 @@ const LINES: usize = 100;
 /// How much one look at a stream takes at most.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
-/// Collected lines.
+/// Collected lines, and the answer of a script that gives one.
 #[derive(Default)]
 pub struct Lines {
     lines: Vec<LogLine>,
     left_out: u64,
+    answer: Vec<u8>,
 }
 
 impl Lines {
@@ -38,6 +40,16 @@ impl Lines {
     pub fn append(&mut self, other: Lines) {
         self.left_out += other.left_out;
         other.lines.into_iter().for_each(|line| self.push(line.level, line.text));
+    }
+
+    /// Keeps a byte more than an answer may have, which tells that it is too long.
+    fn push_answer(&mut self, bytes: &[u8]) {
+        let room = answer::BYTES + 1 - self.answer.len();
+        self.answer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    pub fn answer(&self) -> &[u8] {
+        &self.answer
     }
 
     /// All lines so far; the last one says how many more there were.
@@ -62,6 +74,8 @@ pub enum Source {
 pub struct Stream {
     pipe: File,
     level: Level,
+    /// It is the script's answer, and no lines.
+    is_answer: bool,
     /// Stands before each line.
     prefix: &'static str,
     line: Vec<u8>,
@@ -74,13 +88,19 @@ impl Stream {
         let (ours, scripts) = pipe2(OFlag::O_CLOEXEC)?;
         // The script can open this pipe for reading too (/dev/stdout): we must not wait for bytes that it has taken.
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok((Stream { pipe: File::from(ours), level, prefix: "", line: Vec::new(), cut: false }, scripts))
+        let pipe = File::from(ours);
+        Ok((Stream { pipe, level, is_answer: false, prefix: "", line: Vec::new(), cut: false }, scripts))
+    }
+
+    /// The same stream, as the script's answer if it gives one.
+    pub fn answering(self, is_answer: bool) -> Stream {
+        Stream { is_answer, ..self }
     }
 
     /// The stream of a script that has ended; what comes now is from what it has left running.
     pub fn left_behind(mut self, lines: &mut Lines) -> Stream {
         self.end_of_stream(lines);
-        Stream { prefix: "left running: ", ..self }
+        Stream { is_answer: false, prefix: "left running: ", ..self }
     }
 
     /// Reads what is there, without waiting.
@@ -95,7 +115,10 @@ impl Stream {
                 }
                 Ok(n) => {
                     total += n;
-                    self.split(&buffer[..n], lines);
+                    match self.is_answer {
+                        true => lines.push_answer(&buffer[..n]),
+                        false => self.split(&buffer[..n], lines),
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::Signal;
 
+use super::answer;
 use super::environment::Environment;
 use super::leftovers::Leftovers;
 use super::output::{Lines, Stream};
@@ -22,7 +23,7 @@ use super::run::{Ended, Run};
 use super::sys::{self, Program};
 use crate::event::Event;
 use crate::trust::distrust;
-use crate::verdict::{Answer, Failure, FailureKind, Level, Next};
+use crate::verdict::{Answer, Failure, FailureKind, Level, Next, Wishes};
 
 /// A file that somebody is still writing cannot be executed: how often and after how long we try again.
 const BUSY_RETRIES: u32 = 10;
@@ -70,13 +71,13 @@ impl Script {
     pub fn handle(&self, event: &Event, since: Instant) -> Answer {
         let mut lines = Lines::default();
         let mut log = self.leftovers.take_lines();
-        let outcome = self.run(event, since, &mut lines).and_then(|ended| judge(ended, event.timeout, &mut lines));
+        let outcome = self.run(event, since, &mut lines).and_then(|ended| judge(ended, event, &mut lines));
         log.append(&mut lines.take());
-        let (next, failure) = match outcome {
-            Ok(next) => (Some(next), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        Answer { seq: event.seq, next, failure, log }
+        let seq = event.seq;
+        match outcome {
+            Ok((next, wishes)) => Answer { seq, next: Some(next), failure: None, log, wishes },
+            Err(failure) => Answer { seq, next: None, failure: Some(failure), log, wishes: Wishes::default() },
+        }
     }
 
     fn run(&self, event: &Event, since: Instant, lines: &mut Lines) -> Result<Ended, Failure> {
@@ -112,7 +113,8 @@ impl Script {
         let hook = event.hook.split('\0').next().unwrap_or_default();
         let arguments = [self.name.clone(), CString::new(hook).unwrap_or_default()];
         let arguments: Vec<CString> = arguments.into_iter().chain(self.arguments.iter().cloned()).collect();
-        self.spawn(&arguments, &environment).map_err(refuse)
+        let run = self.spawn(&arguments, &environment).map_err(refuse)?;
+        Ok(Run { output: run.output.answering(event.answers), ..run })
     }
 
     fn spawn(&self, arguments: &[CString], environment: &[CString]) -> nix::Result<Run> {
@@ -136,13 +138,16 @@ impl Script {
     }
 }
 
-/// What an end means, while the script is only told.
-fn judge(ended: Ended, timeout: u64, lines: &mut Lines) -> Result<Next, Failure> {
+/// What an end means. A script that is only told cannot but let Kea go on.
+fn judge(ended: Ended, event: &Event, lines: &mut Lines) -> Result<(Next, Wishes), Failure> {
+    let timeout = event.timeout;
+    let go_on = (Next::Continue, Wishes::default());
     match ended {
-        Ended::Exit(0) => Ok(Next::Continue),
+        Ended::Exit(status) if event.answers => answer::read(status, lines.answer()),
+        Ended::Exit(0) => Ok(go_on),
         Ended::Exit(status) => {
             lines.push(Level::Warn, format!("exit status {status}"));
-            Ok(Next::Continue)
+            Ok(go_on)
         }
         Ended::Signal { number, core_dumped } => {
             let name =

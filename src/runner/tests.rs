@@ -62,6 +62,16 @@ impl Bench {
         self.answer_within(10_000)
     }
 
+    /// The answer of a script whose own words count.
+    pub fn answer_of_its_own(&self) -> Answer {
+        self.answer_of_its_own_within(10_000)
+    }
+
+    pub fn answer_of_its_own_within(&self, timeout: u64) -> Answer {
+        let event = Event { answers: true, ..event(timeout, &[("PATH", "/usr/bin:/bin")]) };
+        self.load().handle(&event, Instant::now())
+    }
+
     pub fn answer_within(&self, timeout: u64) -> Answer {
         self.load().handle(&event(timeout, &[]), Instant::now())
     }
@@ -128,7 +138,7 @@ fn load(script: &Path, arguments: &[&str]) -> Script {
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
     let vars = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let hook = "lease4_renew".into();
-    Event { seq: 17, hook, wait: true, time: 1.5, timeout, keys: vec![], vars: Variables(vars) }
+    Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, keys: vec![], vars: Variables(vars) }
 }
 
 pub fn texts(answer: &Answer) -> Vec<&str> {

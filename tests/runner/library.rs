@@ -126,5 +126,5 @@ impl Lane {
 pub fn event(seq: u64, keys: &str) -> Event {
     let keys = keys.split_whitespace().map(String::from).collect();
     let vars = Variables(vec![("KEA_A".into(), "event".into()), ("SEQ".into(), seq.to_string())]);
-    Event { seq, hook: "pkt4_receive".into(), wait: false, time: 1.5, timeout: 60_000, keys, vars }
+    Event { seq, hook: "pkt4_receive".into(), wait: false, answers: false, time: 1.5, timeout: 60_000, keys, vars }
 }

@@ -1,0 +1,141 @@
+//! Answers from words of a command line, for scripts without a way to quote JSON.
+
+use serde_json::{Value, json};
+
+use super::{Kind, ROWS, Row, find, names};
+use crate::verdict::{Next, Wishes};
+
+/// The object that words such as `valid-lft=600` stand for; why not, otherwise.
+pub fn object(words: &[String]) -> Result<String, String> {
+    let mut wishes = Wishes::default();
+    for word in words {
+        let (key, value) = word.split_once('=').ok_or_else(|| format!("{word}: give KEY=VALUE"))?;
+        add(&mut wishes, key, value).map_err(|reason| format!("{word}: {reason}"))?;
+    }
+    serde_json::to_string(&wishes).map_err(|error| error.to_string())
+}
+
+fn add(wishes: &mut Wishes, key: &str, value: &str) -> Result<(), String> {
+    let (key, option) = match key.split_once(':') {
+        Some((key, option)) => (key, Some(option)),
+        None => (key, None),
+    };
+    let value = match (find(key), option) {
+        (Some(Row { kind: Kind::Options, .. }), Some(option)) => option_of(option, value),
+        (Some(Row { kind: Kind::Options, .. }), None) => return Err(format!("give {key}:NAME=DATA")),
+        (_, Some(_)) => return Err(format!("only option-data takes a name: give {key}=VALUE")),
+        (Some(Row { kind: Kind::Number, .. }), _) => value.parse().map_or(Value::from(value), |n: u64| n.into()),
+        (Some(_), _) => Value::from(value),
+        (None, _) if key == "next" => next(value)?,
+        (None, _) => return Err(format!("no such key; the keys are: next, {}", names())),
+    };
+    let row = find(key);
+    row.map_or(Ok(()), |row| row.check(&value))?;
+    let present = wishes.0.iter_mut().find(|(other, _)| other == key).map(|(_, value)| value);
+    match (present, row.is_some_and(Row::is_list)) {
+        (Some(Value::Array(list)), true) => list.push(value),
+        (Some(_), _) => return Err("is given twice: give it once".into()),
+        (None, true) => wishes.0.push((key.into(), json!([value]))),
+        (None, false) => wishes.0.push((key.into(), value)),
+    }
+    Ok(())
+}
+
+fn next(value: &str) -> Result<Value, String> {
+    let value = Value::from(value);
+    match serde_json::from_value::<Next>(value.clone()) {
+        Ok(_) => Ok(value),
+        Err(_) => Err("give continue, skip or drop".into()),
+    }
+}
+
+/// By name, or by code.
+fn option_of(option: &str, data: &str) -> Value {
+    match option.parse::<u32>() {
+        Ok(code) => json!({ "code": code, "data": data }),
+        Err(_) => json!({ "name": option, "data": data }),
+    }
+}
+
+/// For the help of the command line.
+pub fn help() -> String {
+    let word = |row: &Row| match row.kind {
+        Kind::Options => format!("{}:NAME=DATA", row.name),
+        _ => format!("{}=VALUE", row.name),
+    };
+    let line = |row: &Row| format!("\n  {:<24} {}", word(row), row.bounds.replace('`', ""));
+    format!("Keys:\n  next=continue|skip|drop{}", ROWS.iter().map(line).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(words: &[&str]) -> Result<String, String> {
+        object(&words.iter().map(|word| word.to_string()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn each_key_has_its_words() {
+        assert_eq!(said(&[]).unwrap(), "{}");
+        let words = [
+            "next=continue",
+            "client-classes=known",
+            "subnet-id=2",
+            "client-classes=gu\"est=",
+            "option-data:routers=192.0.2.1, 192.0.2.2",
+            "option-data:223=0x01",
+            "valid-lft=3600",
+            "boot-file-name=",
+            "flex-id=0x01ff",
+        ];
+        assert_eq!(
+            said(&words).unwrap(),
+            r#"{"next":"continue","client-classes":["known","gu\"est="],"subnet-id":2,"option-data":[{"data":"192.0.2.1, 192.0.2.2","name":"routers"},{"code":223,"data":"0x01"}],"valid-lft":3600,"boot-file-name":"","flex-id":"0x01ff"}"#
+        );
+    }
+
+    #[test]
+    fn every_key_can_be_said() {
+        for row in ROWS {
+            let word = match row.kind {
+                Kind::Options => format!("{}:routers=192.0.2.1", row.name),
+                Kind::Number => format!("{}=1", row.name),
+                Kind::Text | Kind::Texts => format!("{}=192.0.2.1", row.name),
+            };
+            let object: Value = serde_json::from_str(&object(&[word]).unwrap()).unwrap();
+            let items = object[row.name].as_array().cloned().unwrap_or(vec![object[row.name].clone()]);
+            assert!(items.iter().all(|item| row.check(item).is_ok()), "{}", row.name);
+            assert!(help().contains(&format!("\n  {}", row.name)));
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_stays_in_its_quotes() {
+        for hostile in ["x\",\"next\":\"drop", "\\", "a\nb", "\u{1}", "}{", "größe", "'"] {
+            let said = said(&[&format!("boot-file-name={hostile}")]).unwrap();
+            let object: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(object, json!({ "boot-file-name": hostile }));
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        let refused = |word: &str, words: &str| {
+            let refusal = said(&[word]).expect_err(word);
+            assert!(refusal.starts_with(&format!("{word}: ")) && refusal.contains(words), "{refusal}");
+        };
+        refused("hello", "give KEY=VALUE");
+        refused("colour=red", "no such key; the keys are: next, client-classes, ");
+        refused("next=explode", "give continue, skip or drop");
+        refused("subnet-id=two", "give a whole number from 1 to 4294967295");
+        refused("subnet-id=4294967296", "give a whole number from 1 to 4294967295");
+        refused("hostname=a b", "give a domain name");
+        refused("next-server=::1", "give an IPv4 address");
+        refused("flex-id=0x1", "an even number of hex digits");
+        refused("option-data=x", "give option-data:NAME=DATA");
+        refused("option-data:70000=x", "give the code as a number from 1 to 65535");
+        refused("hostname:x=y", "only option-data takes a name");
+        assert_eq!(said(&["hostname=a", "hostname=a"]).unwrap_err(), "hostname=a: is given twice: give it once");
+    }
+}

@@ -1,0 +1,100 @@
+//! The page about answers.
+
+use std::fmt::Write;
+
+use crate::answers::{ROWS, row_of};
+use crate::hook_points::HookPoint;
+
+pub fn page() -> String {
+    let mut page = INTRO.to_string();
+    page.push_str("\n## What Kea changes\n\n| key | type, bounds | what it means |\n| --- | --- | --- |\n");
+    for row in ROWS {
+        let _ = writeln!(page, "| `{}` | {} | {} |", row.name, row.bounds, row.doc);
+    }
+    page.push_str(WHERE);
+    for row in ROWS {
+        for place in row.places {
+            let points: Vec<_> = place.at.iter().map(|point| format!("`{point}`")).collect();
+            let _ = writeln!(page, "| `{}` | {} | {} |", row.name, points.join(", "), place.doc);
+        }
+    }
+    page.push_str(REST);
+    page
+}
+
+/// What an answer may change at a hook point, for its row.
+pub fn keys(point: &HookPoint) -> String {
+    let names = point.keys.iter().filter_map(|&key| row_of(key)).map(|row| format!("`{}`", row.name));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+const INTRO: &str = r#"# Answers
+
+With `"answers": true` a program that Kea waits for decides how Kea goes on, and may have it change something.
+
+```sh
+#!/bin/sh
+# Guests of the lobby get short leases; a stranger gets none.
+case $1 in
+pkt4_receive)   grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known || exit 20 ;;
+lease4_select)  [ "$KEA_QUERY4_INTERFACE" != lobby ] || exec "$KEA_RUNSCRIPT" answer valid-lft=600 ;;
+esac
+```
+
+## How Kea goes on
+
+| exit status | what it means |
+| --- | --- |
+| 0 | Kea goes on, and does what the program has printed, if it has printed anything. |
+| 10 | *skip*: see [hook-points.md](hook-points.md). |
+| 20 | *drop*: the same. |
+| any other | A failure: `on-failure` decides. So is an end by a signal or the time-out. |
+
+With exit status 0 the program may print one JSON object, of at most 64 KiB:
+
+```json
+{"next": "continue", "client-classes": ["known"], "option-data": [{"name": "routers", "data": "192.0.2.1"}]}
+```
+
+`next` may be `continue`, which it is unless you say so, `skip` or `drop`; with these nothing is changed. The other keys are below, under Kea's own names. Whatever else is
+printed, more than that, a key twice, or anything with another exit status, is no answer but a failure. What goes to standard error is in Kea's log, as ever.
+
+A key that has no effect at the hook point, an unknown one, or a value that is wrong or that Kea does not take is refused: the message
+`RUNSCRIPT_ANSWER_REFUSED` says why, once a minute for each script, hook point and key, the statistic `runscript.refused` counts all, and the rest of the answer holds.
+Nothing is taken and then ignored, *skip* and *drop* where a hook point knows none included; the one exception is Kea's lease cache, below.
+
+Several programs: all are asked, with what Kea knew before the first of them. The severest *next* counts. If all let Kea go on, their changes are made in the programs' order, and the last word counts.
+"#;
+
+const WHERE: &str = r#"
+## Where, and what the client sees
+
+It is the same on every Kea from 2.2 to 3.0, unless the table says otherwise. `*` stands for 4 and 6.
+
+| key | hook points | what the client sees |
+| --- | --- | --- |
+"#;
+
+const REST: &str = r#"
+## In one line of shell
+
+`kea-runscript answer` prints the object, properly quoted, and `KEA_RUNSCRIPT` is its path:
+
+```sh
+exec "$KEA_RUNSCRIPT" answer client-classes=known client-classes=lobby
+exec "$KEA_RUNSCRIPT" answer option-data:routers=192.0.2.1 option-data:tftp-server-name="$server" boot-file-name="$file"
+exec "$KEA_RUNSCRIPT" answer next=skip
+```
+
+A key that takes a list may come several times. `option-data:` is followed by the option's name or code; for `csv-format` or `space`, print the JSON yourself. A mistake is said
+on standard error, and the exit status is not 0: with `exec` that becomes the program's own, and `on-failure` decides.
+
+## Quoting
+
+What a client says is hostile. Never put a variable into JSON by hand:
+
+    printf '{"hostname":"%s"}' "$KEA_LEASE4_HOSTNAME"          # wrong
+
+A quotation mark in it breaks the object, which is a failure, so that `on-failure` decides: set that to `drop` or `skip` if the answer guards something. But a client that knows the script can also
+make another object of it, with keys of its own. `kea-runscript answer hostname="$KEA_LEASE4_HOSTNAME"`, and `jq -n --arg`, quote.
+"#;
