@@ -22,6 +22,8 @@ const QUEUE_LIMIT_BOUNDS: (u64, u64) = (1, 1_000_000);
 /// One script and all that says how it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    pub mode: Mode,
+    /// The program; with [`Mode::Socket`] the socket.
     pub script: PathBuf,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
@@ -36,6 +38,17 @@ pub struct Config {
     pub required: bool,
 }
 
+/// Who reads the lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// The runner, which runs the script once per event.
+    Exec,
+    /// Copies of the script, which the runner has started.
+    Daemon,
+    /// Whoever listens on a Unix socket.
+    Socket,
+}
+
 /// How a script is called at one hook point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
@@ -47,6 +60,11 @@ impl Config {
     /// Names of the hook points at which the script is called.
     pub fn point_names(&self) -> impl Iterator<Item = &'static str> {
         HOOK_POINTS.iter().zip(&self.points).filter_map(|(row, point)| point.map(|_| row.name))
+    }
+
+    /// The longest time that an event may take.
+    pub fn longest_timeout(&self) -> Duration {
+        self.points.iter().flatten().map(|point| point.timeout).max().unwrap_or_default()
     }
 
     /// Whether Kea waits for the script at some hook points, and not at others.
@@ -121,10 +139,11 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     let wait = section.alias("wait", "sync")?.map_or(Ok(true), |key| wait(section, key))?;
     let timeout = section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
     let points = points(section, kea, wait, timeout)?;
+    let (mode, script) = handler(section, kea)?;
     Ok(Config {
+        mode,
+        script,
         answers: answers(section, &points)?,
-        script: program(section, section.alias("script", "name")?, kea)?
-            .ok_or_else(|| section.missing("script", "the absolute path of the program to run"))?,
         args: section.strings("args")?,
         env: section.string_map("env")?,
         points,
@@ -135,6 +154,41 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         runner: program(section, section.has("runner"), kea)?,
         required: section.bool("required")?.unwrap_or(true),
     })
+}
+
+/// What says how something is started, which does not go with `socket`.
+const OF_A_PROGRAM: [&str; 6] = ["script", "name", "mode", "args", "env", "runner"];
+
+/// Who reads the lines, and where that is.
+fn handler(section: &Section, kea: Kea) -> Result<(Mode, PathBuf), Refusal> {
+    if let Some(socket) = section.has("socket") {
+        if let Some(key) = OF_A_PROGRAM.iter().find_map(|&key| section.has(key)) {
+            return Err(section.refuse(key, "with \"socket\" nothing is started: leave one of the two out"));
+        }
+        return Ok((Mode::Socket, socket_path(section, socket)?));
+    }
+    let mode = match section.get("mode").map(Value::as_str) {
+        None | Some(Some("exec")) => Mode::Exec,
+        Some(Some("daemon")) => Mode::Daemon,
+        Some(_) => return Err(section.refuse("mode", "give \"exec\" or \"daemon\"")),
+    };
+    let missing = || section.missing("script", "the absolute path of the program to run, or a \"socket\"");
+    let script = program(section, section.alias("script", "name")?, kea)?.ok_or_else(missing)?;
+    Ok((mode, script))
+}
+
+/// What a `sockaddr_un` has room for (unix(7)), without the NUL at its end.
+const SOCKET_PATH_BYTES: usize = 107;
+
+fn socket_path(section: &Section, key: &str) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(section.text(key)?);
+    match path.is_absolute() {
+        false => Err(section.refuse(key, "give an absolute path, one that begins with /")),
+        true if path.as_os_str().len() > SOCKET_PATH_BYTES => {
+            Err(section.refuse(key, &format!("is longer than the {SOCKET_PATH_BYTES} bytes that the kernel allows")))
+        }
+        true => Ok(path),
+    }
 }
 
 fn cpus() -> usize {

@@ -1,29 +1,33 @@
-//! A script's side inside Kea: its events by turn, its lanes, and the one thread that looks after what Kea does not
-//! wait for.
+//! A script's side inside Kea: its events by turn, its lanes, and the one thread that looks after what no thread of
+//! Kea's waits for.
 //!
 //! A packet's thread that waits talks to its lane itself; everything else is the courier's. Both take turns by
 //! [`crate::order`] under one lock, which is never held while anybody reads, writes or sleeps.
 
 mod conclude;
 mod courier;
+mod lanes;
 mod legacy;
 mod process;
+#[cfg(test)]
+mod roundtrip;
 mod shared;
+mod socket;
 mod task;
 mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use nix::sys::signal::SigSet;
 
 use crate::bridge::ffi::{Change, Verdict};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::variables::Server;
-use courier::{Courier, PATIENCE_AT_LOAD};
+use courier::Courier;
 pub use legacy::Legacy;
-use process::Runner;
 use shared::Shared;
 pub use task::Task;
 
@@ -44,16 +48,14 @@ pub struct Counters {
 }
 
 impl Handler {
-    /// Starts the runner, and takes over what the handler before a reload has left.
+    /// Makes the lanes, and takes over what the handler before a reload has left.
     pub fn start(config: Config, server: &Server, legacy: &mut Legacy) -> Result<Handler, String> {
-        let started =
-            process::check_script(&config.script).and_then(|()| Runner::start(&config, server, PATIENCE_AT_LOAD));
         let shared = Arc::new(Shared::new(config, server).map_err(|error| error.to_string())?);
         let mut courier = Courier::new(shared.clone());
-        match started {
-            Ok((runner, lanes)) => courier.runner_is_up(runner, lanes),
+        match start_lanes(&mut courier) {
             Err(error) if shared.config.required => return Err(error),
-            Err(error) => courier.runner_is_down(error),
+            Err(error) => courier.lanes.failed(error),
+            Ok(()) => {}
         }
         courier.take_over(std::mem::take(legacy));
         let courier = without_signals(|| std::thread::Builder::new().name("runscript".into()).spawn(|| courier.run()))
@@ -108,6 +110,19 @@ impl Handler {
         self.shared.conclude(&task, answer)
     }
 
+    /// Hands over an event for which a packet is parked. `then` is told what Kea shall do, no later than the time-out,
+    /// unless `stop` comes first.
+    pub fn park(&self, task: Task, then: Box<dyn FnOnce(Verdict) + Send>) {
+        Counters::add(&self.shared.counters.events);
+        let until = Instant::now() + task.timeout;
+        let mut state = self.shared.lock();
+        state.park(task, until, then);
+        self.shared.assign(&mut state);
+        drop(state);
+        // Its time-out may be the next.
+        self.shared.wake_courier();
+    }
+
     /// Kea cannot do what the script's answer wanted.
     pub fn refuse(&self, point: usize, change: &Change, reason: &str) {
         self.shared.refuse_change(point, change, reason);
@@ -122,6 +137,14 @@ impl Handler {
             Err(_) => Legacy::default(),
         }
     }
+}
+
+fn start_lanes(courier: &mut Courier) -> Result<(), String> {
+    let config = &courier.shared.config;
+    if config.mode != Mode::Socket {
+        process::check_script(&config.script)?;
+    }
+    courier.lanes.start()
 }
 
 impl Counters {

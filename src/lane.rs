@@ -1,14 +1,16 @@
 //! One connection to a handler: a line goes out, a line comes back.
 
-use std::io::{self, Read};
+use std::fmt;
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::wait::wait_for;
 
@@ -16,31 +18,70 @@ use crate::wait::wait_for;
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
 pub struct Lane {
-    /// Which of its owner's runners it leads to.
-    pub generation: u64,
-    stream: UnixStream,
+    /// Its owner's number for it.
+    pub id: u64,
+    /// Shared with those who watch for its end.
+    stream: Arc<UnixStream>,
     out: Vec<u8>,
     sent: usize,
     input: Vec<u8>,
+    /// How much of `input` holds no line's end.
+    searched: usize,
+    /// The longest that a read waits at a time.
+    patience: Duration,
 }
 
 /// Why an exchange brought no answer.
 #[derive(Debug)]
 pub enum Failed {
     TimedOut,
-    /// The handler is gone, or does not keep to the protocol.
-    Gone(io::Error),
+    /// The handler is gone, before it can have read the line or after.
+    Gone {
+        error: io::Error,
+        unread: bool,
+    },
+    /// What it says is longer than an answer may be.
+    TooLong,
+}
+
+impl Failed {
+    /// The kernel resets a connection that was closed with something in it that nobody has read.
+    fn by_reading(error: io::Error) -> Failed {
+        let unread = error.kind() == io::ErrorKind::ConnectionReset;
+        Failed::Gone { error, unread }
+    }
+
+    /// How many handlers may have died over the line: one or none.
+    pub fn is_death(&self) -> u32 {
+        u32::from(matches!(self, Failed::Gone { unread: false, .. }))
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Failed::TimedOut => f.write_str("no answer in time"),
+            Failed::Gone { error, .. } => error.fmt(f),
+            Failed::TooLong => write!(f, "more than {ANSWER_LIMIT} bytes and no end of the line"),
+        }
+    }
 }
 
 impl Lane {
-    pub fn new(stream: UnixStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        Ok(Lane { generation: 0, stream, out: Vec::new(), sent: 0, input: Vec::new() })
+    pub fn new(id: u64, stream: UnixStream) -> Self {
+        Lane {
+            id,
+            stream: Arc::new(stream),
+            out: Vec::new(),
+            sent: 0,
+            input: Vec::new(),
+            searched: 0,
+            patience: Duration::MAX,
+        }
     }
 
-    /// The same lane, as one of this generation.
-    pub fn of(self, generation: u64) -> Self {
-        Lane { generation, ..self }
+    pub fn stream(&self) -> Arc<UnixStream> {
+        Arc::clone(&self.stream)
     }
 
     /// Makes `line` what is to be sent next.
@@ -50,21 +91,20 @@ impl Lane {
     }
 
     /// Sends and receives what is possible without blocking; the answer's line once it is whole, without its `\n`.
-    pub fn advance(&mut self) -> io::Result<Option<Vec<u8>>> {
-        self.send_some()?;
-        match self.take_line() {
-            Some(line) => Ok(Some(line)),
-            None => {
-                self.receive_some()?;
-                Ok(self.take_line())
-            }
+    pub fn advance(&mut self) -> Result<Option<Vec<u8>>, Failed> {
+        self.send_some().map_err(|error| Failed::Gone { error, unread: true })?;
+        if let Some(line) = self.take_line() {
+            return Ok(Some(line));
         }
+        self.receive_some(MsgFlags::MSG_DONTWAIT)?;
+        Ok(self.take_line())
     }
 
     fn send_some(&mut self) -> io::Result<()> {
         while self.sent < self.out.len() {
             // Without MSG_NOSIGNAL a handler that is gone would end Kea by SIGPIPE.
-            match send(self.stream.as_raw_fd(), &self.out[self.sent..], MsgFlags::MSG_NOSIGNAL) {
+            let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+            match send(self.stream.as_raw_fd(), &self.out[self.sent..], flags) {
                 Ok(n) => self.sent += n,
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
@@ -76,28 +116,39 @@ impl Lane {
         Ok(())
     }
 
-    fn receive_some(&mut self) -> io::Result<()> {
+    /// Reads what there is, up to a line's end; without `MSG_DONTWAIT` it waits for something, once.
+    fn receive_some(&mut self, flags: MsgFlags) -> Result<(), Failed> {
         let mut chunk = [0; 4096];
         loop {
-            let n = match (&self.stream).read(&mut chunk) {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")),
+            let n = match recv(self.stream.as_raw_fd(), &mut chunk, flags) {
+                Ok(0) => {
+                    return Err(Failed::by_reading(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")));
+                }
                 Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(Failed::by_reading(error.into())),
             };
             self.input.extend_from_slice(&chunk[..n]);
             if chunk[..n].contains(&b'\n') {
                 return Ok(());
             }
             if self.input.len() > ANSWER_LIMIT {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "answer too long"));
+                return Err(Failed::TooLong);
+            }
+            if flags.is_empty() {
+                return Ok(());
             }
         }
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let end = self.input.iter().position(|&byte| byte == b'\n')?;
+        let Some(end) = self.input[self.searched..].iter().position(|&byte| byte == b'\n') else {
+            self.searched = self.input.len();
+            return None;
+        };
+        let end = self.searched + end;
+        self.searched = 0;
         let rest = self.input.split_off(end + 1);
         let mut line = std::mem::replace(&mut self.input, rest);
         line.pop();
@@ -116,6 +167,16 @@ impl Lane {
         self.receive(deadline)
     }
 
+    /// Lets a read wait for most of `left`; what serves for one event does for the next.
+    fn be_patient(&mut self, left: Duration) -> io::Result<()> {
+        if self.patience > left || self.patience < left / 2 {
+            // Zero would mean for ever.
+            self.patience = (left * 7 / 8).max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(self.patience))?;
+        }
+        Ok(())
+    }
+
     /// Sends what has been started, no later than `deadline`, and says that nothing more will come.
     pub fn hang_up(&mut self, deadline: Instant) -> io::Result<()> {
         self.send_some()?;
@@ -130,13 +191,21 @@ impl Lane {
     /// Waits for the answer to what has been started.
     pub fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Failed> {
         loop {
-            if let Some(answer) = self.advance().map_err(Failed::Gone)? {
-                return Ok(answer);
+            self.send_some().map_err(|error| Failed::Gone { error, unread: true })?;
+            if let Some(line) = self.take_line() {
+                return Ok(line);
             }
-            if Instant::now() >= deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(Failed::TimedOut);
             }
-            wait_for(&mut [self.poll_fd()], Some(deadline)).map_err(Failed::Gone)?;
+            if self.out.is_empty() {
+                // One system call, where poll(2) would have a read before it and one after.
+                self.be_patient(left).map_err(Failed::by_reading)?;
+                self.receive_some(MsgFlags::empty())?;
+            } else {
+                wait_for(&mut [self.poll_fd()], Some(deadline)).map_err(Failed::by_reading)?;
+            }
         }
     }
 }
@@ -144,12 +213,11 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::time::Duration;
+    use std::io::{Read, Write};
 
     fn pair() -> (Lane, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (Lane::new(ours).unwrap(), theirs)
+        (Lane::new(1, ours), theirs)
     }
 
     fn soon() -> Instant {
@@ -181,7 +249,26 @@ mod tests {
     fn a_handler_that_is_gone_is_noticed() {
         let (mut lane, theirs) = pair();
         drop(theirs);
-        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone(_))));
+        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone { unread: true, .. })));
+    }
+
+    #[test]
+    fn a_handler_that_goes_with_the_line_has_read_it() {
+        let (mut lane, theirs) = pair();
+        lane.start(b"x\n".to_vec());
+        assert!(matches!(lane.advance(), Ok(None)));
+        assert_eq!((&theirs).read(&mut [0; 8]).unwrap(), 2);
+        drop(theirs);
+        assert!(matches!(lane.advance(), Err(Failed::Gone { unread: false, .. })));
+    }
+
+    #[test]
+    fn a_handler_that_goes_before_it_reads_the_line_has_not_read_it() {
+        let (mut lane, theirs) = pair();
+        lane.start(b"x\n".to_vec());
+        assert!(matches!(lane.advance(), Ok(None)));
+        drop(theirs);
+        assert!(matches!(lane.advance(), Err(Failed::Gone { unread: true, .. })));
     }
 
     #[test]
@@ -198,7 +285,7 @@ mod tests {
     fn an_endless_answer_is_given_up() {
         let (mut lane, theirs) = pair();
         let flood = std::thread::spawn(move || while (&theirs).write_all(&[b'x'; 4096]).is_ok() {});
-        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone(_))));
+        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::TooLong)));
         drop(lane);
         flood.join().unwrap();
     }

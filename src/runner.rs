@@ -1,4 +1,4 @@
-//! The runner: a small process outside Kea that runs one script per event.
+//! The runner: a small process outside Kea that runs one script per event, or a daemon that is told the events.
 //!
 //! Whom it trusts: whoever started it. The script, its arguments and what it inherits are fixed on the command
 //! line and in the environment, which the hook library took from Kea's configuration; no path ever comes over a
@@ -7,11 +7,16 @@
 //! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
 
 mod answer;
+mod conversation;
+mod copy;
+mod daemon;
 mod environment;
+mod executable;
 mod lane;
 mod leftovers;
 mod output;
 mod refusal;
+mod reports;
 mod rest;
 mod run;
 mod script;
@@ -26,16 +31,22 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::{self, Scope};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use nix::errno::Errno;
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
+use self::daemon::Daemon;
+use self::executable::Executable;
 use self::leftovers::Leftovers;
+use self::reports::Reports;
 use self::script::Script;
+use self::sys::Message;
 use self::turns::Turns;
 use crate::answers::words;
 use crate::text::printable;
@@ -55,7 +66,16 @@ enum Command {
     ///
     /// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
     /// environment of this process. Standard input is the socket from which the library's connections come.
+    ///
+    /// With `--daemon`, SCRIPT gets the ARGs alone and the environment of this process; see `kea-hook-runscript`(5)
+    /// for the lines that it reads and writes.
     Run {
+        /// Start SCRIPT once for each connection; it reads events on standard input and answers on standard output
+        #[arg(long)]
+        daemon: bool,
+        /// With --daemon: how long a copy may go on after its connection was closed, before it is stopped
+        #[arg(long, value_name = "MS", default_value_t = 60_000)]
+        timeout: u64,
         /// The program to run, with its directory; `#!` scripts need execute permission
         script: PathBuf,
         /// Arguments for SCRIPT after the hook point's name
@@ -77,7 +97,9 @@ enum Command {
 /// The program `kea-runscript`.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run { script, args } => run(script, args),
+        Command::Run { daemon, timeout, script, args } => {
+            run(script, args, daemon.then_some(Duration::from_millis(timeout)))
+        }
         Command::Answer { words } => answer(&words),
     };
     match done {
@@ -94,7 +116,8 @@ fn answer(words: &[String]) -> io::Result<()> {
     writeln!(io::stdout(), "{object}")
 }
 
-fn run(script: PathBuf, args: Vec<OsString>) -> io::Result<()> {
+/// With `patience` it is a daemon.
+fn run(script: PathBuf, args: Vec<OsString>, patience: Option<Duration>) -> io::Result<()> {
     let control = io::stdin();
     if getsockopt(&control, sockopt::SockType) != Ok(SockType::SeqPacket) {
         return Err(io::Error::other(
@@ -107,17 +130,37 @@ fn run(script: PathBuf, args: Vec<OsString>) -> io::Result<()> {
     sys::own_signals()?;
     sys::detach()?;
     let leftovers = Leftovers::new()?;
-    let script = Script::new(script, args, Arc::clone(&leftovers))?;
-    let runner = Runner { script, turns: Turns::default() };
-    runner.serve(&control);
-    runner.report_lines(&leftovers.take_lines());
+    let program = Executable::new(script.clone(), args)?;
+    let handler = match patience {
+        None => Handler::Script(Script::new(program, Arc::clone(&leftovers))?),
+        Some(patience) => {
+            let reports = Reports::new(&control, Arc::clone(&leftovers), script.clone())?;
+            Handler::Daemon(Daemon::new(program, reports, patience))
+        }
+    };
+    Runner { handler, turns: Turns::default() }.serve(&control);
+    complain_of(&script, &leftovers.take_lines());
     Ok(())
 }
 
-/// One script, and the events that wait for it.
+/// One program, and the events that wait for it.
 struct Runner {
-    script: Script,
+    handler: Handler,
     turns: Turns<rest::Work>,
+}
+
+enum Handler {
+    Script(Script),
+    Daemon(Daemon),
+}
+
+impl Handler {
+    fn path(&self) -> &Path {
+        match self {
+            Handler::Script(script) => script.path(),
+            Handler::Daemon(daemon) => daemon.path(),
+        }
+    }
 }
 
 impl Runner {
@@ -126,9 +169,10 @@ impl Runner {
         thread::scope(|scope| {
             loop {
                 match sys::receive(control.as_fd()) {
-                    Ok(Some((kind, Some(socket)))) => self.take(scope, kind, UnixStream::from(socket)),
-                    Ok(Some((_, None))) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
+                    Ok(Some(message)) => self.heed(scope, message),
                     Ok(None) => break,
+                    // The library has left reports of ours unread; what it has said before is still to come.
+                    Err(Errno::ECONNRESET) => {}
                     Err(error) => {
                         complain(format_args!("no more connections can be taken: {}", error.desc()));
                         break;
@@ -138,46 +182,53 @@ impl Runner {
         });
     }
 
-    fn take<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, kind: u8, socket: UnixStream) {
-        let taken = match kind {
-            b'L' => {
+    fn heed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, message: Message) {
+        let Message { kind, lane, descriptor } = message;
+        match (kind, descriptor, &self.handler) {
+            (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
+            (b'K', _, Handler::Script(_)) => {}
+            (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
+            (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
+        }
+    }
+
+    fn take<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, kind: u8, lane: u64, socket: UnixStream) {
+        let taken = match (kind, &self.handler) {
+            (b'L', Handler::Script(script)) => {
                 let stream = Arc::new(socket);
                 let place = self.turns.lane(Arc::clone(&stream));
-                spawn_in(scope, "lane", move || lane::serve(self, stream, place))
+                spawn_in(scope, "lane", move || lane::serve(script, stream, place)).map(drop)
             }
-            b'R' => spawn_in(scope, "rest", move || rest::work_off(self, socket)),
+            (b'L', Handler::Daemon(daemon)) => daemon.take(scope, &self.turns, lane, socket),
+            (b'R', _) => spawn_in(scope, "rest", move || rest::work_off(self, socket)).map(drop),
             _ => Err(io::Error::other(format!("unknown kind {kind}"))),
         };
         if let Err(error) = taken {
             complain(format_args!("a connection is closed again: {error}"));
         }
     }
+}
 
-    /// Says on standard error what could not be answered.
-    fn report(&self, answer: &Answer) {
-        self.report_lines(&answer.log);
-        if let Some(failure) = &answer.failure {
-            self.report_line(&failure.text);
-        }
-    }
-
-    fn report_lines(&self, lines: &[LogLine]) {
-        lines.iter().for_each(|line| self.report_line(&line.text));
-    }
-
-    fn report_line(&self, text: &str) {
-        complain(format_args!("{}: {text}", self.script.path().display()));
+/// Says on standard error what could not be answered.
+fn report(path: &Path, answer: &Answer) {
+    complain_of(path, &answer.log);
+    if let Some(failure) = &answer.failure {
+        complain(format_args!("{}: {}", path.display(), failure.text));
     }
 }
 
+fn complain_of(path: &Path, lines: &[LogLine]) {
+    lines.iter().for_each(|line| complain(format_args!("{}: {}", path.display(), line.text)));
+}
+
 /// A thread of ours; 256 of them are cheap.
-fn spawn_in<'scope>(
+fn spawn_in<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     name: &str,
-    body: impl FnOnce() + Send + 'scope,
-) -> io::Result<()> {
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
     const STACK: usize = 256 * 1024;
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body).map(drop)
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body)
 }
 
 /// Says something on standard error, which is Kea's. There is nobody to tell if that fails.

@@ -116,4 +116,4 @@ fn add<T>(out: &mut Collector, prefix: &str, rows: &[Row<T>], of: Of, item: Opti
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

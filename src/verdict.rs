@@ -106,6 +106,8 @@ pub enum FailureKind {
     Exit,
     /// What it said is no answer.
     Answer,
+    /// The handler ended before it answered.
+    Gone,
 }
 
 /// A line for Kea's log.
@@ -113,6 +115,15 @@ pub enum FailureKind {
 pub struct LogLine {
     pub level: Level,
     pub text: String,
+}
+
+/// What the runner has to say of a daemon that it looks after: what that has written to its standard error, and how it
+/// has ended.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The lane's number.
+    pub lane: u64,
+    pub log: Vec<LogLine>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +159,14 @@ mod tests {
             serde_json::to_string(&answer).unwrap(),
             r#"{"seq":2,"failure":{"kind":"timeout","text":"no end within 5000 ms"},"log":[{"level":"warn","text":"hm"}]}"#
         );
+    }
+
+    #[test]
+    fn a_report_reads_as_documented() {
+        let report = Report { lane: 5, log: vec![LogLine { level: Level::Warn, text: "hm".into() }] };
+        let message = r#"{"lane":5,"log":[{"level":"warn","text":"hm"}]}"#;
+        assert_eq!(serde_json::to_string(&report).unwrap(), message);
+        assert_eq!(serde_json::from_str::<Report>(message).unwrap(), report);
     }
 
     #[test]

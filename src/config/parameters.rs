@@ -33,9 +33,13 @@ const fn later(name: &'static str, only: &'static str) -> Parameter {
 #[rustfmt::skip]
 pub const PARAMETERS: &[Parameter] = &[
     Parameter { alias: Some("name"), ..row("script", "string", "-",
-        "Absolute path of the program to run; nobody but its owner may be able to write it. Required, unless `scripts` is given. From Kea 3.0 on it must be in the directory that Kea allows, and may then be named without it: see operation.md, Where Kea allows programs.") },
+        "Absolute path of the program to run; nobody but its owner may be able to write it. Required, unless `socket` or `scripts` is given. From Kea 3.0 on it must be in the directory that Kea allows, and may then be named without it: see operation.md, Where Kea allows programs.") },
     Parameter { alias: Some("sync"), ..row("wait", "boolean", "`true`",
         "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once.") },
+    row("mode", "`exec` or `daemon`", "`exec`",
+        "`exec`: the program is run once per event. `daemon`: it is started once for each of the `concurrency` lanes, reads events on standard input and answers on standard output: see lines.md. When it ends, it is started again."),
+    row("socket", "string", "-",
+        "Absolute path of a Unix socket. Nothing is started then, and `script`, `mode`, `args`, `env` and `runner` are refused: the library makes `concurrency` connections to who listens there, and speaks as with a daemon. That has to be root, Kea's own user, or the owner of the socket's directory."),
     row("hook-points", "list of strings or maps", "the nineteen marked in hook-points.md",
         "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`."),
     row("args", "list of strings", "`[]`",
@@ -60,8 +64,6 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether the configuration is refused if the program is missing or not executable, or the runner cannot be started. If not, that is an error in the log, and events fail until it is mended. At a reload a refusal stops service: see operation.md, Changing the configuration."),
     row("scripts", "list of maps", "-",
         "Several programs, each a map with the parameters above; no other parameter stands beside it. Those that Kea waits for are called in this order, and the severest of their verdicts counts."),
-    later("mode", "\"exec\""),
-    later("socket", ""),
     later("spool", ""),
     later("replay", "false"),
     later("coalesce", "false"),

@@ -112,8 +112,8 @@ fn refusals_name_key_value_and_remedy() {
     refused(r#"{"script": "/a", "hook-points": [{"wait": true}]}"#, &["hook-points[0].name", "missing"]);
     refused(r#"{"scripts": [{"script": "/a"}, {"script": "b"}]}"#, &["scripts[1].script", "b", "absolute"]);
     refused(r#"{"scripts": [{"script": "/a"}], "wait": true}"#, &["wait", "inside"]);
-    refused(r#"{"script": "/a", "mode": "daemon"}"#, &["mode", "daemon", "not supported", "exec"]);
-    refused(r#"{"script": "/a", "socket": "/x"}"#, &["socket", "/x", "leave it out"]);
+    refused(r#"{"script": "/a", "mode": "serve"}"#, &["\"mode\"", "serve", "give \"exec\" or \"daemon\""]);
+    refused(r#"{"script": "/a", "mode": 1}"#, &["\"mode\"", "1", "give \"exec\" or \"daemon\""]);
     refused(r#"{"script": "/a", "dialect": "isc"}"#, &["dialect", "isc", "runscript"]);
     refused(r#"[1]"#, &["not a map"]);
     refused(r#"{"script": "/a", "runner": "kea-runscript"}"#, &["runner", "absolute"]);
@@ -167,4 +167,26 @@ fn a_directory_that_is_none_allows_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn a_daemon_or_a_socket() {
+    assert_eq!(one(r#"{"script": "/a"}"#).unwrap().mode, Mode::Exec);
+    assert_eq!(one(r#"{"script": "/a", "mode": "exec"}"#).unwrap().mode, Mode::Exec);
+    assert_eq!(one(r#"{"script": "/a", "mode": "daemon"}"#).unwrap().mode, Mode::Daemon);
+    let config = one(r#"{"socket": "/run/handler"}"#).unwrap();
+    assert_eq!((config.mode, config.script), (Mode::Socket, PathBuf::from("/run/handler")));
+}
+
+#[test]
+fn a_socket_has_no_program() {
+    for key in ["script", "name", "mode", "runner"] {
+        refused(&format!(r#"{{"socket": "/run/x", "{key}": "/y"}}"#), &[key, "/y", "nothing is started"]);
+    }
+    refused(r#"{"socket": "/run/x", "args": []}"#, &["\"args\"", "[]", "nothing is started"]);
+    refused(r#"{"socket": "run/x"}"#, &["\"socket\"", "run/x", "absolute path"]);
+    refused(r#"{"socket": 1}"#, &["\"socket\"", "1", "give a string"]);
+    let long = format!("/{}", "x".repeat(107));
+    refused(&format!(r#"{{"socket": "{long}"}}"#), &["\"socket\"", &long, "107 bytes"]);
+    assert!(one(&format!(r#"{{"socket": "{}"}}"#, &long[..107])).is_ok());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::shared::Shared;
+use super::shared::{Parked, Shared};
 use super::{Counters, Task};
 use crate::answers::{Refused, changes, row_of};
 use crate::bridge::ffi::{Change, Step, Verdict};
@@ -19,51 +19,93 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes}
 const SHOWN: usize = 300;
 
 impl Shared {
-    /// The end of an event that Kea does not wait for, or no longer does.
-    pub fn settle(&self, seq: Seq, task: &Task, answer: Vec<u8>, lane: Option<Lane>) {
+    /// The answer to an event that no thread of Kea's waits for, or no longer does.
+    pub fn settle(&self, seq: Seq, line_seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) {
+        let answer = self.receive(seq, line_seq, task.point, line, lane);
+        // What Kea has given up was concluded then: the answer is only late.
+        if !task.is_abandoned {
+            self.end(seq, task, answer);
+        }
+    }
+
+    /// An event that no thread of Kea's waits for has failed.
+    pub fn fail(&self, seq: Seq, task: &Task, failure: Failure) {
+        self.end(seq, task, Err(failure));
+        self.done(seq, None);
+    }
+
+    /// Concludes such an event; a packet that is parked for it goes on.
+    pub fn end(&self, seq: Seq, task: &Task, answer: Result<Answer, Failure>) {
+        let verdict = guarded("answer", Verdict::of(self.on_failure(task)), || self.conclude(task, answer));
+        let parked = task.parked_until.and_then(|_| self.lock().parked.remove(&seq));
+        if let Some(Parked { then, .. }) = parked {
+            then(verdict);
+        }
+    }
+
+    /// Reads the answer to an event, which must repeat `line_seq`, and passes its log lines on; the event is over, and
+    /// its lane free if that was an answer.
+    pub fn receive(
+        &self,
+        seq: Seq,
+        line_seq: Seq,
+        point: usize,
+        line: &[u8],
+        lane: Option<Lane>,
+    ) -> Result<Answer, Failure> {
+        let bad = |text: String| Failure::new(FailureKind::Answer, text);
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
-        guarded("answer", (), || match task.is_abandoned {
-            // Concluded when Kea gave up: it is only late.
-            true => drop(self.read(task.point, &answer)),
-            false => drop(self.conclude(task, Ok(answer))),
+        let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
+            let answer: Answer = serde_json::from_slice(line).map_err(|error| bad(format!("bad answer: {error}")))?;
+            if answer.seq != line_seq {
+                return Err(bad(format!("it answers event {} instead of {line_seq}", answer.seq)));
+            }
+            answer.log.iter().for_each(|line| self.pass_on(point, line));
+            Ok(answer)
+        });
+        let lane = lane.filter(|lane| {
+            let Err(failure) = &answer else { return true };
+            self.broken(lane.id, &failure.text);
+            false
         });
         self.done(seq, lane);
+        answer
     }
 
     /// What Kea shall do after this answer.
-    pub fn conclude(&self, task: &Task, answer: Result<Vec<u8>, Failure>) -> Verdict {
-        let failure = match answer.and_then(|line| self.read(task.point, &line)) {
-            Ok(Answer { next: Some(next), failure: None, wishes, .. }) => return self.verdict(task, next, wishes),
+    pub fn conclude(&self, task: &Task, answer: Result<Answer, Failure>) -> Verdict {
+        let failure = match answer {
+            Ok(Answer { failure: None, next, wishes, .. }) => {
+                return self.verdict(task, next.unwrap_or_default(), wishes);
+            }
             Ok(Answer { failure: Some(failure), .. }) | Err(failure) => failure,
-            Ok(_) => Failure::new(FailureKind::Answer, "an answer without \"next\""),
         };
-        let step = if task.wait { task.row().step(self.config.on_failure) } else { Step::Continue };
+        let step = self.on_failure(task);
         self.failed(task, &failure, step);
-        Verdict { step, changes: vec![] }
+        Verdict::of(step)
     }
 
-    /// Reads an answer, and passes its log lines on.
-    fn read(&self, point: usize, line: &[u8]) -> Result<Answer, Failure> {
-        let answer: Answer = serde_json::from_slice(line)
-            .map_err(|error| Failure::new(FailureKind::Answer, format!("bad answer: {error}")))?;
-        answer.log.iter().for_each(|line| self.pass_on(point, line));
-        Ok(answer)
+    fn on_failure(&self, task: &Task) -> Step {
+        if task.wait { task.row().step(self.config.on_failure) } else { Step::Continue }
     }
 
     /// What Kea can do of what a script wants; the rest is refused.
     fn verdict(&self, task: &Task, next: Next, wishes: Wishes) -> Verdict {
         let row = task.row();
-        let step = row.step(next);
         if !task.answers(&self.config) {
-            return Verdict { step, changes: vec![] };
+            if next != Next::Continue || !wishes.0.is_empty() {
+                self.refuse(task.point, &unasked(task, next, &wishes));
+            }
+            return Verdict::of(Step::Continue);
         }
+        let step = row.step(next);
         if next != Next::Continue && step == Step::Continue {
             let said = format!("\"next\": \"{}\"", next.name());
             let reason = "has no effect at this hook point: Kea goes on".into();
             self.refuse(task.point, &Refused { key: Some("next"), said, reason });
         }
         if step != Step::Continue || wishes.0.is_empty() {
-            return Verdict { step, changes: vec![] };
+            return Verdict::of(step);
         }
         let (changes, refused) = changes(row, wishes.0);
         refused.iter().for_each(|refused| self.refuse(task.point, refused));
@@ -123,6 +165,17 @@ impl Shared {
     }
 }
 
+/// A daemon has answered where nobody asks.
+fn unasked(task: &Task, next: Next, wishes: &Wishes) -> Refused {
+    let keys = wishes.0.iter().map(|(key, _)| format!("\"{key}\""));
+    let said = (next != Next::Continue).then(|| format!("\"next\": \"{}\"", next.name())).into_iter().chain(keys);
+    let reason = match task.wait {
+        true => "the parameter \"answers\" is off: set it to true",
+        false => "Kea does not wait here: set \"wait\" to true",
+    };
+    Refused { key: Some("next"), said: said.collect::<Vec<_>>().join(", "), reason: reason.into() }
+}
+
 /// For a line of the log: short, and nothing in it that a terminal would obey.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
@@ -132,4 +185,10 @@ fn shown(text: &str) -> String {
         shown.push_str("...");
     }
     shown
+}
+
+impl Verdict {
+    fn of(step: Step) -> Verdict {
+        Verdict { step, changes: vec![] }
+    }
 }

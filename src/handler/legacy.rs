@@ -17,12 +17,13 @@ use super::courier::{Busy, Courier};
 use super::process::Runner;
 use super::shared::{Queued, Shared};
 use super::task::Task;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::event::{End, line};
-use crate::lane::Lane;
+use crate::lane::{Failed, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::order::Seq;
+use crate::verdict::{Failure, FailureKind};
 
 /// How long the runner may take to read the rest.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +48,8 @@ struct Connection {
     /// The runner has these events, and begins when this is shut down, or closed by the end of Kea: it knows nothing
     /// of those that earlier runners are still handling.
     held: Option<UnixStream>,
+    /// When we stop waiting, as in [`Busy`].
+    until: Option<Instant>,
 }
 
 struct Foreign {
@@ -89,19 +92,21 @@ impl Courier {
         let queued = self.shared.lock().order.cancel_all();
         let posted = |(seq, queued)| match queued {
             Queued::Posted(task) => Some((seq, task)),
+            Queued::Parked(task) => Some((seq, task.told())),
             Queued::Waiting => None,
         };
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
-        let Config { script, args, .. } = self.shared.config.clone();
+        let Config { mode, script, args, .. } = self.shared.config.clone();
         let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
         let (count, running) = (queued.len(), self.busy.len());
-        match self.runner.map(|runner| hand_over(&runner, &queued, &self.shared)) {
+        match self.lanes.leave().map(|runner| hand_over(&runner, &queued, &self.shared)) {
             Some(Ok(rest)) => {
                 if count + running > 0 {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
                 let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                legacy.connections.extend(rest.map(|(lane, held)| Connection { lane, events, held: Some(held) }));
+                let rest = rest.map(|(lane, held)| Connection { lane, events, held: Some(held), until: None });
+                legacy.connections.extend(rest);
             }
             Some(Err(_)) | None => {
                 if count > 0 {
@@ -111,10 +116,11 @@ impl Courier {
             }
         }
         let deadline = Instant::now() + PATIENCE;
-        let stays = |Busy { seq, mut lane, task }| {
+        let stays = |Busy { seq, mut lane, task, until }| {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
             let _ = lane.hang_up(deadline);
-            Connection { lane, events: vec![Foreign::of(seq, task)], held: None }
+            let until = until.filter(|_| mode != Mode::Exec);
+            Connection { lane, events: vec![Foreign::of(seq, task.told())], held: None, until }
         };
         legacy.connections.extend(self.busy.into_iter().map(stays));
         release(&mut legacy.connections);
@@ -149,7 +155,7 @@ fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Re
     if queued.is_empty() {
         return Ok(None);
     }
-    let mut stream = runner.open(b"R")?;
+    let mut stream = runner.open(b'R', 0)?;
     let until = Instant::now() + PATIENCE;
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
@@ -158,7 +164,7 @@ fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Re
     }
     stream.write_all(&line(&End { end: queued.len() })?)?;
     let held = stream.try_clone()?;
-    Ok(Some((Lane::new(stream)?, held)))
+    Ok(Some((Lane::new(0, stream), held)))
 }
 
 /// Lets a runner begin with its rest once those before it have finished.
@@ -180,15 +186,24 @@ impl Heritage {
         self.connections.iter().map(|connection| connection.lane.poll_fd())
     }
 
+    /// When to stop waiting for the first of them.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.connections.iter().filter_map(|connection| connection.until).min()
+    }
+
     /// Takes the answers that have come.
     pub(super) fn advance(&mut self, shared: &Shared) {
         for connection in &mut self.connections {
             loop {
                 match connection.lane.advance() {
-                    Ok(Some(answer)) => connection.settle(answer, shared),
+                    Ok(Some(answer)) => connection.settle(&answer, shared),
+                    Ok(None) if connection.until.is_some_and(|until| until <= Instant::now()) => {
+                        connection.fail(shared, |task| task.timed_out());
+                        break;
+                    }
                     Ok(None) => break,
-                    Err(error) => {
-                        connection.runner_is_lost(&error, shared);
+                    Err(failed) => {
+                        connection.handler_is_lost(&failed, shared);
                         break;
                     }
                 }
@@ -218,17 +233,29 @@ impl Connection {
         Some(self.events.swap_remove(at))
     }
 
-    fn settle(&mut self, answer: Vec<u8>, shared: &Shared) {
-        let Some(event) = self.answered(&answer) else { return };
-        shared.settle(event.seq, &event.task, answer, None);
+    fn settle(&mut self, answer: &[u8], shared: &Shared) {
+        match self.answered(answer) {
+            Some(event) => shared.settle(event.seq, event.line_seq, &event.task, answer, None),
+            None => self.fail(shared, |_| Failure::new(FailureKind::Answer, "what came over its lane is no answer")),
+        }
     }
 
-    /// The old runner is gone: what it has not finished is ours to do.
-    fn runner_is_lost(&mut self, error: &io::Error, shared: &Shared) {
+    /// The old handler is gone: what it has not finished is ours to do.
+    fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
         if self.events.is_empty() {
             return;
         }
-        log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), error.to_string()]);
+        log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
         self.events.drain(..).for_each(|event| shared.give_back(event.seq, event.task));
+    }
+
+    /// Nothing more is expected of the old handler.
+    fn fail(&mut self, shared: &Shared, why: impl Fn(&Task) -> Failure) {
+        for Foreign { seq, task, .. } in self.events.drain(..) {
+            match task.is_abandoned {
+                true => shared.done(seq, None),
+                false => shared.fail(seq, &task, why(&task)),
+            }
+        }
     }
 }

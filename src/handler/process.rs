@@ -1,6 +1,7 @@
 //! The runner as a process: finding it, starting it, opening lanes to it.
 
 use std::ffi::{CStr, OsStr};
+use std::fmt::Display;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -9,15 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
-use crate::config::Config;
-use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::{Failed, Lane};
+use crate::config::{Config, Mode};
 use crate::trust::distrust;
-use crate::variables::Server;
+use crate::verdict::Report;
 
 const NAME: &str = "kea-runscript";
 /// The variable that tells a script where the runner is, for its `answer`.
@@ -27,79 +27,94 @@ const INSTALLED: [&str; 2] = ["/usr/sbin/kea-runscript", "/usr/local/sbin/kea-ru
 
 /// Our end of the runner's control socket: it lives until this is closed and its work is done.
 pub struct Runner {
+    /// As messages name it.
+    name: String,
     control: OwnedFd,
 }
 
+/// More than a report is long.
+const REPORT_BYTES: usize = 128 * 1024;
+
 impl Runner {
-    /// Starts a runner for this script, with a lane for each event that it may work on at once.
-    pub fn start(config: &Config, server: &Server, patience: Duration) -> Result<(Runner, Vec<Lane>), String> {
-        let deadline = Instant::now() + patience;
+    /// Starts a runner for this script.
+    pub fn start(config: &Config, deadline: Instant) -> Result<Runner, String> {
         let path = find(config)?;
         let name = match &config.runner {
             Some(path) => format!("parameter \"runner\": \"{}\"", path.display()),
             None => path.display().to_string(),
         };
-        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{name}: {what}: {error}");
+        let failed = |what: &str, error: &dyn Display| format!("{name}: {what}: {error}");
         // A missing one is explained below.
         if let Some(reason) = path.metadata().ok().and_then(|program| distrust(&program)) {
             return Err(format!("{name}: {reason}"));
         }
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|error| failed("no socket", &error))?;
-        let mut child = Command::new(&path)
-            .args(["run", "--"])
-            .arg(&config.script)
-            .args(&config.args)
-            .env_clear()
-            .envs(config.answers.then_some((OWN_PATH, &path)))
-            .envs(config.env.iter().map(|(name, value)| (name, value)))
+        let mut child = command(&path, config)
             .stdin(theirs)
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
-        let runner = Runner { control: ours };
-        let lanes = runner.open_lanes(config.concurrency, server, deadline);
-        // Only if it is still there: Kea may have taken its status, and its number may be another's by now.
-        if lanes.is_err() && matches!(child.try_wait(), Ok(None)) {
-            let _ = child.kill();
-        }
         if !has_left(&mut child, deadline) {
             let _ = child.kill();
             let _ = child.wait();
             return Err(failed("does not detach itself", &"a wrapper of it must end with exec"));
         }
-        let silent = |error: io::Error| failed("does not answer", &format!("{error}; is it a kea-runscript?"));
-        Ok((runner, lanes.map_err(silent)?))
+        Ok(Runner { name, control: ours })
     }
 
-    fn open_lanes(&self, count: usize, server: &Server, deadline: Instant) -> io::Result<Vec<Lane>> {
-        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
-        let mut lanes = Vec::with_capacity(count);
-        for _ in 0..count {
-            let mut lane = Lane::new(self.open(b"L")?)?;
-            let answer = lane.exchange(line(&hello)?, deadline).map_err(|failed| match failed {
-                Failed::TimedOut => io::Error::new(io::ErrorKind::TimedOut, "no hello"),
-                Failed::Gone(error) => error,
-            })?;
-            let theirs: Hello = serde_json::from_slice(&answer)?;
-            if theirs.hello != PROTOCOL {
-                let text = format!("it speaks version {} of the lines and this library {PROTOCOL}", theirs.hello);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
-            lanes.push(lane);
-        }
-        Ok(lanes)
+    /// Why nothing is heard of it.
+    pub fn silent(&self, error: &dyn Display) -> String {
+        format!("{}: does not answer: {error}; is it a kea-runscript?", self.name)
     }
 
-    /// Gives the runner one end of a new connection, and returns the other: `L` for a lane, `R` for the rest.
-    pub fn open(&self, purpose: &[u8; 1]) -> io::Result<UnixStream> {
+    /// Gives the runner one end of a new connection, and returns the other: `L` for a lane of this number, `R` for the
+    /// rest.
+    pub fn open(&self, purpose: u8, lane: u64) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        let fds = [theirs.as_raw_fd()];
-        let message = [ControlMessage::ScmRights(&fds)];
-        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, flags, None)?;
+        self.send(purpose, lane, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
         Ok(ours)
     }
+
+    /// Has the daemon of a lane stopped, if it is still there.
+    pub fn stop_daemon(&self, lane: u64) {
+        // If that fails, the runner stops it when the time-out is over.
+        let _ = self.send(b'K', lane, &[]);
+    }
+
+    fn send(&self, kind: u8, lane: u64, control: &[ControlMessage]) -> io::Result<()> {
+        let mut message = vec![kind];
+        message.extend(lane.to_le_bytes());
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control, flags, None)?;
+        Ok(())
+    }
+
+    /// What it has to say of its daemons by now, and whether it has ended.
+    pub fn reports(&self) -> (Vec<Report>, bool) {
+        let (mut reports, mut message) = (Vec::new(), vec![0; REPORT_BYTES]);
+        loop {
+            match recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return (reports, true),
+                Ok(n) => reports.extend(serde_json::from_slice::<Report>(&message[..n])),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return (reports, false),
+                Err(_) => return (reports, true),
+            }
+        }
+    }
+}
+
+fn command(path: &Path, config: &Config) -> Command {
+    let mut command = Command::new(path);
+    command.arg("run");
+    if config.mode == Mode::Daemon {
+        command.arg("--daemon").arg("--timeout").arg(config.longest_timeout().as_millis().to_string());
+    }
+    command.arg("--").arg(&config.script).args(&config.args).env_clear();
+    command.envs(config.answers.then_some((OWN_PATH, path)));
+    command.envs(config.env.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 impl AsFd for Runner {

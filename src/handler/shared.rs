@@ -1,20 +1,25 @@
 //! What packet threads and the courier share: the events by turn and the free lanes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Counters;
-use super::courier::{Busy, Parcel};
+use super::courier::Parcel;
 use super::task::{ATTEMPTS, Task};
-use crate::config::Config;
+use crate::bridge::ffi::Verdict;
+use crate::config::{Config, Mode};
 use crate::lane::Lane;
 use crate::log::log;
 use crate::messages;
 use crate::order::{Order, Seq};
 use crate::variables::Server;
+
+/// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub struct Shared {
     pub config: Config,
@@ -31,17 +36,20 @@ pub struct Shared {
 pub struct State {
     pub order: Order<Queued>,
     last_seq: Seq,
-    /// Free lanes, of this generation only.
     pub idle: Vec<Lane>,
-    /// Counts the runners: their lanes bear its number.
-    pub generation: u64,
+    /// Lanes that are worth something, free or not.
+    pub live: HashSet<u64>,
     /// Lanes for waiting events whose turn has come; their threads are about to take them.
     pub granted: HashMap<Seq, Lane>,
+    /// Threads that sleep until they are granted a lane.
+    pub sleepers: usize,
     /// What the courier shall take on.
     pub parcels: Vec<Parcel>,
     /// Posted events that are not running.
     pub pending: usize,
-    /// Why there is no runner; `None` while there is one, or is about to be.
+    /// Events of parked packets.
+    pub parked: BTreeMap<Seq, Parked>,
+    /// Why there is no handler; `None` while there is one, or is about to be.
     pub down: Option<String>,
     pub stopping: bool,
 }
@@ -51,6 +59,14 @@ pub enum Queued {
     /// Kea waits: the event itself is in the hands of a packet's thread.
     Waiting,
     Posted(Task),
+    /// Kea waits, but no thread of its.
+    Parked(Task),
+}
+
+/// A packet that is parked until its event has been concluded.
+pub struct Parked {
+    pub until: Instant,
+    pub then: Box<dyn FnOnce(Verdict) + Send>,
 }
 
 impl Shared {
@@ -89,11 +105,17 @@ impl Shared {
             match queued {
                 Queued::Waiting => {
                     state.granted.insert(seq, lane);
-                    self.granted.notify_all();
+                    if state.sleepers > 0 {
+                        self.granted.notify_all();
+                    }
                 }
                 Queued::Posted(task) => {
                     state.pending -= 1;
-                    state.parcels.push(Parcel::Event(Busy { seq, lane, task }));
+                    state.parcels.push(Parcel::Event { seq, lane, task });
+                    for_courier = true;
+                }
+                Queued::Parked(task) => {
+                    state.parcels.push(Parcel::Event { seq, lane, task });
                     for_courier = true;
                 }
             }
@@ -107,25 +129,47 @@ impl Shared {
     pub fn done(&self, seq: Seq, lane: Option<Lane>) {
         let mut state = self.lock();
         state.order.done(seq);
-        let generation = state.generation;
         let granted = state.granted.remove(&seq);
-        state.idle.extend(lane.into_iter().chain(granted).filter(|lane| lane.generation == generation));
+        let lanes: Vec<Lane> = lane.into_iter().chain(granted).filter(|lane| state.live.contains(&lane.id)).collect();
+        state.idle.extend(lanes);
         self.assign(&mut state);
     }
 
-    /// The runner has died over an event that Kea does not wait for: the next one gets it, in the same turn.
+    /// A lane has broken, or what came over it is no answer: it is never used again.
+    pub fn broken(&self, lane: u64, reason: &str) {
+        let mut state = self.lock();
+        state.live.remove(&lane);
+        state.parcels.push(Parcel::Broken { lane, reason: reason.into() });
+        drop(state);
+        self.wake_courier();
+    }
+
+    /// The handler has died over an event that no thread of Kea's waits for: the next one gets it, in the same turn.
     pub fn give_back(&self, seq: Seq, task: Task) {
         if task.is_abandoned {
             return self.done(seq, None);
         }
         if task.deaths >= ATTEMPTS {
+            if task.wait {
+                return self.fail(seq, &task, Task::deadly());
+            }
             log(messages::EVENT_LOST, &[self.name(), task.row().name.into(), Task::deadly().text]);
             return self.done(seq, None);
         }
         let mut state = self.lock();
-        state.order.give_back(seq, Queued::Posted(task));
-        state.pending += 1;
+        match task.parked_until {
+            Some(_) => state.order.give_back(seq, Queued::Parked(task)),
+            None => {
+                state.order.give_back(seq, Queued::Posted(task));
+                state.pending += 1;
+            }
+        }
         self.assign(&mut state);
+    }
+
+    /// How long a daemon may be late before it is given up. The runner sees to its scripts itself.
+    pub fn grace(&self) -> Option<Instant> {
+        (self.config.mode != Mode::Exec).then(|| Instant::now() + GRACE)
     }
 }
 
@@ -142,9 +186,24 @@ impl State {
         self.pending += 1;
     }
 
-    /// No lane of the present runner is worth anything any more.
-    pub fn forget_lanes(&mut self) {
-        self.generation += 1;
-        self.idle.clear();
+    /// Queues an event for which a packet is parked.
+    pub fn park(&mut self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
+        let seq = self.new_seq();
+        self.parked.insert(seq, Parked { until, then });
+        let task = task.parked(until);
+        self.order.push(seq, task.keys.clone(), true, Queued::Parked(task));
+    }
+
+    /// Takes back the events of parked packets whose time is over while their turn has not come; all of them if there
+    /// is no handler.
+    pub fn overdue(&mut self) -> Vec<(Seq, Task)> {
+        let (now, down) = (Instant::now(), self.down.is_some());
+        let over: Vec<Seq> =
+            self.parked.iter().filter(|(_, one)| down || one.until <= now).map(|(seq, _)| *seq).collect();
+        let queued = |seq| match self.order.cancel(seq) {
+            Some(Queued::Parked(task)) => Some((seq, task)),
+            _ => None,
+        };
+        over.into_iter().filter_map(queued).collect()
     }
 }

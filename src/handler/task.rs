@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, Point};
+use crate::config::{Config, Mode, Point};
 use crate::event::{Event, line};
 use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
+use crate::lane::Failed;
 use crate::order::Seq;
 use crate::variables::{Server, variables};
 use crate::verdict::{Failure, FailureKind};
@@ -23,8 +24,10 @@ pub struct Task {
     pub timeout: Duration,
     /// Kea has waited for it and given up.
     pub is_abandoned: bool,
-    /// How often the runner has died over it.
+    /// How often its handler has died over it.
     pub deaths: u32,
+    /// Of an event whose packet is parked: when Kea goes on without an answer.
+    pub parked_until: Option<Instant>,
     time: SystemTime,
     facts: Arc<Facts>,
 }
@@ -32,7 +35,8 @@ pub struct Task {
 impl Task {
     pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<String>) -> Self {
         let Point { wait, timeout } = how;
-        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, time: SystemTime::now(), facts }
+        let time = SystemTime::now();
+        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, facts }
     }
 
     pub fn row(&self) -> &'static HookPoint {
@@ -67,25 +71,48 @@ impl Task {
         Task { is_abandoned: true, ..self.clone() }
     }
 
+    /// The same event, for which a packet is parked until then at most.
+    pub fn parked(self, until: Instant) -> Self {
+        Task { parked_until: Some(until), ..self }
+    }
+
+    /// The same event, for which nobody waits any more.
+    pub fn told(self) -> Self {
+        Task { wait: false, parked_until: None, ..self }
+    }
+
+    /// Whether another lane shall have it after this failure. What Kea waits for fails at once with the daemon that has
+    /// it; the runner is ours, and has only died beside its script.
+    pub fn goes_again(&self, failed: &Failed, mode: Mode) -> bool {
+        match failed {
+            Failed::Gone { unread, .. } => *unread || !self.wait || mode == Mode::Exec,
+            Failed::TimedOut | Failed::TooLong => false,
+        }
+    }
+
     pub fn deadly() -> Failure {
-        Failure { kind: FailureKind::Signal, text: format!("the runner died {ATTEMPTS} times over this event") }
+        Failure::new(FailureKind::Gone, format!("the runner died {ATTEMPTS} times over this event"))
     }
 
     pub fn timed_out(&self) -> Failure {
-        Failure { kind: FailureKind::Timeout, text: format!("no end within {} ms", self.timeout.as_millis()) }
+        Failure::new(FailureKind::Timeout, format!("no end within {} ms", self.timeout.as_millis()))
     }
 
     /// Its turn never came: because of `reason`, or of the time-out.
     pub fn failure(&self, reason: Option<String>) -> Failure {
+        let late =
+            || format!("its turn did not come within {} ms: scripts before it are too slow", self.timeout.as_millis());
         match reason {
-            Some(text) => Failure { kind: FailureKind::Start, text },
-            None => Failure {
-                kind: FailureKind::Timeout,
-                text: format!(
-                    "its turn did not come within {} ms: scripts before it are too slow",
-                    self.timeout.as_millis()
-                ),
-            },
+            Some(text) => Failure::new(FailureKind::Start, text),
+            None => Failure::new(FailureKind::Timeout, late()),
         }
+    }
+}
+
+/// What becomes of an event whose lane has broken so.
+pub fn broken(failed: &Failed) -> Failure {
+    match failed {
+        Failed::TooLong => Failure::new(FailureKind::Answer, failed.to_string()),
+        _ => Failure::new(FailureKind::Gone, format!("no answer: {failed}")),
     }
 }

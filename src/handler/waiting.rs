@@ -1,34 +1,39 @@
 //! What a packet's thread does while Kea waits: it talks to its event's lane itself.
 
-use std::io;
 use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::courier::{Busy, Parcel};
 use super::shared::{Queued, Shared};
-use super::task::{ATTEMPTS, Task};
+use super::task::{ATTEMPTS, Task, broken};
 use crate::lane::{Failed, Lane};
 use crate::order::Seq;
-use crate::verdict::Failure;
+use crate::verdict::{Answer, Failure};
 
 impl Shared {
     /// Waits for the event's turn, sends it and waits for its answer.
-    pub fn ask(&self, task: &Task) -> Result<Vec<u8>, Failure> {
+    pub fn ask(&self, task: &Task) -> Result<Answer, Failure> {
         let deadline = Instant::now() + task.timeout;
         let seq = self.queue(task);
-        for _ in 0..ATTEMPTS {
+        let mut deaths = 0;
+        while deaths < ATTEMPTS {
             let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
             let line = task.line(seq, &self.config, &self.server, deadline);
             match lane.exchange(line, deadline) {
-                Ok(answer) => {
-                    self.done(seq, Some(lane));
-                    return Ok(answer);
-                }
+                Ok(answer) => return self.receive(seq, seq, task.point, &answer, Some(lane)),
                 Err(Failed::TimedOut) => {
                     self.abandon(seq, task, lane);
                     return Err(task.timed_out());
                 }
-                Err(Failed::Gone(error)) => self.wait_again(seq, &lane, &error),
+                Err(failed) => {
+                    self.broken(lane.id, &failed.to_string());
+                    if !task.goes_again(&failed, self.config.mode) {
+                        self.done(seq, None);
+                        return Err(broken(&failed));
+                    }
+                    deaths += failed.is_death();
+                    self.wait_again(seq);
+                }
             }
         }
         self.done(seq, None);
@@ -57,26 +62,23 @@ impl Shared {
                 self.assign(&mut state);
                 return Err(reason);
             }
+            state.sleepers += 1;
             state = self.granted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.sleepers -= 1;
         }
     }
 
     /// The script is being stopped; the lane is free, and the next event's turn, when that is done.
     fn abandon(&self, seq: Seq, task: &Task, lane: Lane) {
-        self.lock().parcels.push(Parcel::Late(Busy { seq, lane, task: task.abandoned() }));
+        let busy = Busy { seq, lane, task: task.abandoned(), until: self.grace() };
+        self.lock().parcels.push(Parcel::Late(busy));
         self.wake_courier();
     }
 
-    /// The runner has died over this event, or beside it: the next one gets it, in the same turn.
-    fn wait_again(&self, seq: Seq, lane: &Lane, error: &io::Error) {
+    /// The next lane gets the event, in the same turn.
+    fn wait_again(&self, seq: Seq) {
         let mut state = self.lock();
         state.order.give_back(seq, Queued::Waiting);
-        if lane.generation == state.generation {
-            state.forget_lanes();
-            state.parcels.push(Parcel::Broken(error.to_string()));
-        }
         self.assign(&mut state);
-        drop(state);
-        self.wake_courier();
     }
 }

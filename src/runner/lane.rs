@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::rest::Work;
+use super::script::Script;
 use super::turns::Place;
-use super::{Runner, complain};
+use super::{complain, report};
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
 use crate::wait::{readable, wait_for};
@@ -17,9 +18,9 @@ use crate::wait::{readable, wait_for};
 const LINE_BYTES: u64 = 64 << 20;
 
 /// Handles events until the other side closes the lane.
-pub fn serve(runner: &Runner, stream: Arc<UnixStream>, place: Place<Work>) {
+pub fn serve(script: &Script, stream: Arc<UnixStream>, place: Place<Work>) {
     let lines = Lines { reader: BufReader::new(&stream), place };
-    match converse(runner, &stream, lines) {
+    match converse(script, &stream, lines) {
         // Kea has ended with an answer of ours unread.
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
         Err(error) => complain(format_args!("lane closed: {error}")),
@@ -27,7 +28,7 @@ pub fn serve(runner: &Runner, stream: Arc<UnixStream>, place: Place<Work>) {
     }
 }
 
-fn converse(runner: &Runner, mut stream: &UnixStream, mut lines: Lines) -> io::Result<()> {
+fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::Result<()> {
     let Some(first) = lines.next()? else { return Ok(()) };
     let hello: Hello = parse(&first, "a greeting")?;
     let ours = Hello { hello: PROTOCOL, server: String::new(), version: env!("CARGO_PKG_VERSION").into() };
@@ -41,19 +42,19 @@ fn converse(runner: &Runner, mut stream: &UnixStream, mut lines: Lines) -> io::R
         let mut event: Event = parse(&next, "an event")?;
         drop(next);
         lines.place.running(std::mem::take(&mut event.keys));
-        let answer = runner.script.handle(&event, since);
+        let answer = script.handle(&event, since);
         lines.place.idle();
-        send(runner, stream, &answer);
+        send(script, stream, &answer);
     }
     Ok(())
 }
 
 /// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
 /// The end of the lane shows in the next read.
-fn send(runner: &Runner, mut stream: &UnixStream, answer: &Answer) {
+fn send(script: &Script, mut stream: &UnixStream, answer: &Answer) {
     let sent = line(answer).map_err(io::Error::from).and_then(|line| stream.write_all(&line));
     if sent.is_err() {
-        runner.report(answer);
+        report(script.path(), answer);
     }
 }
 

@@ -46,7 +46,16 @@ impl Leftovers {
 
     /// What the background has written since the last time.
     pub fn take_lines(&self) -> Vec<LogLine> {
-        self.state().lines.take()
+        self.take().take()
+    }
+
+    pub fn take(&self) -> Lines {
+        std::mem::take(&mut self.state().lines)
+    }
+
+    /// Counts lines that nobody else can speak of any more.
+    pub fn leave_out(&self, lines: u64) {
+        self.state().lines.leave_out(lines);
     }
 
     fn run(&self) {

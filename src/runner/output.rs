@@ -36,6 +36,19 @@ impl Lines {
         }
     }
 
+    /// Counts lines that cannot be passed on.
+    pub fn leave_out(&mut self, lines: u64) {
+        self.left_out += lines;
+    }
+
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.left_out == 0
+    }
+
     /// Adds what has been collected elsewhere.
     pub fn append(&mut self, other: Lines) {
         self.left_out += other.left_out;

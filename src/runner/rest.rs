@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::{Runner, complain, spawn_in};
+use super::conversation::Conversation;
+use super::{Handler, Runner, complain, report, spawn_in};
 use crate::event::{End, Event, line};
 use crate::verdict::Answer;
 
@@ -31,10 +32,9 @@ pub fn work_off(runner: &Runner, stream: UnixStream) {
     let Some(events) = read(&stream) else { return };
     let answers = Arc::new(Answers::to(stream));
     let workers = runner.turns.most_lanes().min(events.len());
-    runner.turns.add_rest(events.into_iter().map(|mut event| {
-        let keys = std::mem::take(&mut event.keys);
-        (keys, Work { event, answers: Arc::clone(&answers) })
-    }));
+    // A daemon is told the keys too.
+    let entered = |event: Event| (event.keys.clone(), Work { event, answers: Arc::clone(&answers) });
+    runner.turns.add_rest(events.into_iter().map(entered));
     drop(answers);
     thread::scope(|scope| {
         for _ in 1..workers {
@@ -64,10 +64,20 @@ fn read(stream: &UnixStream) -> Option<Vec<Event>> {
 }
 
 fn work(runner: &Runner) {
+    match &runner.handler {
+        Handler::Script(script) => take_turns(runner, |event| script.handle(event, Instant::now())),
+        Handler::Daemon(daemon) => thread::scope(|scope| {
+            let mut conversation = Conversation::new(daemon, scope);
+            take_turns(runner, |event| conversation.handle(event));
+        }),
+    }
+}
+
+fn take_turns(runner: &Runner, mut handle: impl FnMut(&Event) -> Answer) {
     while let Some((turn, Work { event, answers })) = runner.turns.next() {
-        let answer = runner.script.handle(&event, Instant::now());
+        let answer = handle(&event);
         if !answers.send(&answer) {
-            runner.report(&answer);
+            report(runner.handler.path(), &answer);
         }
         runner.turns.done(turn);
     }

@@ -1,5 +1,6 @@
 //! A script that is running: watched until its end, read all the while, stopped when its time is over.
 
+use std::fmt;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use crate::wait::{readable, wait_for};
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Stands for "for ever" in sums of times.
+pub const LONG: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A started script and our ends of its two pipes.
 pub struct Run {
@@ -48,25 +52,51 @@ impl Run {
         let child = self.child;
         let mut streams = vec![self.output, self.error];
         let ended = match wait(&child, &mut streams, deadline, Until::Exit, lines) {
-            true => reap(&child).map_or_else(Ended::Lost, Ended::from),
-            false => match stop(&child, &mut streams, lines) {
-                Some(stopped_with) => reap(&child).map_or_else(Ended::Lost, |_| Ended::TimedOut { stopped_with }),
-                None => {
-                    reap_later(child);
-                    Ended::Stuck
-                }
-            },
+            true => Ended::of(&child),
+            false => stop(child, &mut streams, lines),
         };
         output::read_all(&mut streams, lines);
         (ended, streams)
     }
 }
 
-impl From<End> for Ended {
-    fn from(end: End) -> Ended {
-        match end {
-            End::Exit(status) => Ended::Exit(status),
-            End::Signal { number, core_dumped } => Ended::Signal { number, core_dumped },
+impl Ended {
+    /// How this child has ended by itself; waits for that.
+    pub fn of(child: &Child) -> Ended {
+        match reap(child) {
+            Ok(End::Exit(status)) => Ended::Exit(status),
+            Ok(End::Signal { number, core_dumped }) => Ended::Signal { number, core_dumped },
+            Err(error) => Ended::Lost(error),
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Ended::Exit(status) => write!(f, "ended with exit status {status}"),
+            Ended::Signal { number, core_dumped } => f.write_str(&killed_by(*number, *core_dumped)),
+            Ended::TimedOut { stopped_with } => write!(f, "stopped with {stopped_with}"),
+            Ended::Stuck => f.write_str("does not end, not even by SIGKILL: it hangs inside the kernel"),
+            Ended::Lost(error) => write!(f, "ended, and cannot be asked how: {}", error.desc()),
+        }
+    }
+}
+
+/// The end by a signal, in words.
+pub fn killed_by(number: i32, core_dumped: bool) -> String {
+    let name = Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string());
+    let core = if core_dumped { " (core dumped)" } else { "" };
+    format!("killed by {name}{core}")
+}
+
+/// Ends a child and its whole process group, and reads the streams meanwhile.
+pub fn stop(child: Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
+    match end(&child, streams, lines) {
+        Some(stopped_with) => reap(&child).map_or_else(Ended::Lost, |_| Ended::TimedOut { stopped_with }),
+        None => {
+            reap_later(child);
+            Ended::Stuck
         }
     }
 }
@@ -74,7 +104,7 @@ impl From<End> for Ended {
 /// Asks the script's whole process group to end, then forces it; returns what has ended the script, if anything has.
 ///
 /// The script is not reaped here, not even when it has ended: until then its number cannot become another's.
-fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Option<Signal> {
+fn end(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Option<Signal> {
     signal(child, Signal::SIGTERM);
     let grace_is_over = Instant::now() + GRACE;
     let ended = wait(child, streams, grace_is_over, Until::Exit, lines);

@@ -52,21 +52,30 @@ pub fn detach() -> nix::Result<()> {
     }
 }
 
-/// Takes the next message, one byte and one descriptor; `None` at the end.
-pub fn receive(socket: BorrowedFd) -> nix::Result<Option<(u8, Option<OwnedFd>)>> {
-    let mut byte = [0];
-    let mut iov = [IoSliceMut::new(&mut byte)];
+/// What the library says on the control socket.
+pub struct Message {
+    pub kind: u8,
+    /// The number that the library gave the lane; 0 if it has none.
+    pub lane: u64,
+    pub descriptor: Option<OwnedFd>,
+}
+
+/// Takes the next message; `None` at the end.
+pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
+    let (mut kind, mut lane) = ([0], [0; 8]);
+    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane)];
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut sent = None;
+    let mut descriptor = None;
     for control in message.cmsgs()? {
         let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
-        for descriptor in descriptors {
+        for sent in descriptors {
             // SAFETY: the kernel has just made it for us; nobody else knows its number.
-            sent = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+            descriptor = Some(unsafe { OwnedFd::from_raw_fd(sent) });
         }
     }
-    Ok((message.bytes > 0).then_some((byte[0], sent)))
+    let any = message.bytes > 0;
+    Ok(any.then(|| Message { kind: kind[0], lane: u64::from_le_bytes(lane), descriptor }))
 }
 
 /// A program with all that its start needs.

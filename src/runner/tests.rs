@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::daemon::Daemon;
+use super::executable::Executable;
 use super::leftovers::Leftovers;
+use super::reports::Reports;
 use super::script::Script;
 use super::turns::Turns;
-use super::{Runner, lane};
+use super::{Handler, Runner, lane};
 use crate::event::{Event, Variables, line};
 use crate::verdict::{Answer, FailureKind};
 
@@ -55,7 +61,15 @@ impl Bench {
     }
 
     pub fn runner(&self) -> Runner {
-        Runner { script: self.load(), turns: Turns::default() }
+        Runner { handler: Handler::Script(self.load()), turns: Turns::default() }
+    }
+
+    /// A daemon, and the library's end of its control socket.
+    pub fn daemon(&self) -> (Daemon, OwnedFd) {
+        let (control, peer) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let reports = Reports::new(&control, Leftovers::new().unwrap(), self.script()).unwrap();
+        (Daemon::new(Executable::new(self.script(), vec![]).unwrap(), reports, Duration::from_secs(600)), peer)
     }
 
     pub fn answer(&self) -> Answer {
@@ -101,7 +115,8 @@ impl Peer {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let stream = Arc::new(theirs);
         let place = runner.turns.lane(Arc::clone(&stream));
-        scope.spawn(move || lane::serve(runner, stream, place));
+        let Handler::Script(script) = &runner.handler else { panic!("a daemon's lane is not ours") };
+        scope.spawn(move || lane::serve(script, stream, place));
         Peer(BufReader::new(ours))
     }
 
@@ -132,7 +147,7 @@ impl Peer {
 
 fn load(script: &Path, arguments: &[&str]) -> Script {
     let arguments = arguments.iter().map(Into::into).collect();
-    Script::new(script.into(), arguments, Leftovers::new().unwrap()).unwrap()
+    Script::new(Executable::new(script.into(), arguments).unwrap(), Leftovers::new().unwrap()).unwrap()
 }
 
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
@@ -193,7 +208,7 @@ fn what_is_left_running_lives_and_is_heard() {
          echo after",
     );
     let leftovers = Leftovers::new().unwrap();
-    let script = Script::new(bench.script(), vec![], Arc::clone(&leftovers)).unwrap();
+    let script = Script::new(Executable::new(bench.script(), vec![]).unwrap(), Arc::clone(&leftovers)).unwrap();
     let event = event(10_000, &[("PATH", "/usr/bin:/bin")]);
     let answer = script.handle(&event, Instant::now());
     assert_eq!(texts(&answer), ["before", "after"]);

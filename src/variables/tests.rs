@@ -7,7 +7,7 @@ const NOTHING: Span = Span { start: ABSENT, len: 0 };
 
 /// Lays facts out as the shim does.
 #[derive(Default)]
-struct Shim {
+pub struct Shim {
     bytes: Vec<u8>,
     options: Vec<OptionFact>,
     relays: Vec<Relay>,
@@ -25,7 +25,7 @@ impl Shim {
         self.options.push(OptionFact { code, depth, data });
     }
 
-    fn facts(&self) -> ffi::Facts<'_> {
+    pub fn facts(&self) -> ffi::Facts<'_> {
         ffi::Facts {
             bytes: &self.bytes,
             options: &self.options,
@@ -47,7 +47,7 @@ impl Shim {
         }
     }
 
-    fn solicit(&mut self) -> Packet6 {
+    pub fn solicit(&mut self) -> Packet6 {
         self.option(0, 1, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 1]);
         self.option(0, 25, &[0xaa]);
         self.option(1, 26, &[1]);

@@ -26,6 +26,11 @@ impl Bench {
         Runner::start(&self.file("script"), &[])
     }
 
+    /// A runner that has it for a daemon, whose copies may go on for so many milliseconds.
+    pub fn start_daemon(&self, patience: u64) -> Runner {
+        Runner::start_daemon(&self.file("script"), &[], patience)
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kea_hook_runscript::event::{End, Event, Hello, Variables, line};
-use kea_hook_runscript::verdict::{Answer, Next};
+use kea_hook_runscript::verdict::{Answer, LogLine, Next, Report};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
 use nix::unistd::pipe2;
 
 /// A runner that is run in surroundings as bad as Kea's.
@@ -25,12 +25,22 @@ pub struct Runner {
 
 impl Runner {
     pub fn start(script: &Path, arguments: &[&str]) -> Runner {
+        Runner::start_with(&[], script, arguments)
+    }
+
+    pub fn start_daemon(program: &Path, arguments: &[&str], patience: u64) -> Runner {
+        Runner::start_with(&["--daemon", "--timeout", &patience.to_string()], program, arguments)
+    }
+
+    fn start_with(options: &[&str], script: &Path, arguments: &[&str]) -> Runner {
         let (control, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
         let (errors, their_errors) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript"));
         command
-            .args(["run", "--"])
+            .arg("run")
+            .args(options)
+            .arg("--")
             .arg(script)
             .args(arguments)
             .env_clear()
@@ -44,16 +54,44 @@ impl Runner {
     }
 
     /// A new connection: `L` for a lane, `R` for the rest.
-    pub fn open(&self, purpose: &[u8; 1]) -> Lane {
+    pub fn open(&self, kind: u8, lane: u64) -> Lane {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let fds = [theirs.as_raw_fd()];
-        let message = [ControlMessage::ScmRights(&fds)];
-        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(purpose)], &message, MsgFlags::empty(), None).unwrap();
+        self.send(kind, lane, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])]);
         Lane(BufReader::new(ours))
     }
 
+    pub fn give_up(&self, lane: u64) {
+        self.send(b'K', lane, &[]);
+    }
+
+    fn send(&self, kind: u8, lane: u64, descriptor: &[ControlMessage]) {
+        let message = [&[kind][..], &lane.to_le_bytes()].concat();
+        let iov = [IoSlice::new(&message)];
+        sendmsg::<()>(self.control.as_raw_fd(), &iov, descriptor, MsgFlags::empty(), None).unwrap();
+    }
+
+    /// What has been reported and not been read yet, line by line, with the lane.
+    pub fn reports(&self) -> Vec<(u64, LogLine)> {
+        let mut lines = Vec::new();
+        let mut message = vec![0; 64 * 1024];
+        while let Ok(n) = recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+            assert!((1..=60 * 1024).contains(&n));
+            let Report { lane, log } = serde_json::from_slice(&message[..n]).unwrap();
+            lines.extend(log.into_iter().map(|line| (lane, line)));
+        }
+        lines
+    }
+
+    /// A lane to a daemon that greets with nothing but the version.
+    pub fn copy(&self, lane: u64) -> Lane {
+        let mut lane = self.open(b'L', lane);
+        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into() });
+        assert_eq!(lane.line().as_deref(), Some("{\"hello\":1}\n"));
+        lane
+    }
+
     pub fn lane(&self) -> Lane {
-        let mut lane = self.open(b"L");
+        let mut lane = self.open(b'L', 0);
         lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into() });
         let hello: Hello = serde_json::from_str(&lane.line().unwrap()).unwrap();
         assert_eq!((hello.hello, hello.version.as_str()), (1, env!("CARGO_PKG_VERSION")));
@@ -62,7 +100,7 @@ impl Runner {
 
     /// Hands over these events, whole; answers can be read from what is returned.
     pub fn rest(&self, events: &[Event]) -> Lane {
-        let mut lane = self.open(b"R");
+        let mut lane = self.open(b'R', 0);
         events.iter().for_each(|event| lane.write(event));
         lane.write(&End { end: events.len() });
         lane.0.get_ref().shutdown(Shutdown::Write).unwrap();
@@ -99,9 +137,21 @@ impl Lane {
         self.0.get_mut().write_all(&line(value).unwrap()).unwrap();
     }
 
-    fn line(&mut self) -> Option<String> {
+    pub fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         (self.0.read_line(&mut line).unwrap() > 0).then_some(line)
+    }
+
+    /// All that comes until its end, which may be an error: the daemon has left something unread.
+    pub fn all(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Says that nothing more will come.
+    pub fn hang_up(&self) {
+        self.0.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 
     pub fn answer(&mut self) -> Option<Answer> {

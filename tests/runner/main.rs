@@ -1,6 +1,7 @@
 //! The program `kea-runscript run` as the hook library uses it: over real sockets, out of our hands.
 
 mod bench;
+mod daemon;
 mod library;
 mod process;
 
@@ -123,7 +124,7 @@ fn lanes_run_side_by_side() {
 fn a_rest_without_its_end_never_begins() {
     let bench = Bench::shell("echo said");
     let runner = bench.start();
-    let mut rest = runner.open(b"R");
+    let mut rest = runner.open(b'R', 0);
     rest.write(&event(1, "a"));
     drop(rest);
     assert_eq!(runner.end(), "");

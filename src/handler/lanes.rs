@@ -1,0 +1,314 @@
+//! Where lanes come from: the runner, or whoever listens on a socket. Those that are lost are made again.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::process::Runner;
+use super::shared::Shared;
+use super::socket;
+use crate::config::Mode;
+use crate::event::{Hello, PROTOCOL, line};
+use crate::lane::Lane;
+use crate::log::{log, log_repeating};
+use crate::messages;
+use crate::verdict::{Level, Report};
+use crate::wait::wait_for;
+
+/// Pauses before what has ended is started again: doubled each time, up to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// Kea may be kept waiting for a handler this long.
+const BEARABLE_PAUSE: Duration = Duration::from_secs(2);
+/// How long the runner may take to be there: at load, and later, when the courier has other things to do.
+pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a handler may take to say hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+pub struct Lanes {
+    shared: Arc<Shared>,
+    runner: Option<Runner>,
+    /// When the runner was started.
+    started: Instant,
+    greeting: Vec<Greeting>,
+    /// Lanes that have been greeted, whoever has them now.
+    ready: BTreeMap<u64, Ready>,
+    last: u64,
+    pause: Duration,
+    /// When to make what is missing.
+    retry: Option<Instant>,
+}
+
+/// A lane that waits for its handler's hello.
+struct Greeting {
+    lane: Lane,
+    until: Instant,
+    /// What the runner has reported of the daemon.
+    words: String,
+}
+
+struct Ready {
+    stream: Arc<UnixStream>,
+    since: Instant,
+}
+
+impl Lanes {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Lanes {
+            shared,
+            runner: None,
+            started: Instant::now(),
+            greeting: Vec::new(),
+            ready: BTreeMap::new(),
+            last: 0,
+            pause: PAUSES.0 / 2,
+            retry: None,
+        }
+    }
+
+    /// At load: makes all lanes, and waits until the first is ready.
+    pub fn start(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE_AT_LOAD;
+        self.make(deadline)?;
+        loop {
+            self.read_reports();
+            let failure = self.greet();
+            match failure {
+                _ if !self.ready.is_empty() => return Ok(()),
+                Some(reason) if self.greeting.is_empty() => return Err(reason),
+                _ => {}
+            }
+            let mut fds: Vec<PollFd> = self.poll_fds().collect();
+            wait_for(&mut fds, self.deadline()).map_err(|error| error.to_string())?;
+        }
+    }
+
+    /// Does what is to be done now.
+    pub fn advance(&mut self) {
+        if self.read_reports() {
+            self.runner_is_lost("it has ended");
+        }
+        for id in self.hung_up() {
+            self.lost(id, "the other side has closed it");
+        }
+        if let Some(reason) = self.greet() {
+            self.failed(reason);
+        }
+        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            self.retry = None;
+            if let Err(reason) = self.make(Instant::now() + PATIENCE) {
+                self.failed(reason);
+            }
+        }
+    }
+
+    fn make(&mut self, deadline: Instant) -> Result<(), String> {
+        while self.ready.len() + self.greeting.len() < self.shared.config.concurrency {
+            let lane = self.open(deadline)?;
+            let until = Instant::now() + HELLO_WITHIN;
+            self.greeting.push(Greeting { lane, until, words: String::new() });
+        }
+        Ok(())
+    }
+
+    /// A new lane, which has yet to be greeted.
+    fn open(&mut self, deadline: Instant) -> Result<Lane, String> {
+        let Shared { config, server, .. } = &*self.shared;
+        self.last += 1;
+        let stream = match config.mode {
+            Mode::Socket => socket::connect(&config.script)?,
+            Mode::Exec | Mode::Daemon => {
+                let runner = match self.runner.take() {
+                    Some(runner) => runner,
+                    None => {
+                        self.started = Instant::now();
+                        Runner::start(config, deadline)?
+                    }
+                };
+                let stream = runner.open(b'L', self.last).map_err(|error| runner.silent(&error))?;
+                self.runner = Some(runner);
+                stream
+            }
+        };
+        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
+        let mut lane = Lane::new(self.last, stream);
+        lane.start(line(&hello).unwrap_or_default());
+        Ok(lane)
+    }
+
+    /// Takes the hellos that have come; the reason of the last that will not come, if any.
+    fn greet(&mut self) -> Option<String> {
+        let (mut failure, mut ready) = (None, Vec::new());
+        for mut greeting in std::mem::take(&mut self.greeting) {
+            let hello = match greeting.lane.advance() {
+                Ok(None) if Instant::now() < greeting.until => {
+                    self.greeting.push(greeting);
+                    continue;
+                }
+                Ok(None) => Err(format!("no hello within {} s", HELLO_WITHIN.as_secs())),
+                Ok(Some(line)) => understood(&line),
+                Err(failed) => Err(failed.to_string()),
+            };
+            match hello {
+                Ok(()) => ready.push(greeting.lane),
+                Err(reason) => {
+                    self.give_up(greeting.lane.id);
+                    failure = Some(self.silence(&greeting.words, &reason));
+                }
+            }
+        }
+        if !ready.is_empty() {
+            self.are_ready(ready);
+        }
+        failure
+    }
+
+    fn are_ready(&mut self, lanes: Vec<Lane>) {
+        let since = Instant::now();
+        self.ready.extend(lanes.iter().map(|lane| (lane.id, Ready { stream: lane.stream(), since })));
+        if self.ready.len() == self.shared.config.concurrency {
+            log(messages::HANDLER_STARTED, &[self.shared.name(), self.ready.len().to_string()]);
+        }
+        let mut state = self.shared.lock();
+        state.down = None;
+        state.live.extend(lanes.iter().map(|lane| lane.id));
+        state.idle.extend(lanes);
+        self.shared.assign(&mut state);
+    }
+
+    /// Why a handler has said no hello.
+    fn silence(&self, words: &str, reason: &str) -> String {
+        let name = self.shared.name();
+        match (self.shared.config.mode, &self.runner) {
+            (Mode::Exec, Some(runner)) => runner.silent(&reason),
+            _ if words.is_empty() => format!("\"{name}\" says no hello: {reason}; see lines.md"),
+            _ => format!("\"{name}\" says no hello: {words}"),
+        }
+    }
+
+    /// Logs what the runner has to say of its daemons; whether it has ended.
+    fn read_reports(&mut self) -> bool {
+        let Some((reports, has_ended)) = self.runner.as_ref().map(Runner::reports) else { return false };
+        for Report { lane, log: lines } in reports {
+            let texts: Vec<&str> = lines.iter().map(|line| &*line.text).collect();
+            if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
+                greeting.words = [&*greeting.words]
+                    .into_iter()
+                    .filter(|words| !words.is_empty())
+                    .chain(texts)
+                    .collect::<Vec<_>>()
+                    .join("; ");
+            }
+            for line in &lines {
+                let row = match line.level {
+                    Level::Debug | Level::Info => messages::DAEMON_INFO,
+                    Level::Warn | Level::Error => messages::DAEMON_OUTPUT,
+                };
+                log(row, &[self.shared.name(), line.text.clone()]);
+            }
+        }
+        has_ended
+    }
+
+    /// Greeted lanes whose other side is gone.
+    fn hung_up(&self) -> Vec<u64> {
+        let mut fds: Vec<PollFd> =
+            self.ready.values().map(|ready| PollFd::new(ready.stream.as_fd(), PollFlags::empty())).collect();
+        if fds.is_empty() || wait_for(&mut fds, Some(Instant::now())).is_err() {
+            return Vec::new();
+        }
+        self.ready.keys().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(false)).map(|(id, _)| *id).collect()
+    }
+
+    /// A lane is worth nothing any more, for this reason.
+    pub fn lost(&mut self, id: u64, reason: &str) {
+        if self.read_reports() {
+            return self.runner_is_lost(reason);
+        }
+        let Some(ready) = self.ready.remove(&id) else { return };
+        self.give_up(id);
+        log_repeating(messages::LANE_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
+        let mut state = self.shared.lock();
+        state.live.remove(&id);
+        state.idle.retain(|lane| lane.id != id);
+        drop(state);
+        self.plan_retry(ready.since.elapsed());
+    }
+
+    /// A daemon on this lane is to be stopped.
+    fn give_up(&self, id: u64) {
+        if let Some(runner) = &self.runner {
+            runner.stop_daemon(id);
+        }
+    }
+
+    fn runner_is_lost(&mut self, reason: &str) {
+        if self.runner.take().is_none() {
+            return;
+        }
+        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
+        self.ready.clear();
+        self.greeting.clear();
+        let mut state = self.shared.lock();
+        state.live.clear();
+        state.idle.clear();
+        drop(state);
+        self.plan_retry(self.started.elapsed());
+    }
+
+    /// No handler can be had. Waiting events fail at once from now on, instead of holding Kea for nothing, unless there
+    /// are other lanes; what Kea does not wait for stays queued.
+    pub fn failed(&mut self, reason: String) {
+        log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), reason.clone()]);
+        self.wait_no_more(reason);
+        self.plan_retry(Duration::ZERO);
+    }
+
+    fn plan_retry(&mut self, lived: Duration) {
+        if self.retry.is_some() {
+            return;
+        }
+        self.pause = if lived > PAUSES.1 { PAUSES.0 } else { (self.pause * 2).min(PAUSES.1) };
+        self.retry = Some(Instant::now() + self.pause);
+        if self.pause > BEARABLE_PAUSE {
+            self.wait_no_more("it ends again and again".into());
+        }
+    }
+
+    fn wait_no_more(&self, reason: String) {
+        if self.ready.is_empty() {
+            self.shared.lock().down = Some(reason);
+            self.shared.granted.notify_all();
+        }
+    }
+
+    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let reports = self.runner.iter().map(|runner| PollFd::new(runner.as_fd(), PollFlags::POLLIN));
+        // That a lane is hung up is always reported; its answers are not for us.
+        let ready = self.ready.values().map(|ready| PollFd::new(ready.stream.as_fd(), PollFlags::empty()));
+        reports.chain(ready).chain(self.greeting.iter().map(|greeting| greeting.lane.poll_fd()))
+    }
+
+    /// When there will be something to do even if nothing happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.greeting.iter().map(|greeting| greeting.until).chain(self.retry).min()
+    }
+
+    /// The runner, for what is left; all lanes are let go of.
+    pub fn leave(self) -> Option<Runner> {
+        self.runner
+    }
+}
+
+/// Whether a handler's hello is of our version of the lines.
+fn understood(line: &[u8]) -> Result<(), String> {
+    let theirs: Hello = serde_json::from_slice(line).map_err(|error| format!("its first line is no hello: {error}"))?;
+    match theirs.hello {
+        PROTOCOL => Ok(()),
+        other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
+    }
+}

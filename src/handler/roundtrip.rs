@@ -1,0 +1,152 @@
+//! How long a waiting event takes to a handler and back, beside a bare socketpair with the same handler and the same
+//! bytes. A measurement, and no test: `make roundtrip`.
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Handler, Legacy, Task};
+use crate::bridge::ffi::Step;
+use crate::config::{self, Kea};
+use crate::facts::Facts;
+use crate::hook_points::{self, find};
+use crate::keys::keys;
+use crate::variables::tests::Shim;
+use crate::variables::{Server, variables};
+
+const ROUNDS: usize = 7;
+const EVENTS: usize = 20_000;
+const POINT: &str = "pkt6_receive";
+
+#[test]
+#[ignore = "a measurement: make roundtrip"]
+fn of_a_waiting_event() {
+    let directory = std::env::temp_dir().join(format!("roundtrip-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let echo = compiled(&directory);
+    let handler = handler(&directory, &echo);
+    let mut bare = Bare::new(&echo);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        theirs.push(median(|| bare.exchange()));
+        ours.push(median(|| {
+            let facts = facts();
+            let (task, start) = (task(&handler, facts), Instant::now());
+            assert_eq!(handler.ask(task).step, Step::Continue);
+            start.elapsed()
+        }));
+    }
+    let (ours, theirs) = (middle(&mut ours), middle(&mut theirs));
+    let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+    println!("a line of {} bytes and its answer, median of {ROUNDS} x {EVENTS}:", bare.line.len());
+    println!("  waiting event {ours:?}, bare socketpair {theirs:?}: {ratio:.2} times");
+    handler.stop();
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// The same handler on a socketpair, with nothing of ours in between.
+struct Bare {
+    stream: UnixStream,
+    line: Vec<u8>,
+    child: Child,
+}
+
+impl Bare {
+    fn new(echo: &Path) -> Bare {
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let mut bare = Bare { stream, line: line(), child: on(theirs, echo) };
+        bare.exchange();
+        bare
+    }
+
+    fn exchange(&mut self) -> Duration {
+        let (start, mut answer) = (Instant::now(), [0; 64]);
+        self.stream.write_all(&self.line).unwrap();
+        assert!(self.stream.read(&mut answer).unwrap() > 0);
+        start.elapsed()
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// The line of the event that is measured.
+fn line() -> Vec<u8> {
+    let (facts, server) = (facts(), server());
+    let point = find(POINT).unwrap();
+    let event = crate::event::Event {
+        seq: 10_000,
+        hook: POINT.into(),
+        wait: true,
+        answers: false,
+        time: 1790000000.125,
+        timeout: 5000,
+        keys: keys(&facts),
+        vars: variables(&server, &hook_points::HOOK_POINTS[point], &facts, false),
+    };
+    crate::event::line(&event).unwrap()
+}
+
+fn facts() -> Facts {
+    let mut shim = Shim::default();
+    let query = [shim.solicit()];
+    Facts::from(&crate::bridge::ffi::Facts { query6: &query, ..shim.facts() })
+}
+
+fn task(handler: &Handler, facts: Facts) -> Task {
+    let (point, keys) = (find(POINT).unwrap(), keys(&facts));
+    let how = handler.config().points[point].unwrap();
+    Task::new(point, how, Arc::new(facts), handler.keys(&keys))
+}
+
+fn server() -> Server {
+    Server { name: "kea-dhcp6".into(), version: "2.2.0".into() }
+}
+
+/// A handler of ours that is connected to the echo.
+fn handler(directory: &Path, echo: &Path) -> Handler {
+    let socket = directory.join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let echo = echo.to_owned();
+    std::thread::spawn(move || on(listener.accept().unwrap().0, &echo));
+    let kea = Kea {
+        server: hook_points::Server::Dhcp6,
+        version: "2.2.0",
+        hook_points: &[POINT.to_string()],
+        scripts_directory: Path::new(""),
+        scripts_only_there: false,
+    };
+    let parameters = serde_json::json!({"socket": socket, "concurrency": 1, "hook-points": [POINT]});
+    let config = config::parse(&parameters.to_string(), kea).unwrap().remove(0);
+    Handler::start(config, &server(), &mut Legacy::default()).unwrap()
+}
+
+/// The echo on this connection.
+fn on(connection: UnixStream, echo: &Path) -> Child {
+    let standard = OwnedFd::from(connection);
+    Command::new(echo).stdin(standard.try_clone().unwrap()).stdout(standard).spawn().unwrap()
+}
+
+fn compiled(directory: &Path) -> PathBuf {
+    let (program, source) =
+        (directory.join("echo"), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/echo.c"));
+    let status = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source).status().unwrap();
+    assert!(status.success());
+    program
+}
+
+fn median(mut exchange: impl FnMut() -> Duration) -> Duration {
+    middle(&mut (0..EVENTS).map(|_| exchange()).collect::<Vec<_>>())
+}
+
+fn middle(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
