@@ -5,7 +5,7 @@
 use std::env;
 use std::path::Path;
 
-const SHIM: [&str; 9] = [
+const SHIM: [&str; 12] = [
     "library.cc",
     "callouts4.cc",
     "callouts6.cc",
@@ -13,6 +13,9 @@ const SHIM: [&str; 9] = [
     "facts.cc",
     "packets.cc",
     "verdict.cc",
+    "changes.cc",
+    "hold.cc",
+    "parking.cc",
     "statistics.cc",
     "log.cc",
 ];

@@ -2,6 +2,7 @@
 
 #include "callout.h"
 #include "guard.h"
+#include "parking.h"
 #include "statistics.h"
 
 #include <hooks/library_handle.h>
@@ -43,6 +44,7 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     server.scripts_only_there = scripts_directory_is_enforced();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
+    server.resume = reinterpret_cast<size_t>(&resume);
     return server;
 }
 
@@ -65,14 +67,19 @@ int start(LibraryHandle& handle) {
         return 1;
     }
     FactsBuilder::set_debug(loaded.debug);
+    if (loaded.parks) {
+        open_parking();
+    }
     keep_only(loaded.hook_points, known_hook_points, handle);
     register_commands(handle);
     publish_statistics();
     return 0;
 }
 
+/// Rust first: afterwards no verdict comes.
 int stop() {
     unload();
+    close_parking();
     withdraw_statistics();
     return 0;
 }

@@ -1,194 +1,32 @@
 #include "verdict.h"
 
-#include <dhcp/option_space.h>
-#include <dhcpsrv/cfgmgr.h>
-#include <dhcpsrv/lease_mgr_factory.h>
-#include <dhcpsrv/parsers/option_data_parser.h>
+#include "changes.h"
 
-#include <algorithm>
 #include <cstring>
-#include <stdexcept>
 
 namespace runscript {
 namespace {
 
-using isc::asiolink::IOAddress;
-using isc::dhcp::CfgMgr;
-using isc::dhcp::Host;
-using isc::dhcp::LeaseMgrFactory;
-using isc::dhcp::OptionDataParser;
+constexpr const char* KEPT = "runscript";
 
-/// Why a change is not done, in words for the log.
-class Refusal : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
-
-void expect(bool condition, const std::string& otherwise) {
-    if (!condition) {
-        throw Refusal(otherwise);
-    }
+bool is_where_answer_is_sent(const char* hook_point) {
+    return std::strcmp(hook_point, "pkt4_send") == 0 || std::strcmp(hook_point, "pkt6_send") == 0;
 }
 
-std::string text(const Change& change) { return {change.data.begin(), change.data.end()}; }
-
-/// What the two families call and make alike.
-struct Family4 {
-    using Packet = isc::dhcp::Pkt4Ptr;
-    using SubnetArgument = Subnet4Argument;
-    using LeasePtr = isc::dhcp::Lease4Ptr;
-    static constexpr uint16_t NUMBER = AF_INET;
-    static constexpr const char* QUERY = "query4";
-    static constexpr const char* RESPONSE = "response4";
-    static constexpr const char* SUBNET = "subnet4";
-    static constexpr const char* LEASE = "lease4";
-    static constexpr const char* OPTION_SPACE = DHCP4_OPTION_SPACE;
-    static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_V4;
-
-    static SubnetArgument find_subnet(uint32_t id) {
-        return CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getSubnet(id);
-    }
-
-    static LeasePtr find_lease(const IOAddress& address) { return LeaseMgrFactory::instance().getLease4(address); }
-
-    /// Kea also stores what it offers, with `offer-lifetime`.
-    static bool is_stored(const CalloutHandle& handle) {
-        return !argument<bool>(handle, "fake_allocation") ||
-               (LEASE4_SELECT_HAS_OFFER_LFT && argument<uint32_t>(handle, "offer_lft") > 0);
-    }
-
-    /// A client takes no other address than the one that it has been offered.
-    static void expect_not_promised(const CalloutHandle& handle, const IOAddress& address) {
-        expect(argument<bool>(handle, "fake_allocation"),
-               "comes too late: the client has been offered " + address.toText());
-    }
-
-    static void lifetime(isc::dhcp::Lease4& lease, uint32_t seconds) {
-        lease.valid_lft_ = seconds;
-        // Else Kea would answer with what is left of the lease that it has (`cache-threshold`).
-        lease.reuseable_valid_lft_ = 0;
-    }
-};
-
-struct Family6 {
-    using Packet = isc::dhcp::Pkt6Ptr;
-    using SubnetArgument = Subnet6Argument;
-    using LeasePtr = isc::dhcp::Lease6Ptr;
-    static constexpr uint16_t NUMBER = AF_INET6;
-    static constexpr const char* QUERY = "query6";
-    static constexpr const char* RESPONSE = "response6";
-    static constexpr const char* SUBNET = "subnet6";
-    static constexpr const char* LEASE = "lease6";
-    static constexpr const char* OPTION_SPACE = DHCP6_OPTION_SPACE;
-    static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_NA;
-
-    static SubnetArgument find_subnet(uint32_t id) {
-        return CfgMgr::instance().getCurrentCfg()->getCfgSubnets6()->getSubnet(id);
-    }
-
-    static LeasePtr find_lease(const IOAddress& address) {
-        return LeaseMgrFactory::instance().getLease6(isc::dhcp::Lease::TYPE_NA, address);
-    }
-
-    static bool is_stored(const CalloutHandle& handle) { return !argument<bool>(handle, "fake_allocation"); }
-
-    static void expect_not_promised(const CalloutHandle&, const IOAddress&) {}
-
-    static void lifetime(isc::dhcp::Lease6& lease, uint32_t seconds) {
-        lease.valid_lft_ = seconds;
-        lease.preferred_lft_ = std::min(lease.preferred_lft_, seconds);
-    }
-};
-
-/// Not from the hook point's own list of subnets: its type differs between releases of Boost, and Debian's Kea need not
-/// have been built with the one that we are built with.
-template <typename Family>
-void select_subnet(uint32_t id, CalloutHandle& handle) {
-    const typename Family::SubnetArgument subnet = Family::find_subnet(id);
-    expect(subnet != nullptr, "no subnet has this id");
-    handle.setArgument(Family::SUBNET, subnet);
-}
-
-/// A packet's options may be shared with Kea's configuration, and Pkt4 takes only one of a code: an option is always
-/// replaced, never edited.
-template <typename Family>
-void set_option(const std::string& map, CalloutHandle& handle) {
-    const auto parsed = OptionDataParser(Family::NUMBER).parse(isc::data::Element::fromJSON(map));
-    expect(parsed.second == Family::OPTION_SPACE,
-           "is of another option space: give the option around it, with its data in hex and csv-format false");
-    const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
-    const auto& option = parsed.first.option_;
-    while (response->delOption(option->getType())) {
-    }
-    response->addOption(option);
-}
-
-/// Kea does not look at the address again, so all that it would have asked is asked here: one that fails later costs
-/// the client its answer, each time.
-template <typename Family>
-void set_address(const std::string& text, CalloutHandle& handle) {
-    const IOAddress address(text);
-    const auto lease = argument<typename Family::LeasePtr>(handle, Family::LEASE);
-    if (lease->addr_ == address) {
-        return;
-    }
-    expect(lease->getType() == Family::ADDRESS, "has no effect on a prefix");
-    expect(address.getFamily() == Family::NUMBER, "is of the other family");
-    const auto subnet = argument<typename Family::SubnetArgument>(handle, Family::SUBNET);
-    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
-    expect(subnet->inPool(Family::ADDRESS, address, query->getClasses()),
-           "is in no pool of " + subnet->toText() + " that this client may use");
-    Family::expect_not_promised(handle, lease->addr_);
-    const auto holder = Family::find_lease(address);
-    const bool is_stored = Family::is_stored(handle);
-    expect(!holder || (holder->expired() && !is_stored), "is leased already");
-    // Kea would update the record of the new address, which is not there.
-    expect(!is_stored || !Family::find_lease(lease->addr_),
-           "cannot take the place of " + lease->addr_.toText() + ", an old lease that Kea uses again");
-    lease->addr_ = address;
-}
-
-template <typename Family>
-void set_lifetime(uint32_t seconds, CalloutHandle& handle) {
-    Family::lifetime(*argument<typename Family::LeasePtr>(handle, Family::LEASE), seconds);
-}
-
-isc::dhcp::Pkt4Ptr response4(const CalloutHandle& handle) {
-    return argument<isc::dhcp::Pkt4Ptr>(handle, Family4::RESPONSE);
-}
-
-template <typename Family>
-void change(const Change& change, CalloutHandle& handle) {
-    switch (change.key) {
-    case Key::ClientClasses:
-        return argument<typename Family::Packet>(handle, Family::QUERY)->addClass(text(change));
-    case Key::SubnetId:
-        return select_subnet<Family>(change.number, handle);
+bool is_of_answer(Key key) {
+    switch (key) {
     case Key::OptionData:
-        return set_option<Family>(text(change), handle);
     case Key::NextServer:
-        return response4(handle)->setSiaddr(IOAddress(text(change)));
     case Key::ServerHostname:
-        return response4(handle)->setSname(change.data.data(), change.data.size());
     case Key::BootFileName:
-        return response4(handle)->setFile(change.data.data(), change.data.size());
-    case Key::Hostname:
-        return handle.setArgument("hostname", text(change));
-    case Key::ValidLft:
-        return set_lifetime<Family>(change.number, handle);
-    case Key::IpAddress:
-        return set_address<Family>(text(change), handle);
-    case Key::FlexId:
-        handle.setArgument("id_type", Host::IDENT_FLEX);
-        return handle.setArgument("id_value", std::vector<uint8_t>(change.data.begin(), change.data.end()));
+        return true;
+    default:
+        return false;
     }
 }
 
-using Apply = void (*)(const Change& change, CalloutHandle& handle);
-
-/// A hook point has its family's digit in its name.
-Apply family_of(const char* hook_point) {
-    return std::strchr(hook_point, '6') != nullptr ? change<Family6> : change<Family4>;
+bool comes_too_early(const Change& change, const char* hook_point) {
+    return is_of_answer(change.key) && !is_where_answer_is_sent(hook_point);
 }
 
 CalloutHandle::CalloutNextStep kea_step(Step step) {
@@ -202,8 +40,7 @@ CalloutHandle::CalloutNextStep kea_step(Step step) {
     }
 }
 
-/// The library that has parked a packet will want to let it go on, so only a drop overrides that. With threads it may
-/// have let it go on already while we were asked: whoever wants to drop has to come before it (docs/operation.md).
+/// The library that has parked a packet will want to let it go on, so only a drop overrides that.
 int rank(CalloutHandle::CalloutNextStep step) {
     switch (step) {
     case CalloutHandle::NEXT_STEP_DROP:
@@ -225,20 +62,88 @@ void apply(Step step, CalloutHandle& handle) {
     }
 }
 
+/// A parked packet's answer will be sent, too.
+void expect_to_go_on(const CalloutHandle& handle, bool is_kept) {
+    const auto status = handle.getStatus();
+    expect(status == CalloutHandle::NEXT_STEP_CONTINUE || (is_kept && status == CalloutHandle::NEXT_STEP_PARK),
+           "another hook library has told Kea not to go on here");
+}
+
+/// Reports what Kea does not take.
+template <typename Body>
+void attempt(const Change& change, const char* hook_point, Body body) {
+    try {
+        body();
+    } catch (const std::exception& error) {
+        refused(hook_point, change, rust::String::lossy(error.what()));
+    } catch (...) {
+        refused(hook_point, change, "unknown exception");
+    }
+}
+
+/// What has been kept with the packet; null if nothing has.
+KeptPtr kept(const CalloutHandle& handle) {
+    KeptPtr kept;
+    try {
+        handle.getContext(KEPT, kept);
+    } catch (const isc::hooks::NoSuchCalloutContext&) {
+        // Kea 2.2 has no other way to ask.
+    }
+    return kept;
+}
+
 } // namespace
 
-void apply(const Verdict& verdict, CalloutHandle& handle, const char* hook_point) {
+KeptPtr keep(CalloutHandle& handle, const char* hook_point) {
+    const KeptPtr before = kept(handle);
+    const auto fresh = std::make_shared<Kept>(Kept{hook_point, {}, before && before->drop});
+    handle.setContext(KEPT, fresh);
+    return fresh;
+}
+
+void apply(Verdict& verdict, CalloutHandle& handle, const char* hook_point) {
     apply(verdict.step, handle);
-    for (const Change& change : verdict.changes) {
-        try {
-            expect(handle.getStatus() == CalloutHandle::NEXT_STEP_CONTINUE,
-                   "another hook library has told Kea not to go on here");
-            family_of(hook_point)(change, handle);
-        } catch (const std::exception& error) {
-            refused(hook_point, change, rust::String::lossy(error.what()));
-        } catch (...) {
-            refused(hook_point, change, "unknown exception");
-        }
+    KeptPtr kept;
+    for (Change& change : verdict.changes) {
+        attempt(change, hook_point, [&] {
+            const bool is_kept = comes_too_early(change, hook_point);
+            expect_to_go_on(handle, is_kept);
+            if (!is_kept) {
+                return make(change, handle, hook_point);
+            }
+            kept = kept ? kept : keep(handle, hook_point);
+            kept->changes.push_back(std::move(change));
+        });
+    }
+}
+
+void apply_to_parked(Verdict& verdict, CalloutHandle& handle, const char* hook_point, Kept& kept) {
+    for (Change& change : verdict.changes) {
+        attempt(change, hook_point, [&] {
+            if (!comes_too_early(change, hook_point)) {
+                return make(change, handle, hook_point);
+            }
+            kept.changes.push_back(std::move(change));
+        });
+    }
+}
+
+void apply_kept(CalloutHandle& handle, const char* hook_point) {
+    if (!is_where_answer_is_sent(hook_point) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        return;
+    }
+    const KeptPtr all = kept(handle);
+    if (!all) {
+        return;
+    }
+    if (all->drop) {
+        return handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
+    }
+    for (const Change& change : all->changes) {
+        attempt(change, all->hook_point, [&] {
+            expect_to_go_on(handle, false);
+            make(change, handle, hook_point);
+        });
     }
 }
 

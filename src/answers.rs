@@ -1,4 +1,4 @@
-//! What a script's answer may change: one row a key, and the check of what it said. verdict.cc applies the changes.
+//! What a script's answer may change: one row a key, and the check of what it said. changes.cc makes the changes.
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +48,8 @@ const fn at(at: &'static [&'static str], doc: &'static str) -> Place {
     Place { at, doc }
 }
 
+const SENT4: &[&str] = &["pkt4_send", "leases4_committed", "lease4_offer"];
+
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     Row { key: Key::ClientClasses, name: "client-classes", kind: Kind::Texts, bounds: "list of strings, each up to 255 bytes", read: class,
@@ -64,16 +66,16 @@ pub const ROWS: &[Row] = &[
     Row { key: Key::OptionData, name: "option-data", kind: Kind::Options,
         bounds: "list of maps with `name` or `code`, and `data`, `csv-format`, `space`", read: option,
         doc: "These options are in Kea's answer, in place of those of the same code, asked for or not. As in Kea's own `option-data`, your `option-def` included.",
-        places: &[at(&["pkt*_send"], "The options. Those with times (51; in DHCPv6 the IA options) tell the client something else than Kea's lease says. `space` is `dhcp4` or `dhcp6`: to set a sub-option, give the whole option around it in hex, with `csv-format` `false`.")] },
+        places: &[at(&["pkt*_send", "leases*_committed", "lease4_offer"], "The options. Those with times (51; in DHCPv6 the IA options) tell the client something else than Kea's lease says. `space` is `dhcp4` or `dhcp6`: to set a sub-option, give the whole option around it in hex, with `csv-format` `false`. Said before `pkt*_send`, it is done when the answer is sent, if there is one.")] },
     Row { key: Key::NextServer, name: "next-server", kind: Kind::Text, bounds: "IPv4 address", read: ipv4,
         doc: "The server to boot from.",
-        places: &[at(&["pkt4_send"], "The field `siaddr`.")] },
+        places: &[at(SENT4, "The field `siaddr`.")] },
     Row { key: Key::ServerHostname, name: "server-hostname", kind: Kind::Text, bounds: "string, up to 64 bytes", read: sname,
         doc: "That server's name.",
-        places: &[at(&["pkt4_send"], "The field `sname`. Option 66 is another thing: `tftp-server-name`.")] },
+        places: &[at(SENT4, "The field `sname`. Option 66 is another thing: `tftp-server-name`.")] },
     Row { key: Key::BootFileName, name: "boot-file-name", kind: Kind::Text, bounds: "string, up to 128 bytes", read: file,
         doc: "The file to boot.",
-        places: &[at(&["pkt4_send"], "The field `file`. Option 67 is another thing: `boot-file-name` in `option-data`.")] },
+        places: &[at(SENT4, "The field `file`. Option 67 is another thing: `boot-file-name` in `option-data`.")] },
     Row { key: Key::Hostname, name: "hostname", kind: Kind::Text, bounds: "domain name", read: domain_name,
         doc: "The client's name, in its lease and for DNS updates.",
         places: &[

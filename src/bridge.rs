@@ -193,7 +193,7 @@ pub mod ffi {
         Drop,
     }
 
-    /// What a script's answer may change; answers.rs has a row for each, verdict.cc a function.
+    /// What a script's answer may change; answers.rs has a row for each, changes.cc a function.
     #[derive(Debug)]
     enum Key {
         ClientClasses,
@@ -228,6 +228,18 @@ pub mod ffi {
         step: Step,
         /// In the order in which they are to be applied; empty unless `step` is `Continue`.
         changes: Vec<Change>,
+        /// Not 0: the packet is to be parked, and this is its number. The verdict itself comes later, by
+        /// [`Server::resume`].
+        ticket: u64,
+    }
+
+    /// What scripts want of a hook point.
+    #[derive(Clone, Copy, Debug)]
+    struct Interest {
+        /// One of them is called there.
+        events: bool,
+        /// Kea can park there, and waits for one of them: nobody else may let the packet go on meanwhile.
+        hold: bool,
     }
 
     #[derive(Debug)]
@@ -268,6 +280,9 @@ pub mod ffi {
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.
         log: usize,
+        /// Address of a `void (*)(Verdict&) noexcept`, callable from any thread: the verdict of a parked packet, which
+        /// may be moved out of.
+        resume: usize,
     }
 
     /// What `load` has decided.
@@ -278,6 +293,8 @@ pub mod ffi {
         hook_points: Vec<String>,
         /// Whether the shim shall fill the `debug` facts.
         debug: bool,
+        /// Whether packets may be parked.
+        parks: bool,
     }
 
     extern "Rust" {
@@ -293,8 +310,14 @@ pub mod ffi {
         /// Stops every thread; events not yet answered go on in the runner.
         fn unload();
 
-        /// Hands an event to the scripts that want it; returns within the configured time-out.
-        fn event(hook_point: &str, facts: &Facts) -> Verdict;
+        fn interest(hook_point: &str) -> Interest;
+
+        /// Hands an event to the scripts that want it; returns within the configured time-out. `may_park`: the shim can
+        /// park the packet if the verdict has a ticket.
+        fn event(hook_point: &str, facts: &Facts, may_park: bool) -> Verdict;
+
+        /// The packet of this ticket waits now, or cannot: then nobody waits for its scripts.
+        fn parked(ticket: u64, is_parked: bool);
 
         /// Kea refuses a change, for this reason.
         fn refused(hook_point: &str, change: &Change, reason: &str);
@@ -312,6 +335,8 @@ pub mod ffi {
     }
 }
 
-use crate::hook::{callout_took, event, load, refused, statistic_names, statistic_values, status, unload};
+use crate::hook::{
+    callout_took, event, interest, load, parked, refused, statistic_names, statistic_values, status, unload,
+};
 use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;

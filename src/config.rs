@@ -1,6 +1,7 @@
 //! Parameters: defaults, bounds, units and the wording of refusals.
 
 pub mod parameters;
+mod points;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::hook_points::{HOOK_POINTS, Server, find};
+use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
 use crate::verdict::Next;
+pub use points::{Point, Wait};
 use read::{Refusal, Section};
 
 /// What a time-out may be, in milliseconds: up to an hour.
@@ -49,13 +51,6 @@ pub enum Mode {
     Socket,
 }
 
-/// How a script is called at one hook point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    pub wait: bool,
-    pub timeout: Duration,
-}
-
 impl Config {
     /// Names of the hook points at which the script is called.
     pub fn point_names(&self) -> impl Iterator<Item = &'static str> {
@@ -67,9 +62,14 @@ impl Config {
         self.points.iter().flatten().map(|point| point.timeout).max().unwrap_or_default()
     }
 
+    /// Whether packets are parked for the script.
+    pub fn parks(&self) -> bool {
+        self.points.iter().flatten().any(|point| point.wait == Wait::Park)
+    }
+
     /// Whether Kea waits for the script at some hook points, and not at others.
     pub fn waits_sometimes(&self) -> bool {
-        let waits = |wait| self.points.iter().flatten().any(|point| point.wait == wait);
+        let waits = |wait| self.points.iter().flatten().any(|point| point.wait.waits() == wait);
         waits(true) && waits(false)
     }
 }
@@ -91,6 +91,17 @@ impl Kea<'_> {
     fn knows(&self, hook_point: &str) -> bool {
         self.hook_points.iter().any(|name| name == hook_point)
     }
+
+    /// Whether it can park packets there.
+    pub fn parks(&self, row: &HookPoint) -> bool {
+        let can = row.parks.is_some_and(|since| numbers(self.version) >= numbers(since));
+        can && row.server == self.server && self.knows(row.name)
+    }
+}
+
+/// Of a version, `2.6.3`, for comparing it.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map(|number| number.parse().unwrap_or_default()).collect()
 }
 
 /// The library's parameters, JSON text as Kea gives it; empty where there are none.
@@ -136,9 +147,7 @@ fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
 
 fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     section.check_keys()?;
-    let wait = section.alias("wait", "sync")?.map_or(Ok(true), |key| wait(section, key))?;
-    let timeout = section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
-    let points = points(section, kea, wait, timeout)?;
+    let points = points::points(section, kea)?;
     let (mode, script) = handler(section, kea)?;
     Ok(Config {
         mode,
@@ -222,16 +231,6 @@ fn elsewhere(directory: &Path) -> String {
     )
 }
 
-fn wait(section: &Section, key: &str) -> Result<bool, Refusal> {
-    match section.get(key) {
-        Some(Value::Bool(wait)) => Ok(*wait),
-        Some(Value::String(park)) if park == "park" => {
-            Err(section.refuse(key, "this version cannot park packets yet: give true or false"))
-        }
-        _ => Err(section.refuse(key, "give true or false")),
-    }
-}
-
 fn on_failure(section: &Section) -> Result<Next, Refusal> {
     match section.get("on-failure").map(Value::as_str) {
         None => Ok(Next::Continue),
@@ -244,69 +243,9 @@ fn on_failure(section: &Section) -> Result<Next, Refusal> {
 
 fn answers(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
     let answers = section.bool("answers")?.unwrap_or(false);
-    if answers && !points.iter().flatten().any(|point| point.wait) {
+    if answers && !points.iter().flatten().any(|point| point.wait.waits()) {
         let remedy = "Kea waits nowhere for an answer: set \"wait\" to true, here or for a hook point, or leave it out";
         return Err(section.refuse("answers", remedy));
     }
     Ok(answers)
-}
-
-fn default_timeout(wait: bool) -> Duration {
-    Duration::from_millis(if wait { 5_000 } else { 60_000 })
-}
-
-/// The hook points of this server, by `hook-points` or by default.
-fn points(section: &Section, kea: Kea, wait: bool, timeout: Option<u64>) -> Result<Vec<Option<Point>>, Refusal> {
-    let timeout_of = |wait| timeout.map_or(default_timeout(wait), Duration::from_millis);
-    let default = Point { wait, timeout: timeout_of(wait) };
-    let Some(list) = section.list("hook-points")? else {
-        let wanted = HOOK_POINTS.iter().map(|row| row.default && row.server == kea.server);
-        return Ok(wanted.map(|wanted| wanted.then_some(default)).collect());
-    };
-    if list.is_empty() {
-        return Err(section.refuse("hook-points", "name at least one hook point"));
-    }
-    let mut points = vec![None; HOOK_POINTS.len()];
-    for (i, entry) in list.iter().enumerate() {
-        let (index, point) = match entry {
-            Value::String(name) => (hook_point(section, &format!("hook-points[{i}]"), name, kea)?, default),
-            Value::Object(_) => {
-                let entry = Section::new(format!("{}hook-points[{i}].", section.place()), entry)?;
-                entry.only(&["name", "wait", "timeout"])?;
-                let name = entry.has("name").ok_or_else(|| entry.missing("name", "the name of a hook point"))?;
-                let index = hook_point(&entry, name, entry.text(name)?, kea)?;
-                let wait = entry.has("wait").map_or(Ok(wait), |key| self::wait(&entry, key))?;
-                let timeout = entry.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?;
-                (index, Point { wait, timeout: timeout.map_or(timeout_of(wait), Duration::from_millis) })
-            }
-            _ => {
-                let remedy = "is no hook point: give a name or a map";
-                return Err(section.refuse_value(&format!("hook-points[{i}]"), &entry.to_string(), remedy));
-            }
-        };
-        if points[index].replace(point).is_some() {
-            return Err(section.refuse_value("hook-points", HOOK_POINTS[index].name, "is named twice: name it once"));
-        }
-    }
-    Ok(points)
-}
-
-fn hook_point(section: &Section, key: &str, name: &str, kea: Kea) -> Result<usize, Refusal> {
-    let server = kea.server.name();
-    let remedy = match find(name).map(|index| (index, &HOOK_POINTS[index])) {
-        Some((_, row)) if row.server != kea.server => {
-            format!("is a hook point of {}, and this is {server}", row.server.name())
-        }
-        Some((index, _)) if kea.knows(name) => return Ok(index),
-        Some((_, row)) => {
-            let since = row.since.map_or("another version".into(), |version| format!("version {version} or newer"));
-            format!("is a hook point of {server} {since}, and this is {}: leave it out", kea.version)
-        }
-        None => {
-            let known = HOOK_POINTS.iter().filter(|row| row.server == kea.server && kea.knows(row.name));
-            let names: Vec<_> = known.map(|row| row.name).collect();
-            format!("is no hook point of {server}; it has: {}", names.join(", "))
-        }
-    };
-    Err(section.refuse_value(key, name, &remedy))
 }

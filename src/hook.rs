@@ -6,20 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, Loaded, Step, Verdict};
-use crate::config::{self, Config, Kea};
+use crate::bridge::ffi::{self, Change, Interest, Loaded, Step, Verdict};
+use crate::config::{self, Config, Kea, Point, Wait};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::handler::{Counters, Handler, Legacy, Task};
-use crate::hook_points::{HOOK_POINTS, Server as Which, find};
+use crate::hook_points::{HOOK_POINTS, HookPoint, Server as Which, find};
 use crate::keys::keys;
 use crate::log::{self, log};
+use crate::merged::{GO_ON, Merged};
 use crate::messages;
+use crate::parking;
 use crate::variables::Server;
+use crate::verdict::Next;
 
 /// What is at work between `load` and `unload`.
 struct Instance {
     handlers: Vec<Handler>,
+    /// By index of [`HOOK_POINTS`]: what `interest` says.
+    interests: Vec<Interest>,
 }
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
@@ -30,10 +35,11 @@ static LEGACY: Mutex<Vec<Legacy>> = Mutex::new(Vec::new());
 /// Longest time that a callout kept Kea's thread, in microseconds.
 static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
 
-const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false };
+const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false };
 
 pub fn load(server: &ffi::Server) -> Loaded {
     log::use_kea(server.log);
+    parking::use_kea(server.resume);
     let result = guarded("load", Err("a defect of this library".into()), || start(server));
     result.unwrap_or_else(|reason| {
         log(messages::LOAD_REFUSED, &[reason]);
@@ -67,16 +73,18 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone() };
     let handlers = start_all(configs, &server)?;
+    let interests: Vec<_> = (0..HOOK_POINTS.len()).map(|point| interest_at(point, &handlers, kea)).collect();
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
-        hook_points: wanted(&handlers),
+        hook_points: wanted(&interests, &handlers),
         debug: handlers.iter().any(|handler| handler.config().debug),
+        parks: handlers.iter().any(|handler| handler.config().parks()),
     };
     for handler in &handlers {
         announce(handler.config());
     }
-    *instance = Some(Instance { handlers });
+    *instance = Some(Instance { handlers, interests });
     Ok(loaded)
 }
 
@@ -100,10 +108,29 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, Stri
     Ok(handlers)
 }
 
-/// Hook points that at least one script wants.
-fn wanted(handlers: &[Handler]) -> Vec<String> {
-    let selected = |index: usize| handlers.iter().any(|handler| handler.config().points[index].is_some());
-    HOOK_POINTS.iter().enumerate().filter(|(index, _)| selected(*index)).map(|(_, row)| row.name.into()).collect()
+fn interest_at(point: usize, handlers: &[Handler], kea: Kea) -> Interest {
+    let mut selected = handlers.iter().filter_map(|handler| handler.config().points[point]).peekable();
+    Interest {
+        events: selected.peek().is_some(),
+        hold: kea.parks(&HOOK_POINTS[point]) && selected.any(|how| how.wait.waits()),
+    }
+}
+
+/// Hook points that at least one script wants, and those where the shim has to finish what one says elsewhere.
+fn wanted(interests: &[Interest], handlers: &[Handler]) -> Vec<String> {
+    let late = |row: &HookPoint| handlers.iter().any(|handler| finishes_at(row, handler.config()));
+    let rows = HOOK_POINTS.iter().zip(interests).filter(|(row, interest)| interest.events || late(row));
+    rows.map(|(row, _)| row.name.into()).collect()
+}
+
+/// Kea's answer is changed where it is sent. There, too, it is dropped for a packet that another library has parked, and
+/// let go on at once.
+fn finishes_at(row: &HookPoint, config: &Config) -> bool {
+    let is_sent = row.name == "pkt4_send" || row.name == "pkt6_send";
+    let decides = config.answers || config.on_failure == Next::Drop;
+    let mut points = HOOK_POINTS.iter().zip(&config.points).filter(|(early, _)| early.server == row.server);
+    let waits = |how: &Option<Point>| how.is_some_and(|how| how.wait.waits());
+    is_sent && decides && points.any(|(early, how)| early.parks.is_some() && waits(how))
 }
 
 fn announce(config: &Config) {
@@ -116,20 +143,45 @@ pub fn unload() {
     guarded("unload", (), || {
         let instance = INSTANCE.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(instance) = instance else { return };
+        parking::forget_all();
         let left: Vec<_> = instance.handlers.into_iter().map(Handler::stop).collect();
         *LEGACY.lock().unwrap_or_else(PoisonError::into_inner) = left;
         log::flush();
     });
 }
 
-const GO_ON: Verdict = Verdict { step: Step::Continue, changes: Vec::new() };
+const NONE: Interest = Interest { events: false, hold: false };
 
-pub fn event(hook_point: &str, facts: &ffi::Facts) -> Verdict {
+pub fn interest(hook_point: &str) -> Interest {
+    guarded(hook_point, NONE, || {
+        let Some(point) = find(hook_point) else { return NONE };
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        instance.as_ref().map_or(NONE, |instance| instance.interests[point])
+    })
+}
+
+pub fn event(hook_point: &str, facts: &ffi::Facts, may_park: bool) -> Verdict {
     guarded(hook_point, GO_ON, || {
         let Some(point) = find(hook_point) else { return GO_ON };
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(GO_ON, |instance| instance.tell(point, Facts::from(facts)))
+        instance.as_ref().map_or(GO_ON, |instance| instance.tell(point, Facts::from(facts), may_park))
     })
+}
+
+pub fn parked(ticket: u64, is_parked: bool) {
+    guarded("parked", (), || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(instance) = instance.as_ref() else { return };
+        let tasks = parking::tasks(ticket);
+        if !is_parked {
+            parking::forget(ticket);
+            return instance.post(tasks);
+        }
+        for (script, task) in tasks {
+            let then = move |verdict| parking::answered(ticket, script, verdict);
+            instance.handlers[script].park(task, Box::new(then));
+        }
+    });
 }
 
 pub fn refused(hook_point: &str, change: &Change, reason: &str) {
@@ -144,26 +196,38 @@ pub fn refused(hook_point: &str, change: &Change, reason: &str) {
 
 impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
-    fn tell(&self, point: usize, facts: Facts) -> Verdict {
+    /// The verdict of those for which the packet is parked comes later.
+    fn tell(&self, point: usize, facts: Facts, may_park: bool) -> Verdict {
         let keys = keys(&facts);
         let facts = Arc::new(facts);
-        let mut all = GO_ON;
+        let mut all = Merged::default();
+        let mut parking = Vec::new();
         for (script, handler) in self.handlers.iter().enumerate() {
             let Some(how) = handler.config().points[point] else { continue };
             let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
-            if how.wait {
-                let verdict = handler.ask(task);
-                all.step = all.step.max(verdict.step);
-                let its_own = |change| Change { script: script as u32, ..change };
-                all.changes.extend(verdict.changes.into_iter().map(its_own));
-            } else {
-                handler.post(task);
+            match how.wait {
+                Wait::No => handler.post(task),
+                Wait::Park if may_park => parking.push((script, task)),
+                Wait::Yes | Wait::Park => all.add(script, handler.ask(task)),
             }
         }
-        if all.step != Step::Continue {
-            all.changes.clear();
+        if parking.is_empty() {
+            return all.verdict(0);
         }
-        all
+        // Nothing is severer: nobody need wait for the others.
+        if all.step() == Step::Drop {
+            self.post(parking);
+            return all.verdict(0);
+        }
+        Verdict { ticket: parking::open(all, parking), ..GO_ON }
+    }
+
+    /// Hands over events for which the packet was to be parked, and goes on.
+    fn post(&self, tasks: Vec<(usize, Task)>) {
+        for (script, mut task) in tasks {
+            task.wait = false;
+            self.handlers[script].post(task);
+        }
     }
 }
 

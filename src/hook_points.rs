@@ -28,6 +28,12 @@ impl HookPoint {
         HookPoint { since: Some(version), ..self }
     }
 
+    /// From this version on, development versions included, Kea can park packets here, and take them up again with
+    /// what scripts have changed.
+    const fn parks(self, version: &'static str) -> HookPoint {
+        HookPoint { parks: Some(version), ..self }
+    }
+
     const fn honours(self, keys: &'static [Key]) -> HookPoint {
         HookPoint { keys, ..self }
     }
@@ -85,6 +91,8 @@ pub struct HookPoint {
     pub doc: &'static str,
     /// The first stable version of Kea that has it; `None` if all do that we know.
     pub since: Option<&'static str>,
+    /// The first version of Kea that can park packets here; `None` if none can.
+    pub parks: Option<&'static str>,
 }
 
 const fn point(
@@ -95,7 +103,7 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None }
+    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None, parks: None }
 }
 
 use Group::*;
@@ -115,7 +123,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET).parks("2.5.7"),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
@@ -129,9 +137,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client says that its address is in use by another. skip, drop: the lease is not declined."),
     point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer."),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").honours(SENT4).parks("2.2"),
     point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
-        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6"),
+        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").honours(SENT4).parks("2.5.2"),
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
@@ -148,7 +156,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET).parks("2.5.7"),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
@@ -166,7 +174,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("addr6_register", Dhcp6, false, &[Query6, Response6, Lease6, OldLease6], [SKIP, DROP],
         "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0"),
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer."),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").honours(&[Key::OptionData]).parks("2.2"),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
         "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").honours(&[Key::OptionData]),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],

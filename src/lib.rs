@@ -3,8 +3,8 @@
 //! Kea loads the C++ shim (cpp-shim/), which calls this library through [`bridge`]. Read top-down from `hook`:
 //! load, event, unload. [`runner`] is the other program, `kea-runscript`: it runs the scripts, outside Kea.
 //!
-//! Unsafe code stands in the glue of [`bridge`], in `log` (the call of Kea's logger), in `handler::process` (the path
-//! of this library) and in `runner::sys` (making a process), nowhere else.
+//! Unsafe code stands in the glue of [`bridge`], in `log` and `parking` (calls of the shim's functions), in
+//! `handler::process` (the path of this library) and in `runner::sys` (making a process), nowhere else.
 #![deny(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
@@ -21,8 +21,10 @@ pub mod hook_points;
 mod keys;
 mod lane;
 mod log;
+mod merged;
 pub mod messages;
 pub mod order;
+mod parking;
 pub mod reference;
 pub mod runner;
 pub mod text;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::bridge::ffi::Severity;
 use crate::config::parameters::PARAMETERS;
-use crate::hook_points::{Group, HOOK_POINTS, Server};
+use crate::hook_points::{Group, HOOK_POINTS, HookPoint, Server};
 use crate::messages;
 use crate::variables::{self, rows};
 
@@ -54,7 +54,7 @@ fn parameters() -> String {
     let later: Vec<_> = PARAMETERS.iter().filter(|row| !row.available()).map(|row| format!("`{}`", row.name)).collect();
     let _ = writeln!(
         page,
-        "\nReserved for later versions, and refused until then unless switched off: {}, `wait: \"park\"`.",
+        "\nReserved for later versions, and refused until then unless switched off: {}.",
         later.join(", ")
     );
     page
@@ -90,11 +90,30 @@ fn hook_points() -> String {
             let star = if row.default { " *" } else { "" };
             let groups: Vec<_> = row.groups.iter().map(|&group| heading(group)).collect();
             let since = row.since.map_or(String::new(), |version| format!(" From Kea {version} on."));
+            let since = since + &parks(row);
             let keys = answers::keys(row);
             let _ = writeln!(page, "| `{}`{star} | {}{since} | {} | {keys} |", row.name, row.doc, groups.join(", "));
         }
     }
     page
+}
+
+/// Where the parameter `wait` may be `park`.
+fn parks(row: &HookPoint) -> String {
+    match row.parks.map(stable) {
+        None => String::new(),
+        since if since == row.since.map(String::from) => " Kea can park here.".into(),
+        Some(oldest) if oldest == "2.2" => " Kea can park here.".into(),
+        Some(since) => format!(" Kea can park here from version {since} on."),
+    }
+}
+
+/// `2.6` for the development version `2.5.7`: the first one that distributions have.
+fn stable(version: &str) -> String {
+    match version.split('.').map(|number| number.parse::<u32>().unwrap_or_default()).collect::<Vec<_>>()[..] {
+        [major, minor, ..] => format!("{major}.{}", minor + minor % 2),
+        _ => version.into(),
+    }
 }
 
 /// As the hook points' table and the variables' headings call a group.

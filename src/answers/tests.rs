@@ -41,7 +41,12 @@ fn values_cross_as_numbers_or_bytes() {
 #[test]
 fn what_will_not_do_is_refused() {
     refused("pkt4_send", r#"{"subnet-id":2}"#, r#""subnet-id": 2"#, "it has at: subnet4_select, subnet6_select");
-    refused("pkt6_send", r#"{"next-server":"192.0.2.1"}"#, r#""next-server": "192.0.2.1""#, "it has at: pkt4_send");
+    refused(
+        "pkt6_send",
+        r#"{"next-server":"192.0.2.1"}"#,
+        r#""next-server": "192.0.2.1""#,
+        "it has at: leases4_committed, lease4_offer, pkt4_send",
+    );
     refused("pkt4_send", r#"{"a\u001bb":1}"#, r#""a\u001bb": 1"#, "is no key of an answer; these are: next, client-");
     refused("pkt4_receive", r#"{"client-classes":[""]}"#, r#""client-classes": """#, "is empty");
     refused("pkt4_receive", r#"{"client-classes":["\u0000"]}"#, r#""client-classes": "\u0000""#, "control character");

@@ -34,8 +34,8 @@ const fn later(name: &'static str, only: &'static str) -> Parameter {
 pub const PARAMETERS: &[Parameter] = &[
     Parameter { alias: Some("name"), ..row("script", "string", "-",
         "Absolute path of the program to run; nobody but its owner may be able to write it. Required, unless `socket` or `scripts` is given. From Kea 3.0 on it must be in the directory that Kea allows, and may then be named without it: see operation.md, Where Kea allows programs.") },
-    Parameter { alias: Some("sync"), ..row("wait", "boolean", "`true`",
-        "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once.") },
+    Parameter { alias: Some("sync"), ..row("wait", "boolean or `park`", "`true`",
+        "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once. `park`: the packet waits, and Kea goes on with others meanwhile, where it can (hook-points.md says where); at the other hook points it just waits. See operation.md, Parking.") },
     row("mode", "`exec` or `daemon`", "`exec`",
         "`exec`: the program is run once per event. `daemon`: it is started once for each of the `concurrency` lanes, reads events on standard input and answers on standard output: see lines.md. When it ends, it is started again."),
     row("socket", "string", "-",

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::hook_points::find;
 
 /// As Kea 2.2.0 is, which knows all but the newest hook points and lets scripts be anywhere.
 fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String> {
@@ -26,7 +29,7 @@ fn a_peers_configuration_is_enough() {
     let config = one(r#"{"script": "/etc/kea/script.sh"}"#).unwrap();
     assert_eq!(config.script, PathBuf::from("/etc/kea/script.sh"));
     assert_eq!(config.point_names().count(), 9);
-    assert!(config.points.iter().flatten().all(|point| point.wait));
+    assert!(config.points.iter().flatten().all(|point| point.wait == Wait::Yes));
     assert!(config.points.iter().flatten().all(|point| point.timeout == Duration::from_secs(5)));
     assert_eq!((config.queue_limit, config.on_failure, config.required), (10_000, Next::Continue, true));
 }
@@ -34,7 +37,7 @@ fn a_peers_configuration_is_enough() {
 #[test]
 fn aliases_and_isc_names() {
     let config = one(r#"{"name": "/bin/true", "sync": false}"#).unwrap();
-    assert!(config.points.iter().flatten().all(|point| !point.wait));
+    assert!(config.points.iter().flatten().all(|point| point.wait == Wait::No));
     assert!(config.points.iter().flatten().all(|point| point.timeout == Duration::from_secs(60)));
 }
 
@@ -51,10 +54,33 @@ fn a_hook_point_may_have_its_own_wait_and_timeout() {
             ["pkt4_receive", {"name": "leases4_committed", "wait": false}, {"name": "lease4_renew", "timeout": 9}]}"#)
     .unwrap();
     let at = |name| config.points[find(name).unwrap()].unwrap();
-    assert_eq!(at("pkt4_receive"), Point { wait: true, timeout: Duration::from_millis(70) });
-    assert_eq!(at("leases4_committed"), Point { wait: false, timeout: Duration::from_millis(70) });
-    assert_eq!(at("lease4_renew"), Point { wait: true, timeout: Duration::from_millis(9) });
+    assert_eq!(at("pkt4_receive"), Point { wait: Wait::Yes, timeout: Duration::from_millis(70) });
+    assert_eq!(at("leases4_committed"), Point { wait: Wait::No, timeout: Duration::from_millis(70) });
+    assert_eq!(at("lease4_renew"), Point { wait: Wait::Yes, timeout: Duration::from_millis(9) });
     assert_eq!(config.point_names().count(), 3);
+}
+
+#[test]
+fn kea_parks_where_it_can_and_waits_elsewhere() {
+    let parking = |version: &str, server: Server| {
+        let hook_points: Vec<_> = HOOK_POINTS.iter().map(|row| row.name.to_string()).collect();
+        let directory = Path::new("");
+        let kea =
+            Kea { server, version, hook_points: &hook_points, scripts_directory: directory, scripts_only_there: false };
+        let ours: Vec<_> =
+            hook_points.iter().filter(|name| name.contains(server.name().as_bytes()[8] as char)).collect();
+        let parameters = serde_json::json!({"script": "/a", "wait": "park", "hook-points": ours}).to_string();
+        let points = parse(&parameters, kea).unwrap().remove(0).points;
+        assert!(points.iter().flatten().all(|point| point.wait.waits() && point.timeout == Duration::from_secs(5)));
+        let parks = |point: &Option<Point>| point.is_some_and(|point| point.wait == Wait::Park);
+        let names = HOOK_POINTS.iter().zip(&points).filter(|(_, point)| parks(point)).map(|(row, _)| row.name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(parking("2.2.0", Server::Dhcp4), "leases4_committed");
+    assert_eq!(parking("2.5.6", Server::Dhcp4), "leases4_committed lease4_offer");
+    assert_eq!(parking("2.5.7", Server::Dhcp4), "subnet4_select leases4_committed lease4_offer");
+    assert_eq!(parking("2.2.0", Server::Dhcp6), "leases6_committed");
+    assert_eq!(parking("2.10.0", Server::Dhcp6), "subnet6_select leases6_committed");
 }
 
 #[test]
@@ -89,8 +115,16 @@ fn refusals_name_key_value_and_remedy() {
     refused(r#"{"script": "run.sh"}"#, &["script", "run.sh", "absolute"]);
     refused(r#"{"script": "/a", "name": "/a"}"#, &["name", "script", "one of them"]);
     refused(r#"{"script": "/a", "scrpt": 1}"#, &["scrpt", "1", "unknown", "hook-points"]);
-    refused(r#"{"script": "/a", "wait": "yes"}"#, &["wait", "yes", "true or false"]);
-    refused(r#"{"script": "/a", "wait": "park"}"#, &["wait", "park", "yet"]);
+    refused(r#"{"script": "/a", "wait": "yes"}"#, &["wait", "yes", "true, false or \"park\""]);
+    refused(
+        r#"{"script": "/a", "wait": "park"}"#,
+        &["\"wait\"", "park", "2.2.0 parks at none", "it can at: leases4_committed"],
+    );
+    refused(r#"{"script": "/a", "sync": "park", "hook-points": ["pkt4_send"]}"#, &["\"sync\"", "parks at none"]);
+    refused(
+        r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "wait": "park"}]}"#,
+        &["hook-points[0].wait", "cannot park at pkt4_send; it can at: leases4_committed"],
+    );
     refused(r#"{"script": "/a", "timeout": 0}"#, &["timeout", "0", "1 to 3600000"]);
     refused(r#"{"script": "/a", "timeout": 1.5}"#, &["timeout", "1.5"]);
     refused(r#"{"script": "/a", "concurrency": 257}"#, &["concurrency", "257", "1 to 256"]);

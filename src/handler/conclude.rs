@@ -109,7 +109,7 @@ impl Shared {
         }
         let (changes, refused) = changes(row, wishes.0);
         refused.iter().for_each(|refused| self.refuse(task.point, refused));
-        Verdict { step, changes }
+        Verdict { step, changes, ticket: 0 }
     }
 
     /// Kea refuses what we have taken.
@@ -189,6 +189,6 @@ fn shown(text: &str) -> String {
 
 impl Verdict {
     fn of(step: Step) -> Verdict {
-        Verdict { step, changes: vec![] }
+        Verdict { step, changes: vec![], ticket: 0 }
     }
 }

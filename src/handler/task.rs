@@ -36,6 +36,7 @@ impl Task {
     pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<String>) -> Self {
         let Point { wait, timeout } = how;
         let time = SystemTime::now();
+        let wait = wait.waits();
         Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, facts }
     }
 

@@ -183,6 +183,7 @@ class Client6:
         # A relay next to the server speaks for the client, from the server's port.
         self.port = Port6(link, address or link_local(mac), SERVER_PORT if relays else CLIENT_PORT)
         self.relays = relays
+        self.mac = mac
         self.duid = duid if duid is not None else b"\0\3\0\1" + hex_bytes(mac)
         self.options = [(OPTION_REQUEST, b"\0\x17\0\x18"), (ELAPSED_TIME, b"\0\0"), *options]
         self.ias = [*(IA(IA_NA, iaid) for iaid in na), *(IA(IA_PD, iaid) for iaid in pd)]

@@ -1,5 +1,6 @@
 """Scripts in C, for what a shell would be too slow to do thousands of times; the sources are in tests/programs."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,3 +13,12 @@ def compiled(name, directory):
     subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-o", program,
                     SOURCES / f"{name}.c"], check=True)
     return program
+
+
+def library(name, directory):
+    """A hook library, of Kea's headers."""
+    source = Path(__file__).resolve().parents[1] / "programs" / f"{name}.cc"
+    kea = os.environ.get("KEA_INCLUDE", "/usr/include/kea")
+    target = Path(directory) / f"{name}.so"
+    subprocess.run(["c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC", "-o", target, source], check=True)
+    return target

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "versions.h"
+
+#include <dhcp/dhcp4.h>
+#include <dhcp/dhcp6.h>
+#include <dhcp/option_space.h>
+#include <dhcp/pkt4.h>
+#include <dhcp/pkt6.h>
+#include <dhcpsrv/lease.h>
+
+#include <cstring>
+
+namespace runscript {
+
+/// What the two families call alike.
+struct Family4 {
+    using Packet = isc::dhcp::Pkt4Ptr;
+    using SubnetArgument = Subnet4Argument;
+    using LeasePtr = isc::dhcp::Lease4Ptr;
+    static constexpr uint16_t NUMBER = AF_INET;
+    static constexpr const char* QUERY = "query4";
+    static constexpr const char* RESPONSE = "response4";
+    static constexpr const char* SUBNET = "subnet4";
+    static constexpr const char* LEASE = "lease4";
+    static constexpr const char* OPTION_SPACE = DHCP4_OPTION_SPACE;
+    static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_V4;
+};
+
+struct Family6 {
+    using Packet = isc::dhcp::Pkt6Ptr;
+    using SubnetArgument = Subnet6Argument;
+    using LeasePtr = isc::dhcp::Lease6Ptr;
+    static constexpr uint16_t NUMBER = AF_INET6;
+    static constexpr const char* QUERY = "query6";
+    static constexpr const char* RESPONSE = "response6";
+    static constexpr const char* SUBNET = "subnet6";
+    static constexpr const char* LEASE = "lease6";
+    static constexpr const char* OPTION_SPACE = DHCP6_OPTION_SPACE;
+    static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_NA;
+};
+
+/// A hook point has its family's digit in its name.
+inline bool is_dhcp6(const char* hook_point) { return std::strchr(hook_point, '6') != nullptr; }
+
+} // namespace runscript

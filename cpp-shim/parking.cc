@@ -1,0 +1,225 @@
+// Packets that wait in Kea's parking lot for a verdict. Rust hands it over on a thread of its own; all else is done on
+// Kea's main thread, with threads or without: there a packet may be resumed, and no configuration changes meanwhile.
+
+#include "parking.h"
+
+#include "family.h"
+#include "guard.h"
+#include "verdict.h"
+
+#include <dhcp/iface_mgr.h>
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <system_error>
+
+namespace runscript {
+namespace {
+
+using isc::dhcp::IfaceMgr;
+using isc::hooks::CalloutHandlePtr;
+using std::chrono::nanoseconds;
+
+constexpr nanoseconds NOW{1};
+/// Until we look again whether a packet's thread is through with other libraries.
+constexpr nanoseconds SOON = std::chrono::milliseconds(2);
+
+struct Parked {
+    Hold hold;
+    CalloutHandlePtr handle;
+    const char* hook_point;
+    KeptPtr kept;
+};
+
+using Packets = std::map<uint64_t, Parked>;
+using Verdicts = std::vector<Verdict>;
+
+struct Parking {
+    std::mutex mutex;
+    /// A timer that Kea's main loop watches; -1 while there is no parking.
+    int timer = -1;
+    /// By ticket.
+    Packets packets;
+    Verdicts verdicts;
+
+    /// Has Kea's main thread look at the verdicts. The caller has the mutex.
+    void wake(nanoseconds when) const {
+        itimerspec time{};
+        time.it_value.tv_nsec = when.count();
+        timerfd_settime(timer, 0, &time, nullptr);
+    }
+};
+
+// Never destroyed, as in log.cc.
+Parking& parking = *new Parking;
+
+bool contains(const std::vector<std::string>& names, const char* name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+template <typename Family>
+bool has_stored_subnet(const CalloutHandle& handle) {
+    try {
+        return contains(handle.getContextNames(), Family::SUBNET);
+    } catch (const isc::hooks::NoSuchCalloutContext&) {
+        return false;
+    }
+}
+
+/// Kea begins anew with a packet that has been parked here, and takes the subnet from the context of no library, which
+/// is the current one outside callouts. If nothing is there, it has none.
+template <typename Family>
+void store_subnet(Step step, bool is_chosen, CalloutHandle& handle) {
+    // Another library that had parked the packet too has stored its choice.
+    if (step == Step::Continue && !is_chosen && has_stored_subnet<Family>(handle)) {
+        return;
+    }
+    typename Family::SubnetArgument subnet;
+    if (step == Step::Continue) {
+        handle.getArgument(Family::SUBNET, subnet);
+    }
+    handle.setContext(Family::SUBNET, subnet);
+}
+
+/// Kea wants to know on resuming an offer, of whichever library has found out; we never do. Said in the callout, where
+/// nobody else is at the arguments, and again on resuming: without threads, Kea has wiped them meanwhile if the packet
+/// had been parked at an earlier hook point too.
+void say_that_address_is_free(CalloutHandle& handle, const char* hook_point) {
+    constexpr const char* IN_USE = "offer_address_in_use";
+    if (std::strcmp(hook_point, "lease4_offer") == 0 && !contains(handle.getArgumentNames(), IN_USE)) {
+        handle.setArgument(IN_USE, false);
+    }
+}
+
+void go_on(Parked& packet, Verdict& verdict) {
+    if (!packet.hold.is_there() || verdict.step == Step::Drop) {
+        return packet.hold.drop();
+    }
+    const bool chooses_subnet = std::any_of(verdict.changes.begin(), verdict.changes.end(),
+                                            [](const Change& change) { return change.key == Key::SubnetId; });
+    apply_to_parked(verdict, *packet.handle, packet.hook_point, *packet.kept);
+    if (std::strcmp(packet.hook_point, "subnet4_select") == 0) {
+        store_subnet<Family4>(verdict.step, chooses_subnet, *packet.handle);
+    } else if (std::strcmp(packet.hook_point, "subnet6_select") == 0) {
+        store_subnet<Family6>(verdict.step, chooses_subnet, *packet.handle);
+    }
+    say_that_address_is_free(*packet.handle, packet.hook_point);
+    packet.hold.give_back();
+}
+
+/// With threads, the packet's own may be in the callout of a library after us. What is the packet's is that library's
+/// then, and so is the context.
+bool is_in_callout(const Parked& packet) { return packet.handle->getCurrentLibrary() != -1; }
+
+/// False if it is too early.
+bool handle_verdict(Verdict& verdict) {
+    Packets::node_type node;
+    {
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        const auto packet = parking.packets.find(verdict.ticket);
+        if (packet == parking.packets.end()) {
+            return true;
+        }
+        if (is_in_callout(packet->second)) {
+            return false;
+        }
+        node = parking.packets.extract(packet);
+    }
+    // Without threads, the packet goes all its way from here, maybe to be parked again.
+    Parked& packet = node.mapped();
+    guarded(packet.hook_point, [&] {
+        go_on(packet, verdict);
+        return 0;
+    });
+    return true;
+}
+
+void handle_verdicts() {
+    Verdicts verdicts;
+    {
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        uint64_t expirations;
+        // It is readable, or somebody has set it anew: all the same.
+        [[maybe_unused]] const ssize_t got = read(parking.timer, &expirations, sizeof(expirations));
+        verdicts.swap(parking.verdicts);
+    }
+    for (Verdict& verdict : verdicts) {
+        if (!handle_verdict(verdict)) {
+            const std::lock_guard<std::mutex> lock(parking.mutex);
+            parking.verdicts.push_back(std::move(verdict));
+            parking.wake(SOON);
+        }
+    }
+}
+
+void store(Hold&& hold, uint64_t ticket, CalloutHandle& handle, const char* hook_point) {
+    Parked packet{std::move(hold), nullptr, hook_point, keep(handle, hook_point)};
+    packet.handle = packet.hold.callout_handle();
+    const std::lock_guard<std::mutex> lock(parking.mutex);
+    const auto stored = parking.packets.emplace(ticket, std::move(packet)).first;
+    stored->second.hold.is_parked_now();
+}
+
+} // namespace
+
+void open_parking() {
+    const std::lock_guard<std::mutex> lock(parking.mutex);
+    parking.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (parking.timer < 0) {
+        throw std::system_error(errno, std::generic_category(), "timerfd_create");
+    }
+    IfaceMgr::instance().addExternalSocket(parking.timer, [](int) {
+        guarded("parking", [] {
+            handle_verdicts();
+            return 0;
+        });
+    });
+}
+
+void close_parking() {
+    Packets packets;
+    {
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        if (parking.timer < 0) {
+            return;
+        }
+        IfaceMgr::instance().deleteExternalSocket(parking.timer);
+        close(parking.timer);
+        parking.timer = -1;
+        packets.swap(parking.packets);
+        parking.verdicts.clear();
+    }
+    for (auto& [ticket, packet] : packets) {
+        packet.hold.drop();
+    }
+}
+
+void park(Hold&& hold, uint64_t ticket, CalloutHandle& handle, const char* hook_point) {
+    // Not before it is stored does Rust begin: the verdict may be there at once.
+    const int failed = guarded(hook_point, [&] {
+        say_that_address_is_free(handle, hook_point);
+        store(std::move(hold), ticket, handle, hook_point);
+        handle.setStatus(CalloutHandle::NEXT_STEP_PARK);
+        return 0;
+    });
+    parked(ticket, !failed);
+}
+
+void resume(Verdict& verdict) noexcept {
+    guarded("parking", [&] {
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        if (parking.timer >= 0) {
+            parking.verdicts.push_back(std::move(verdict));
+            parking.wake(NOW);
+        }
+        return 0;
+    });
+}
+
+} // namespace runscript

@@ -1,0 +1,44 @@
+"""What tests of `wait: "park"` have in common."""
+
+import pytest
+
+from .configs import SUBNET4, SUBNET6, THREADS
+from .dhcp4 import REQUEST, REQUESTED_ADDRESS, SERVER_ID, NoAnswer, address_bytes
+from .kea import HOOK, Kea, hook
+
+THREADING = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
+MOMENT = 0.2
+
+
+def parking(script, *points, **parameters):
+    """An entry of "scripts"."""
+    return {"script": str(script), "wait": "park", "hook-points": list(points or ["leases4_committed"]), **parameters}
+
+
+def serve(tmp_path, *scripts, family=4, hooks=None, first=(), last=(), **config):
+    """A server with the library, and with others before or after it, from a directory `hooks`."""
+    subnets = SUBNET4 if family == 4 else SUBNET6
+    ours = hook(scripts=list(scripts))
+    hooks = hooks or HOOK.parent
+    ours["library"] = f"{hooks}/{HOOK.name}"
+    return Kea(family, {**subnets, **config}, tmp_path, [*first, ours, *last], environment={"KEA_HOOKS_PATH": str(hooks)})
+
+
+def ask_for(client, offer):
+    """Sends a DHCPREQUEST; returns a function that waits for its answer."""
+    chosen = [(REQUESTED_ADDRESS, address_bytes(offer.yiaddr)), (SERVER_ID, offer.option(SERVER_ID))]
+    message = client.message(REQUEST, chosen)
+    client.send(message)
+    return lambda timeout=5: client.wire.receive(message.xid, timeout)
+
+
+def silent(answer):
+    with pytest.raises(NoAnswer):
+        answer(timeout=MOMENT)
+
+
+def nothing_wrong(kea):
+    assert kea.status()["refused"] == kea.status()["failures"] == 0, kea.said("(?:ANSWER_REFUSED|EVENT_FAILED)")
+    # Kea's word on a packet that finds no subnet is an error, too.
+    errors = [line for line in kea.log().splitlines() if " ERROR " in line and ".bad-packets/" not in line]
+    assert not errors
