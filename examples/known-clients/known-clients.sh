@@ -1,14 +1,33 @@
 #!/bin/sh
-# Puts the clients of a list into the class "known".
+# Puts clients that are not in a registry into a subnet of their own, and gives those that are the boot file and the
+# TFTP server that the registry has for them. The registry is the file of Kea's hook library user_chk.
 set -u
 PATH=/usr/bin:/bin    # Kea sets none
 
-list=${2:-/etc/kea/known-clients}    # "args" in Kea's configuration may name another
+# "args" in Kea's configuration: the registry, and the id of the subnet for all others.
+registry=$2 restricted=$3
 
-# One hardware address a line, as in 02:00:5e:10:00:01.
-grep -q -i -x -F -e "$KEA_QUERY4_HWADDR" "$list"
-case $? in
-0) exec "$KEA_RUNSCRIPT" answer client-classes=known ;;
-1) ;;    # a guest
-*) exit 1 ;;    # the list cannot be read: on-failure
+case $1 in
+*4_*) type=HW_ADDR id=$KEA_QUERY4_HWADDR ;;
+*6_*) type=DUID id=$KEA_QUERY6_DUID ;;
 esac
+
+# A DHCPNAK has no such options.
+[ "${KEA_RESPONSE4_TYPE-}" != DHCPNAK ] || exit 0
+
+# What jq prints is the answer. If the registry cannot be read, jq fails: on-failure.
+exec jq -n --arg hook "$1" --arg type "$type" --arg id "$id" --argjson restricted "$restricted" '
+    def bare: ascii_downcase | gsub(":"; "");
+    # A comma would end the value.
+    def option($name): values | {name: $name, data: gsub(","; "\\,")};
+
+    reduce (inputs | select(.type == $type)) as $user ({}; .[$user.id | bare] = $user)
+    | .[$id | bare] as $known
+    # What those get that are not in it.
+    | ($known // .["00000000"] // {}) as $user
+    | if $hook == "pkt4_send" then
+          {"option-data": [($user.bootfile | option("boot-file-name")), ($user.tftp_server | option("tftp-server-name"))],
+           "boot-file-name": $user.bootfile} | with_entries(select(.value))
+      elif $hook == "pkt6_send" then {"option-data": [$user.bootfile | option("bootfile-url")]}
+      elif $known then {}
+      else {"subnet-id": $restricted} end' "$registry"

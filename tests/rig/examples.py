@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 
+import pytest
+
 from .kea import HOOK, REPOSITORY
 from .recorder import write_script
 
@@ -13,14 +15,27 @@ EXAMPLES = REPOSITORY / "examples"
 PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1}}
 
 
-def example(folder, file, **overrides):
-    """What stands inside "Dhcp4" or "Dhcp6" of the example; `valid_lifetime=` overrides "valid-lifetime"."""
+# How an example that comes in both ways is run.
+MODES = pytest.mark.parametrize("mode", ["exec", "daemon"])
+
+
+def example(folder, file, mode="exec", args=(), **overrides):
+    """What stands inside "Dhcp4" or "Dhcp6" of the example; `valid_lifetime=` overrides "valid-lifetime".
+
+    `mode` may be "daemon", for the program that stays running; `args` are other ones than the example's.
+    """
     text = (EXAMPLES / folder / file).read_text().replace('"eth0"', '"vs"')
     (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
     for entry in config["hooks-libraries"]:
         entry["library"] = str(HOOK)
-        script = entry["parameters"]["script"].rpartition("/")[2]
-        entry["parameters"]["script"] = str(EXAMPLES / folder / script)
+        parameters = entry["parameters"]
+        script = parameters["script"].rpartition("/")[2]
+        if mode == "daemon":
+            # As the example's README.md says.
+            parameters["mode"], script = mode, script.replace(".sh", ".py")
+        if args:
+            parameters["args"] = list(map(str, args))
+        parameters["script"] = str(EXAMPLES / folder / script)
     return {**config, **{key.replace("_", "-"): value for key, value in overrides.items()}}
 
 

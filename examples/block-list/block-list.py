@@ -1,0 +1,36 @@
+#!/usr/bin/python3
+"""Drops the packets of clients whose hardware address is in a list. For "mode": "daemon"."""
+
+import functools
+import json
+import os
+import sys
+
+LIST = sys.argv[1] if len(sys.argv) > 1 else "/etc/kea/block-list"    # "args" in Kea's configuration
+
+
+def decide(hook, vars):
+    """What Kea shall do, in the words of docs/answers.md; what is raised fails the event: on-failure."""
+    address = vars.get("KEA_QUERY4_HWADDR") or vars.get("KEA_QUERY6_HWADDR")
+    if not address:    # Of a DHCPv6 client Kea may not know it.
+        return {}
+    file = os.stat(LIST)
+    blocked = addresses(file.st_ino, file.st_size, file.st_mtime_ns)
+    return {"next": "drop"} if address in blocked else {}
+
+
+@functools.lru_cache(maxsize=1)
+def addresses(*_):
+    """The list, read again when the file has changed: an address a line, and what follows "#" is a remark."""
+    with open(LIST, encoding="utf-8", errors="replace") as lines:
+        return {line.partition("#")[0].strip().lower() for line in lines}
+
+
+# One event a line comes in, one answer a line goes out. The first is Kea's greeting.
+for line in sys.stdin:
+    event = json.loads(line)
+    try:
+        answer = {"hello": 1} if "hello" in event else {"seq": event["seq"], **decide(event["hook"], event["vars"])}
+    except Exception as error:
+        answer = {"seq": event["seq"], "failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""Known clients and others, as known-clients.sh does it. For "mode": "daemon"."""
+
+import functools
+import json
+import os
+import sys
+
+REGISTRY, RESTRICTED = sys.argv[1], int(sys.argv[2])    # "args" in Kea's configuration
+
+
+def decide(hook, vars):
+    """What Kea shall do, in the words of docs/answers.md; what is raised fails the event: on-failure."""
+    kind, name = ("HW_ADDR", "KEA_QUERY4_HWADDR") if "4_" in hook else ("DUID", "KEA_QUERY6_DUID")
+    file = os.stat(REGISTRY)
+    users = registry(file.st_ino, file.st_size, file.st_mtime_ns)
+    known = users.get((kind, bare(vars[name])))
+    user = known or users.get((kind, "00000000"), {})
+    if hook in ("subnet4_select", "subnet6_select"):
+        return {} if known else {"subnet-id": RESTRICTED}
+    if hook == "pkt6_send":
+        return {"option-data": options(user, bootfile="bootfile-url")}
+    if vars["KEA_RESPONSE4_TYPE"] == "DHCPNAK":    # It has no such options.
+        return {}
+    field = {"boot-file-name": user["bootfile"]} if "bootfile" in user else {}
+    return {"option-data": options(user, bootfile="boot-file-name", tftp_server="tftp-server-name"), **field}
+
+
+def options(user, **names):
+    """What the user has of these; a comma would end the value."""
+    return [{"name": name, "data": user[key].replace(",", "\\,")} for key, name in names.items() if key in user]
+
+
+@functools.lru_cache(maxsize=1)
+def registry(*_):
+    """The users by type and id, read again when the file has changed."""
+    with open(REGISTRY, encoding="utf-8") as lines:
+        users = [json.loads(line) for line in lines if line.strip()]
+    return {(user["type"], bare(user["id"])): user for user in users}
+
+
+def bare(identifier):
+    return identifier.replace(":", "").lower()
+
+
+# One event a line comes in, one answer a line goes out. The first is Kea's greeting.
+for line in sys.stdin:
+    event = json.loads(line)
+    try:
+        answer = {"hello": 1} if "hello" in event else {"seq": event["seq"], **decide(event["hook"], event["vars"])}
+    except Exception as error:
+        answer = {"seq": event["seq"], "failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
+    print(json.dumps(answer), flush=True)
