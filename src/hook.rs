@@ -7,23 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use serde_json::json;
 
 use crate::bridge::ffi::{self, Change, Interest, Loaded, Step, Verdict};
-use crate::config::{self, Config, Kea, Point, Wait};
+use crate::config::{self, Config, Kea, Wait};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::handler::{Counters, Handler, Legacy, Task};
-use crate::hook_points::{HOOK_POINTS, HookPoint, Server as Which, find};
+use crate::hook_points::{Server as Which, find};
+use crate::interest::{interests, wanted};
 use crate::keys::keys;
 use crate::log::{self, log};
 use crate::merged::{GO_ON, Merged};
 use crate::messages;
 use crate::parking;
 use crate::variables::Server;
-use crate::verdict::Next;
 
 /// What is at work between `load` and `unload`.
 struct Instance {
     handlers: Vec<Handler>,
-    /// By index of [`HOOK_POINTS`]: what `interest` says.
+    /// By index of [`crate::hook_points::HOOK_POINTS`].
     interests: Vec<Interest>,
 }
 
@@ -73,7 +73,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone() };
     let handlers = start_all(configs, &server)?;
-    let interests: Vec<_> = (0..HOOK_POINTS.len()).map(|point| interest_at(point, &handlers, kea)).collect();
+    let interests = interests(&handlers, kea);
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
@@ -106,31 +106,6 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, Stri
     }
     legacies.drain(..).for_each(Legacy::abandon);
     Ok(handlers)
-}
-
-fn interest_at(point: usize, handlers: &[Handler], kea: Kea) -> Interest {
-    let mut selected = handlers.iter().filter_map(|handler| handler.config().points[point]).peekable();
-    Interest {
-        events: selected.peek().is_some(),
-        hold: kea.parks(&HOOK_POINTS[point]) && selected.any(|how| how.wait.waits()),
-    }
-}
-
-/// Hook points that at least one script wants, and those where the shim has to finish what one says elsewhere.
-fn wanted(interests: &[Interest], handlers: &[Handler]) -> Vec<String> {
-    let late = |row: &HookPoint| handlers.iter().any(|handler| finishes_at(row, handler.config()));
-    let rows = HOOK_POINTS.iter().zip(interests).filter(|(row, interest)| interest.events || late(row));
-    rows.map(|(row, _)| row.name.into()).collect()
-}
-
-/// Kea's answer is changed where it is sent. There, too, it is dropped for a packet that another library has parked, and
-/// let go on at once.
-fn finishes_at(row: &HookPoint, config: &Config) -> bool {
-    let is_sent = row.name == "pkt4_send" || row.name == "pkt6_send";
-    let decides = config.answers || config.on_failure == Next::Drop;
-    let mut points = HOOK_POINTS.iter().zip(&config.points).filter(|(early, _)| early.server == row.server);
-    let waits = |how: &Option<Point>| how.is_some_and(|how| how.wait.waits());
-    is_sent && decides && points.any(|(early, how)| early.parks.is_some() && waits(how))
 }
 
 fn announce(config: &Config) {

@@ -18,6 +18,7 @@ mod guard;
 mod handler;
 mod hook;
 pub mod hook_points;
+mod interest;
 mod keys;
 mod lane;
 mod log;

@@ -1,7 +1,8 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo: reads lines on standard input, answers {"hello":1} to the first and {"seq":N} to each other one.
+ * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1} to the first and {"seq":N} to each other
+ * one; to a line that holds TEXT, only after so many milliseconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +33,15 @@ static int say(const char* text) {
     return write(1, text, length) == length;
 }
 
-int main(void) {
+int main(int argc, char** argv) {
     char answer[64];
     if (!next_line() || !say("{\"hello\":1}\n")) {
         return 1;
     }
     while (next_line()) {
+        if (argc > 2 && strstr(line, argv[1])) {
+            usleep(1000 * atoi(argv[2]));
+        }
         snprintf(answer, sizeof answer, "{\"seq\":%llu}\n", strtoull(line + strlen("{\"seq\":"), NULL, 10));
         if (!say(answer)) {
             return 1;

@@ -1,4 +1,4 @@
-"""Scripts in C, for what a shell would be too slow to do thousands of times; the sources are in tests/programs."""
+"""Scripts in C, for what a shell would be too slow to do thousands of times, and a hook library; the sources are in tests/programs."""
 
 import os
 import subprocess
@@ -16,9 +16,9 @@ def compiled(name, directory):
 
 
 def library(name, directory):
-    """A hook library, of Kea's headers."""
-    source = Path(__file__).resolve().parents[1] / "programs" / f"{name}.cc"
+    """Compiles the hook library tests/programs/<name>.cc; returns its path."""
     kea = os.environ.get("KEA_INCLUDE", "/usr/include/kea")
     target = Path(directory) / f"{name}.so"
-    subprocess.run(["c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC", "-o", target, source], check=True)
+    subprocess.run(["c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC", "-o", target,
+                    SOURCES / f"{name}.cc"], check=True)
     return target
