@@ -60,6 +60,11 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 unit: setup ## Run the tests that need no Kea
 	$(Q)cargo test --locked
 
+.PHONY: bench
+bench: build ## Measure a waiting event's round trip, and what clients wait while a handler is slow
+	$(Q)cargo test --release --locked --lib -- --ignored --nocapture roundtrip
+	$(Q)tests/run -s tests/bench/latency.py
+
 .PHONY: matrix
 matrix: ## Build and test on every release that has a Kea, in roots of their own (as root)
 	$(Q)tests/setup matrix

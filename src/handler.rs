@@ -115,12 +115,7 @@ impl Handler {
     pub fn park(&self, task: Task, then: Box<dyn FnOnce(Verdict) + Send>) {
         Counters::add(&self.shared.counters.events);
         let until = Instant::now() + task.timeout;
-        let mut state = self.shared.lock();
-        state.park(task, until, then);
-        self.shared.assign(&mut state);
-        drop(state);
-        // Its time-out may be the next.
-        self.shared.wake_courier();
+        self.shared.park(task, until, then);
     }
 
     /// Kea cannot do what the script's answer wanted.

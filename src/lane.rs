@@ -5,23 +5,27 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use crate::wait::wait_for;
+use crate::wait::{For, Watch, wait_for};
 
 /// An answer longer than this is no answer.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
+/// A number that no other lane of this process has, nor anything else that is watched beside lanes.
+pub fn new_id() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(100);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
 pub struct Lane {
-    /// Its owner's number for it.
     pub id: u64,
-    /// Shared with those who watch for its end.
-    stream: Arc<UnixStream>,
+    stream: UnixStream,
     out: Vec<u8>,
     sent: usize,
     input: Vec<u8>,
@@ -69,19 +73,22 @@ impl fmt::Display for Failed {
 
 impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
-        Lane {
-            id,
-            stream: Arc::new(stream),
-            out: Vec::new(),
-            sent: 0,
-            input: Vec::new(),
-            searched: 0,
-            patience: Duration::MAX,
-        }
+        Lane { id, stream, out: Vec::new(), sent: 0, input: Vec::new(), searched: 0, patience: Duration::MAX }
     }
 
-    pub fn stream(&self) -> Arc<UnixStream> {
-        Arc::clone(&self.stream)
+    /// Has its owner watch for this from now on. It fails only for what is not watched at all.
+    pub fn watch(&self, watch: &Watch, what: For) {
+        let _ = watch.change(&self.stream, self.id, what);
+    }
+
+    /// The same for a lane that somebody else has watched; `number` stands for it.
+    pub fn watch_as(&self, watch: &Watch, number: u64) -> io::Result<()> {
+        watch.add(&self.stream, number, For::Input)
+    }
+
+    /// Whether there is something left to send.
+    pub fn is_sending(&self) -> bool {
+        self.sent < self.out.len()
     }
 
     /// Makes `line` what is to be sent next.
@@ -157,7 +164,7 @@ impl Lane {
 
     /// What to poll for.
     pub fn poll_fd(&self) -> PollFd<'_> {
-        let sending = if self.sent < self.out.len() { PollFlags::POLLOUT } else { PollFlags::empty() };
+        let sending = if self.is_sending() { PollFlags::POLLOUT } else { PollFlags::empty() };
         PollFd::new(self.stream.as_fd(), PollFlags::POLLIN | sending)
     }
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from rig import processes
 from rig.kea import Kea
 from rig.net import Link
 from rig.recorder import Recorder
@@ -16,6 +17,9 @@ def link():
     """A wire with 192.0.2.0/24 and 2001:db8::/64 on it."""
     with Link() as link:
         yield link
+    # A script that hangs is no business of the next test's.
+    while processes.runners():
+        processes.kill_runner()
 
 
 @pytest.fixture

@@ -1,22 +1,19 @@
 //! The one thread of a handler: carries events that no thread of Kea's waits for, late answers, and what an earlier
 //! load has left; sees to the lanes.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nix::poll::PollFd;
-
 use super::lanes::Lanes;
 use super::legacy::Heritage;
-use super::shared::Shared;
+use super::shared::{HERITAGE, RUNNER, Shared, WAKE};
 use super::task::{Task, broken};
 use crate::config::Mode;
 use crate::guard::guarded;
 use crate::lane::{Failed, Lane};
 use crate::order::Seq;
-use crate::wait::{readable, wait_for};
+use crate::wait::For;
 
 /// What packet threads leave for the courier.
 pub enum Parcel {
@@ -40,14 +37,15 @@ pub struct Busy {
 pub struct Courier {
     pub(super) shared: Arc<Shared>,
     pub(super) lanes: Lanes,
-    pub(super) busy: Vec<Busy>,
+    /// By lane.
+    pub(super) busy: HashMap<u64, Busy>,
     pub(super) heritage: Heritage,
 }
 
 impl Courier {
     pub fn new(shared: Arc<Shared>) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared));
-        Courier { shared, lanes, busy: Vec::new(), heritage: Heritage::default() }
+        Courier { shared, lanes, busy: HashMap::new(), heritage: Heritage::default() }
     }
 
     /// Works until `stopping`, and returns with all that is unfinished.
@@ -56,18 +54,32 @@ impl Courier {
         self
     }
 
-    /// Does what is to be done now, and sleeps until there is more; false when it is time to stop.
+    /// Sleeps until there is something to do, and does it; false when it is time to stop.
     fn round(&mut self) -> bool {
+        // An error here is want of memory: there is nothing to do but to try again.
+        let happened = self.shared.watch.wait(self.deadline()).unwrap_or_default();
+        if happened.contains(&WAKE) {
+            let _ = self.shared.wake.read();
+        }
         if self.unpack() {
             return false;
         }
-        self.lanes.advance();
-        self.advance();
-        self.heritage.advance(&self.shared);
-        self.end_overdue();
-        // An error here is want of memory: there is nothing to do but to try again.
-        let _ = self.sleep();
+        for number in happened {
+            match number {
+                WAKE => {}
+                RUNNER => self.lanes.hear_runner(),
+                HERITAGE => self.heritage.advance(&self.shared),
+                lane => self.look_at(lane),
+            }
+        }
+        self.look_at_the_clock();
         true
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let parked = self.shared.lock().parked.values().map(|parked| parked.until).min();
+        let busy = self.busy.values().filter_map(|busy| busy.until);
+        busy.chain(parked).chain(self.lanes.deadline()).chain(self.heritage.deadline()).min()
     }
 
     /// Takes on what packet threads have left; true when it is time to stop.
@@ -79,7 +91,7 @@ impl Courier {
         for parcel in parcels {
             match parcel {
                 Parcel::Event { seq, lane, task } => self.send(seq, lane, task),
-                Parcel::Late(busy) => self.busy.push(busy),
+                Parcel::Late(busy) => self.keep(busy),
                 Parcel::Broken { lane, reason } => self.lanes.lost(lane, &reason),
             }
         }
@@ -91,19 +103,45 @@ impl Courier {
         lane.start(task.line(seq, &self.shared.config, &self.shared.server, deadline));
         let runner_sees_to_it = self.shared.config.mode == Mode::Exec && task.parked_until.is_none();
         let until = (!runner_sees_to_it).then_some(deadline);
-        self.busy.push(Busy { seq, lane, task, until });
+        self.advance(Busy { seq, lane, task, until });
     }
 
-    /// Sends and receives on every lane what is possible now.
-    fn advance(&mut self) {
-        for mut busy in std::mem::take(&mut self.busy) {
-            match busy.lane.advance() {
-                Ok(None) if busy.until.is_some_and(|until| until <= Instant::now()) => self.time_is_over(busy),
-                Ok(None) => self.busy.push(busy),
-                Ok(Some(line)) => self.shared.settle(busy.seq, busy.seq, &busy.task, &line, Some(busy.lane)),
-                Err(failed) => self.broke(busy, &failed),
-            }
+    fn look_at(&mut self, lane: u64) {
+        match self.busy.remove(&lane) {
+            Some(busy) => self.advance(busy),
+            None => self.lanes.look_at(lane),
         }
+    }
+
+    /// Sends and receives on a lane what is possible now.
+    fn advance(&mut self, mut busy: Busy) {
+        match busy.lane.advance() {
+            Ok(None) => self.keep(busy),
+            Ok(Some(line)) => {
+                // First, for another thread may have it at once.
+                busy.lane.watch(&self.shared.watch, For::HangUp);
+                self.shared.settle(busy.seq, busy.seq, &busy.task, &line, Some(busy.lane));
+            }
+            Err(failed) => self.broke(busy, &failed),
+        }
+    }
+
+    fn keep(&mut self, busy: Busy) {
+        let what = if busy.lane.is_sending() { For::Both } else { For::Input };
+        busy.lane.watch(&self.shared.watch, what);
+        self.busy.insert(busy.lane.id, busy);
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        let is_over = |(lane, busy): (&u64, &Busy)| busy.until.is_some_and(|until| until <= now).then_some(*lane);
+        let over: Vec<u64> = self.busy.iter().filter_map(is_over).collect();
+        for lane in over {
+            self.busy.remove(&lane).into_iter().for_each(|busy| self.time_is_over(busy));
+        }
+        self.end_overdue();
+        self.heritage.look_at_the_clock(&self.shared);
+        self.lanes.look_at_the_clock();
     }
 
     /// The event has failed; its lane gets some more time, and is given up after that.
@@ -115,7 +153,7 @@ impl Courier {
         self.shared.end(busy.seq, &busy.task, Err(busy.task.timed_out()));
         busy.task = busy.task.abandoned();
         busy.until = self.shared.grace();
-        self.busy.push(busy);
+        self.keep(busy);
     }
 
     fn broke(&mut self, mut busy: Busy, failed: &Failed) {
@@ -130,6 +168,9 @@ impl Courier {
     /// Parked packets go on when their time is over, even if their events' turn has not come.
     fn end_overdue(&mut self) {
         let mut state = self.shared.lock();
+        if state.parked.is_empty() {
+            return;
+        }
         let overdue = state.overdue();
         let down = state.down.clone();
         if !overdue.is_empty() {
@@ -139,19 +180,5 @@ impl Courier {
         for (seq, task) in overdue {
             self.shared.end(seq, &task, Err(task.failure(down.clone())));
         }
-    }
-
-    fn sleep(&self) -> io::Result<()> {
-        let parked = self.shared.lock().parked.values().map(|parked| parked.until).min();
-        let busy = self.busy.iter().filter_map(|busy| busy.until);
-        let until = busy.chain(parked).chain(self.lanes.deadline()).chain(self.heritage.deadline()).min();
-        let mut fds = vec![readable(self.shared.wake.as_fd())];
-        fds.extend(self.lanes.poll_fds());
-        fds.extend(self.busy.iter().map(|busy| busy.lane.poll_fd()));
-        fds.extend(self.heritage.poll_fds());
-        let mut fds: Vec<PollFd> = fds;
-        wait_for(&mut fds, until)?;
-        let _ = self.shared.wake.read();
-        Ok(())
     }
 }

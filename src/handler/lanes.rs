@@ -1,23 +1,19 @@
 //! Where lanes come from: the runner, or whoever listens on a socket. Those that are lost are made again.
 
-use std::collections::BTreeMap;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
-
 use super::process::Runner;
-use super::shared::Shared;
+use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::Lane;
+use crate::lane::{self, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::verdict::{Level, Report};
-use crate::wait::wait_for;
+use crate::wait::For;
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -35,9 +31,8 @@ pub struct Lanes {
     /// When the runner was started.
     started: Instant,
     greeting: Vec<Greeting>,
-    /// Lanes that have been greeted, whoever has them now.
-    ready: BTreeMap<u64, Ready>,
-    last: u64,
+    /// Lanes that have been greeted, whoever has them now, and since when.
+    ready: HashMap<u64, Instant>,
     pause: Duration,
     /// When to make what is missing.
     retry: Option<Instant>,
@@ -51,11 +46,6 @@ struct Greeting {
     words: String,
 }
 
-struct Ready {
-    stream: Arc<UnixStream>,
-    since: Instant,
-}
-
 impl Lanes {
     pub fn new(shared: Arc<Shared>) -> Self {
         Lanes {
@@ -63,8 +53,7 @@ impl Lanes {
             runner: None,
             started: Instant::now(),
             greeting: Vec::new(),
-            ready: BTreeMap::new(),
-            last: 0,
+            ready: HashMap::new(),
             pause: PAUSES.0 / 2,
             retry: None,
         }
@@ -80,29 +69,39 @@ impl Lanes {
             match failure {
                 _ if !self.ready.is_empty() => return Ok(()),
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
-                _ => {}
-            }
-            let mut fds: Vec<PollFd> = self.poll_fds().collect();
-            wait_for(&mut fds, self.deadline()).map_err(|error| error.to_string())?;
+                _ => self.shared.watch.wait(self.deadline()).map_err(|error| error.to_string())?,
+            };
         }
     }
 
-    /// Does what is to be done now.
-    pub fn advance(&mut self) {
-        if self.read_reports() {
-            self.runner_is_lost("it has ended");
+    /// Something has happened to a lane that nobody in here is at work on.
+    pub fn look_at(&mut self, lane: u64) {
+        if self.ready.contains_key(&lane) {
+            return self.lost(lane, "the other side has closed it");
         }
-        for id in self.hung_up() {
-            self.lost(id, "the other side has closed it");
-        }
+        self.hear_runner();
         if let Some(reason) = self.greet() {
             self.failed(reason);
         }
-        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+    }
+
+    pub fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        if self.greeting.iter().any(|greeting| greeting.until <= now) {
+            self.greet().into_iter().for_each(|reason| self.failed(reason));
+        }
+        if self.retry.is_some_and(|retry| retry <= now) {
             self.retry = None;
             if let Err(reason) = self.make(Instant::now() + PATIENCE) {
                 self.failed(reason);
             }
+        }
+    }
+
+    /// The runner has something to say, or has ended.
+    pub fn hear_runner(&mut self) {
+        if self.read_reports() {
+            self.runner_is_lost("it has ended");
         }
     }
 
@@ -112,13 +111,14 @@ impl Lanes {
             let until = Instant::now() + HELLO_WITHIN;
             self.greeting.push(Greeting { lane, until, words: String::new() });
         }
-        Ok(())
+        // Says our hello; theirs come later.
+        self.greet().map_or(Ok(()), Err)
     }
 
     /// A new lane, which has yet to be greeted.
     fn open(&mut self, deadline: Instant) -> Result<Lane, String> {
-        let Shared { config, server, .. } = &*self.shared;
-        self.last += 1;
+        let Shared { config, server, watch, .. } = &*self.shared;
+        let id = lane::new_id();
         let stream = match config.mode {
             Mode::Socket => socket::connect(&config.script)?,
             Mode::Exec | Mode::Daemon => {
@@ -126,16 +126,19 @@ impl Lanes {
                     Some(runner) => runner,
                     None => {
                         self.started = Instant::now();
-                        Runner::start(config, deadline)?
+                        let runner = Runner::start(config, deadline)?;
+                        watch.add(&runner, RUNNER, For::Input).map_err(|error| error.to_string())?;
+                        runner
                     }
                 };
-                let stream = runner.open(b'L', self.last).map_err(|error| runner.silent(&error))?;
+                let stream = runner.open(b'L', id).map_err(|error| runner.silent(&error))?;
                 self.runner = Some(runner);
                 stream
             }
         };
         let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
-        let mut lane = Lane::new(self.last, stream);
+        watch.add(&stream, id, For::Input).map_err(|error| error.to_string())?;
+        let mut lane = Lane::new(id, stream);
         lane.start(line(&hello).unwrap_or_default());
         Ok(lane)
     }
@@ -169,7 +172,8 @@ impl Lanes {
 
     fn are_ready(&mut self, lanes: Vec<Lane>) {
         let since = Instant::now();
-        self.ready.extend(lanes.iter().map(|lane| (lane.id, Ready { stream: lane.stream(), since })));
+        self.ready.extend(lanes.iter().map(|lane| (lane.id, since)));
+        lanes.iter().for_each(|lane| lane.watch(&self.shared.watch, For::HangUp));
         if self.ready.len() == self.shared.config.concurrency {
             log(messages::HANDLER_STARTED, &[self.shared.name(), self.ready.len().to_string()]);
         }
@@ -214,29 +218,19 @@ impl Lanes {
         has_ended
     }
 
-    /// Greeted lanes whose other side is gone.
-    fn hung_up(&self) -> Vec<u64> {
-        let mut fds: Vec<PollFd> =
-            self.ready.values().map(|ready| PollFd::new(ready.stream.as_fd(), PollFlags::empty())).collect();
-        if fds.is_empty() || wait_for(&mut fds, Some(Instant::now())).is_err() {
-            return Vec::new();
-        }
-        self.ready.keys().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(false)).map(|(id, _)| *id).collect()
-    }
-
     /// A lane is worth nothing any more, for this reason.
     pub fn lost(&mut self, id: u64, reason: &str) {
         if self.read_reports() {
             return self.runner_is_lost(reason);
         }
-        let Some(ready) = self.ready.remove(&id) else { return };
+        let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
         log_repeating(messages::LANE_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);
         drop(state);
-        self.plan_retry(ready.since.elapsed());
+        self.plan_retry(since.elapsed());
     }
 
     /// A daemon on this lane is to be stopped.
@@ -284,13 +278,6 @@ impl Lanes {
             self.shared.lock().down = Some(reason);
             self.shared.granted.notify_all();
         }
-    }
-
-    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let reports = self.runner.iter().map(|runner| PollFd::new(runner.as_fd(), PollFlags::POLLIN));
-        // That a lane is hung up is always reported; its answers are not for us.
-        let ready = self.ready.values().map(|ready| PollFd::new(ready.stream.as_fd(), PollFlags::empty()));
-        reports.chain(ready).chain(self.greeting.iter().map(|greeting| greeting.lane.poll_fd()))
     }
 
     /// When there will be something to do even if nothing happens.

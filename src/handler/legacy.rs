@@ -10,12 +10,11 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::poll::PollFd;
 use serde::Deserialize;
 
 use super::courier::{Busy, Courier};
 use super::process::Runner;
-use super::shared::{Queued, Shared};
+use super::shared::{HERITAGE, Queued, Shared};
 use super::task::Task;
 use crate::config::{Config, Mode};
 use crate::event::{End, line};
@@ -122,7 +121,7 @@ impl Courier {
             let until = until.filter(|_| mode != Mode::Exec);
             Connection { lane, events: vec![Foreign::of(seq, task.told())], held: None, until }
         };
-        legacy.connections.extend(self.busy.into_iter().map(stays));
+        legacy.connections.extend(self.busy.into_values().map(stays));
         release(&mut legacy.connections);
         legacy
     }
@@ -145,7 +144,13 @@ impl Courier {
         }
         self.shared.assign(&mut state);
         drop(state);
+        for connection in &connections {
+            // It fails for want of memory alone: then the end of the connection's events goes unnoticed.
+            let _ = connection.lane.watch_as(&self.shared.watch, HERITAGE);
+        }
         self.heritage = Heritage { connections };
+        // What has come before we watched.
+        self.heritage.advance(&self.shared);
     }
 }
 
@@ -182,10 +187,6 @@ pub struct Heritage {
 }
 
 impl Heritage {
-    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.connections.iter().map(|connection| connection.lane.poll_fd())
-    }
-
     /// When to stop waiting for the first of them.
     pub fn deadline(&self) -> Option<Instant> {
         self.connections.iter().filter_map(|connection| connection.until).min()
@@ -197,10 +198,6 @@ impl Heritage {
             loop {
                 match connection.lane.advance() {
                     Ok(Some(answer)) => connection.settle(&answer, shared),
-                    Ok(None) if connection.until.is_some_and(|until| until <= Instant::now()) => {
-                        connection.fail(shared, |task| task.timed_out());
-                        break;
-                    }
                     Ok(None) => break,
                     Err(failed) => {
                         connection.handler_is_lost(&failed, shared);
@@ -209,6 +206,20 @@ impl Heritage {
                 }
             }
         }
+        self.forget_finished();
+    }
+
+    /// Stops waiting for those whose time is over.
+    pub(super) fn look_at_the_clock(&mut self, shared: &Shared) {
+        let now = Instant::now();
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
+            self.connections.iter_mut().filter(is_over).for_each(|one| one.fail(shared, Task::timed_out));
+            self.forget_finished();
+        }
+    }
+
+    fn forget_finished(&mut self) {
         self.connections.retain(|connection| !connection.events.is_empty());
         release(&mut self.connections);
     }

@@ -33,7 +33,7 @@ pub struct Runner {
 }
 
 /// More than a report is long.
-const REPORT_BYTES: usize = 128 * 1024;
+const REPORT_BYTES: usize = 64 * 1024;
 
 impl Runner {
     /// Starts a runner for this script.
@@ -92,7 +92,7 @@ impl Runner {
 
     /// What it has to say of its daemons by now, and whether it has ended.
     pub fn reports(&self) -> (Vec<Report>, bool) {
-        let (mut reports, mut message) = (Vec::new(), vec![0; REPORT_BYTES]);
+        let (mut reports, mut message) = (Vec::new(), [0; REPORT_BYTES]);
         loop {
             match recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return (reports, true),

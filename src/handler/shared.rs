@@ -17,9 +17,15 @@ use crate::log::log;
 use crate::messages;
 use crate::order::{Order, Seq};
 use crate::variables::Server;
+use crate::wait::{For, Watch};
 
 /// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Numbers in the courier's watch.
+pub const WAKE: u64 = 0;
+pub const RUNNER: u64 = 1;
+pub const HERITAGE: u64 = 2;
 
 pub struct Shared {
     pub config: Config,
@@ -28,6 +34,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// A waiting event has been granted a lane, or will never be.
     pub granted: Condvar,
+    /// What the courier waits for: the numbers of lanes, and those above.
+    pub watch: Watch,
     /// Wakes the courier.
     pub wake: EventFd,
 }
@@ -71,13 +79,16 @@ pub struct Parked {
 
 impl Shared {
     pub fn new(config: Config, server: &Server) -> io::Result<Shared> {
+        let (watch, wake) = (Watch::new()?, EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        watch.add(&wake, WAKE, For::Input)?;
         Ok(Shared {
             config,
             server: server.clone(),
             counters: Counters::default(),
             state: Mutex::default(),
             granted: Condvar::new(),
-            wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            watch,
+            wake,
         })
     }
 
@@ -123,6 +134,19 @@ impl Shared {
         if for_courier {
             self.wake_courier();
         }
+    }
+
+    /// Queues an event for which a packet is parked.
+    pub fn park(&self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
+        let mut state = self.lock();
+        let seq = state.new_seq();
+        state.parked.insert(seq, Parked { until, then });
+        let task = task.parked(until);
+        state.order.push(seq, task.keys.clone(), true, Queued::Parked(task));
+        self.assign(&mut state);
+        drop(state);
+        // Its time-out may be the next.
+        self.wake_courier();
     }
 
     /// An event is over: those behind it move up, and its lane is free.
@@ -184,14 +208,6 @@ impl State {
         let seq = self.new_seq();
         self.order.push(seq, task.keys.clone(), false, Queued::Posted(task));
         self.pending += 1;
-    }
-
-    /// Queues an event for which a packet is parked.
-    pub fn park(&mut self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
-        let seq = self.new_seq();
-        self.parked.insert(seq, Parked { until, then });
-        let task = task.parked(until);
-        self.order.push(seq, task.keys.clone(), true, Queued::Parked(task));
     }
 
     /// Takes back the events of parked packets whose time is over while their turn has not come; all of them if there
