@@ -82,7 +82,9 @@ impl<'de> Deserialize<'de> for Variables {
 
 /// `value` as a line with its `\n`.
 pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value)?;
+    const USUAL: usize = 4096;
+    let mut line = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut line, value)?;
     line.push(b'\n');
     Ok(line)
 }

@@ -36,20 +36,20 @@ fn escape_bytes(bytes: &[u8], out: &mut String) {
 
 /// `02:00:5e:10:00:01`, as Kea writes hardware addresses, client identifiers and DUIDs.
 pub fn colons(bytes: &[u8], out: &mut String) {
-    for (i, byte) in bytes.iter().enumerate() {
-        let _ = write!(out, "{}{byte:02x}", if i == 0 { "" } else { ":" });
+    out.reserve(3 * bytes.len());
+    for (i, &byte) in bytes.iter().enumerate() {
+        if i > 0 {
+            out.push(':');
+        }
+        digits(byte, b"0123456789abcdef", out);
     }
 }
 
 /// `0x0102ff`; nothing but `0x` for no bytes.
 pub fn hex(bytes: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(2 + 2 * bytes.len());
     out.push_str("0x");
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)] as char);
-        out.push(DIGITS[usize::from(byte & 15)] as char);
-    }
+    bytes.iter().for_each(|&byte| digits(byte, b"0123456789abcdef", out));
 }
 
 /// `0x0102FF`, and nothing at all for no bytes: what Kea's `Option::toHexString` gives.
@@ -57,9 +57,13 @@ pub fn kea_hex(bytes: &[u8], out: &mut String) {
     if !bytes.is_empty() {
         out.push_str("0x");
     }
-    for byte in bytes {
-        let _ = write!(out, "{byte:02X}");
-    }
+    bytes.iter().for_each(|&byte| digits(byte, b"0123456789ABCDEF", out));
+}
+
+/// Many times as fast as `write!`.
+fn digits(byte: u8, digits: &[u8; 16], out: &mut String) {
+    out.push(digits[usize::from(byte >> 4)].into());
+    out.push(digits[usize::from(byte & 15)].into());
 }
 
 #[cfg(test)]

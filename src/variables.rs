@@ -105,12 +105,15 @@ fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
     }
 }
 
+/// Most values fit in as many bytes.
+const USUAL_VALUE: usize = 40;
+
 fn add<T>(out: &mut Collector, prefix: &str, rows: &[Row<T>], of: Of, item: Option<&T>) {
     let Some(item) = item else { return };
     for row in rows {
-        let mut value = String::new();
+        let mut value = String::with_capacity(USUAL_VALUE);
         if (row.value)(of, item, &mut value) {
-            out.push(format!("{prefix}{}", row.name), value);
+            out.push([prefix, row.name].concat(), value);
         }
     }
 }

@@ -12,11 +12,19 @@ const PER_STRING: usize = 8;
 /// `KEA_TRUNCATED` may itself take this much besides.
 const TRUNCATED_LIMIT: usize = 64 * 1024;
 
-#[derive(Default)]
+/// An event seldom has more.
+const USUAL: usize = 96;
+
 pub struct Collector {
     variables: Vec<(String, String)>,
     total: usize,
     left_out: Vec<String>,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Collector { variables: Vec::with_capacity(USUAL), total: 0, left_out: Vec::new() }
+    }
 }
 
 impl Collector {

@@ -1,6 +1,7 @@
 //! Every option and sub-option in hex: a variable for each code, however often it comes.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use super::Collector;
 use super::value::Of;
@@ -18,7 +19,7 @@ pub fn add(out: &mut Collector, prefix: &str, of: Of, options: Span) {
         path.push(option.code);
         let Some(data) = of.facts.bytes(option.data) else { continue };
         let place = *places.entry(name(prefix, &path)).or_insert_with_key(|name| {
-            found.push((name.clone(), String::new()));
+            found.push((name.clone(), String::with_capacity(2 + 2 * data.len())));
             found.len() - 1
         });
         let value = &mut found[place].1;
@@ -33,6 +34,10 @@ pub fn add(out: &mut Collector, prefix: &str, of: Of, options: Span) {
 }
 
 fn name(prefix: &str, path: &[u16]) -> String {
-    let codes: Vec<String> = path.iter().map(u16::to_string).collect();
-    format!("{prefix}OPTION_{}", codes.join("_SUB_"))
+    let mut name = String::with_capacity(prefix.len() + 24);
+    name.push_str(prefix);
+    for (depth, code) in path.iter().enumerate() {
+        let _ = write!(name, "{}{code}", if depth == 0 { "OPTION_" } else { "_SUB_" });
+    }
+    name
 }
