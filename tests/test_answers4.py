@@ -7,6 +7,7 @@ from rig.answers import answerer
 from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, CLIENT_FQDN, HOSTNAME, NoAnswer, fqdn, stranger
 from rig.kea import Kea, version
+from rig.since import since
 from rig.wait import wait_until
 
 THREADING = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
@@ -15,6 +16,15 @@ KNOWN = {"client-classes": ["known"]}
 RELAY = "192.0.2.9"
 ASK = [(55, bytes([ROUTERS, DOMAIN_NAME]))]
 POOL = SUBNET4["subnet4"][0]["pools"][0]
+
+
+AT_THE_ANSWER = pytest.mark.parametrize(
+    "point", ["pkt4_send", "leases4_committed", pytest.param("lease4_offer", marks=since(2, 6))])
+
+
+def answer_at(point, client):
+    """What Kea sends the client after this hook point."""
+    return client.discover() if point == "lease4_offer" else client.dora()
 
 
 def subnet(**more):
@@ -106,14 +116,15 @@ def test_another_subnet(link, tmp_path, threads):
 # Options and fields of the answer
 
 @THREADING
-def test_options_of_the_answer(link, tmp_path, threads):
+@AT_THE_ANSWER
+def test_options_of_the_answer(link, tmp_path, point, threads):
     config = subnet(**{"option-data": [{"name": "routers", "data": "192.0.2.1"}]})
     config["option-def"] = [{"name": "ours", "code": 222, "type": "record", "record-types": "uint16, string"}]
     options = [{"name": "routers", "data": "192.0.2.5, 192.0.2.6"}, {"code": MERIT_DUMP, "data": "größe\\,x"},
                {"name": "ours", "data": "7, seven"}, {"code": 223, "csv-format": False, "data": "0x0102FF"},
                {"name": "log-servers", "space": "dhcp4", "csv-format": False, "data": "C0000207"}]
-    with serve(tmp_path, {"pkt4_send": {"option-data": options}}, config, **threads) as kea:
-        ack = stranger(link, options=ASK).dora()
+    with serve(tmp_path, {point: {"option-data": options}}, config, **threads) as kea:
+        ack = answer_at(point, stranger(link, options=ASK))
         assert [code for code, _ in ack.options].count(ROUTERS) == 1
         assert ack.option(ROUTERS) == bytes([192, 0, 2, 5, 192, 0, 2, 6])
         assert ack.option(MERIT_DUMP).decode() == "größe,x"
@@ -121,7 +132,7 @@ def test_options_of_the_answer(link, tmp_path, threads):
         assert ack.option(223) == b"\1\2\xff"
         assert ack.option(LOG_SERVERS) == bytes([192, 0, 2, 7])
         # What the server has in its configuration is as it was.
-        assert stranger(link, options=ASK).dora().option(ROUTERS) == ack.option(ROUTERS)
+        assert answer_at(point, stranger(link, options=ASK)).option(ROUTERS) == ack.option(ROUTERS)
         nothing_refused(kea)
 
 
@@ -137,11 +148,12 @@ def test_the_configurations_options_stay_as_they_are(link, tmp_path):
 
 
 @THREADING
-def test_fields_of_the_answer(link, tmp_path, threads):
+@AT_THE_ANSWER
+def test_fields_of_the_answer(link, tmp_path, point, threads):
     answer = {"next-server": "192.0.2.3", "server-hostname": "s" * 64, "boot-file-name": "f" * 128}
     config = subnet(**{"next-server": "192.0.2.4", "server-hostname": "other", "boot-file-name": "/other"})
-    with serve(tmp_path, {"pkt4_send": answer}, config, **threads) as kea:
-        ack = stranger(link).dora()
+    with serve(tmp_path, {point: answer}, config, **threads) as kea:
+        ack = answer_at(point, stranger(link))
         assert (ack.siaddr, ack.sname, ack.file) == ("192.0.2.3", b"s" * 64, b"f" * 128)
         nothing_refused(kea)
 

@@ -86,12 +86,13 @@ def test_another_subnet(link, tmp_path, threads):
 # Options of the answer
 
 @THREADING
-def test_options_of_the_answer(link, tmp_path, threads):
+@pytest.mark.parametrize("point", ["pkt6_send", "leases6_committed"])
+def test_options_of_the_answer(link, tmp_path, point, threads):
     config = subnet(**{"option-data": [{"name": "dns-servers", "data": "2001:db8::1"}]})
     config["option-def"] = [{"name": "ours", "code": 1222, "type": "record", "record-types": "uint16, string"}]
     options = [{"name": "dns-servers", "data": "2001:db8::5, 2001:db8::6"}, {"code": DOMAIN_SEARCH, "data": "example.org"},
                {"name": "ours", "data": "7, seven"}, {"code": 1223, "csv-format": False, "data": "0x0102FF"}]
-    answers = {"pkt6_send": {"option-data": options}}
+    answers = {point: {"option-data": options}}
     with serve(tmp_path, answers, config, **threads) as kea, Client6(link) as client:
         reply = client.sarr()
         codes = [code for code, _ in reply.options]
