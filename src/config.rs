@@ -67,10 +67,16 @@ impl Config {
         self.points.iter().flatten().any(|point| point.wait == Wait::Park)
     }
 
-    /// Whether Kea waits for the script at some hook points, and not at others.
+    /// Whether a thread of Kea's waits for the script at some hook point.
+    pub fn blocks(&self) -> bool {
+        self.points.iter().flatten().any(|point| point.wait == Wait::Yes)
+    }
+
+    /// Whether Kea waits for the script in different ways: not at all, with a packet parked, with a thread of its.
     pub fn waits_sometimes(&self) -> bool {
-        let waits = |wait| self.points.iter().flatten().any(|point| point.wait.waits() == wait);
-        waits(true) && waits(false)
+        let mut ways = self.points.iter().flatten().map(|point| point.wait);
+        let first = ways.next();
+        ways.any(|way| Some(way) != first)
     }
 }
 

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 
+use crate::descriptor::{has_unread, out_of_the_way};
 use crate::wait::{For, Watch, wait_for};
 
 /// An answer longer than this is no answer.
@@ -55,9 +56,10 @@ impl Failed {
         Failed::Gone { error, unread }
     }
 
-    /// How many handlers may have died over the line: one or none.
+    /// How many handlers may have died over the line: one or none. One that has read a part of it leaves as much unread as
+    /// one that has not looked at it.
     pub fn is_death(&self) -> u32 {
-        u32::from(matches!(self, Failed::Gone { unread: false, .. }))
+        u32::from(matches!(self, Failed::Gone { error, .. } if error.kind() != io::ErrorKind::BrokenPipe))
     }
 }
 
@@ -73,6 +75,7 @@ impl fmt::Display for Failed {
 
 impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
+        let stream = out_of_the_way(stream);
         Lane { id, stream, out: Vec::new(), sent: 0, input: Vec::new(), searched: 0, patience: Duration::MAX }
     }
 
@@ -81,7 +84,7 @@ impl Lane {
         let _ = watch.change(&self.stream, self.id, what);
     }
 
-    /// The same for a lane that somebody else has watched; `number` stands for it.
+    /// Begins that; events bear `number`.
     pub fn watch_as(&self, watch: &Watch, number: u64) -> io::Result<()> {
         watch.add(&self.stream, number, For::Input)
     }
@@ -128,9 +131,7 @@ impl Lane {
         let mut chunk = [0; 4096];
         loop {
             let n = match recv(self.stream.as_raw_fd(), &mut chunk, flags) {
-                Ok(0) => {
-                    return Err(Failed::by_reading(io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed")));
-                }
+                Ok(0) => return Err(self.closed()),
                 Ok(n) => n,
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => continue,
@@ -147,6 +148,14 @@ impl Lane {
                 return Ok(());
             }
         }
+    }
+
+    /// The end of the stream. The runner ends it before it closes it, and only the latter resets it.
+    fn closed(&self) -> Failed {
+        let error = io::Error::new(io::ErrorKind::UnexpectedEof, "connection closed");
+        // In this order: the kernel notes the reset before it throws away what nobody has read.
+        let unread = has_unread(&self.stream) || matches!(self.stream.take_error(), Ok(Some(_)));
+        Failed::Gone { error, unread }
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
@@ -275,6 +284,15 @@ mod tests {
         lane.start(b"x\n".to_vec());
         assert!(matches!(lane.advance(), Ok(None)));
         drop(theirs);
+        assert!(matches!(lane.advance(), Err(Failed::Gone { unread: true, .. })));
+    }
+
+    #[test]
+    fn what_is_shut_down_before_it_is_closed_has_not_been_read_either() {
+        let (mut lane, theirs) = pair();
+        lane.start(b"x\n".to_vec());
+        assert!(matches!(lane.advance(), Ok(None)));
+        theirs.shutdown(Shutdown::Both).unwrap();
         assert!(matches!(lane.advance(), Err(Failed::Gone { unread: true, .. })));
     }
 

@@ -4,7 +4,7 @@
 //! load, event, unload. [`runner`] is the other program, `kea-runscript`: it runs the scripts, outside Kea.
 //!
 //! Unsafe code stands in the glue of [`bridge`], in `log` and `parking` (calls of the shim's functions), in
-//! `handler::process` (the path of this library) and in `runner::sys` (making a process), nowhere else.
+//! `handler::process` (the path of this library), in `descriptor` and in `runner::sys` (making a process), nowhere else.
 #![deny(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,6 +12,8 @@ pub mod answers;
 #[allow(unsafe_code)]
 pub mod bridge;
 pub mod config;
+#[allow(unsafe_code)]
+mod descriptor;
 pub mod event;
 mod facts;
 mod guard;

@@ -87,15 +87,17 @@ impl<E> Order<E> {
 
     /// Takes the next ready event; it is running from now on.
     pub fn take_next(&mut self) -> Option<(Seq, E)> {
-        self.take_urgent().or_else(|| {
+        self.take_urgent(|_| true).or_else(|| {
             let seq = self.ready.pop_first()?;
             self.take(seq)
         })
     }
 
-    /// The same, but only if it is urgent.
-    pub fn take_urgent(&mut self) -> Option<(Seq, E)> {
-        let seq = self.urgent.pop_first()?;
+    /// The same, but only if it is urgent and `wanted`.
+    pub fn take_urgent(&mut self, wanted: impl Fn(&E) -> bool) -> Option<(Seq, E)> {
+        let is_wanted = |seq: &&Seq| self.entries.get(seq).and_then(|entry| entry.event.as_ref()).is_some_and(&wanted);
+        let seq = *self.urgent.iter().find(is_wanted)?;
+        self.urgent.remove(&seq);
         self.take(seq)
     }
 

@@ -183,10 +183,11 @@ impl Runner {
     }
 
     fn heed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, message: Message) {
-        let Message { kind, lane, descriptor } = message;
+        let Message { kind, lane, time, descriptor } = message;
         match (kind, descriptor, &self.handler) {
             (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
-            (b'K', _, Handler::Script(_)) => {}
+            (b'H', _, Handler::Daemon(daemon)) => daemon.let_go(lane, Duration::from_millis(time)),
+            (b'K' | b'H', _, Handler::Script(_)) => {}
             (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
             (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
         }

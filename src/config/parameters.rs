@@ -61,7 +61,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row("runner", "string", "beside the library, else in `/usr/sbin`, else in `/usr/local/sbin`",
         "Absolute path of `kea-runscript`, the process that runs the program. From Kea 3.0 on it must be in the directory that Kea allows, if it is named."),
     row("required", "boolean", "`true`",
-        "Whether the configuration is refused if the program is missing or not executable, or the runner cannot be started. If not, that is an error in the log, and events fail until it is mended. At a reload a refusal stops service: see operation.md, Changing the configuration."),
+        "Whether the configuration is refused if the program is missing or not executable, the runner cannot be started, nobody listens on the socket, or a daemon or server says no hello. If not, that is an error in the log, and events fail until it is mended. At a reload a refusal stops service: see operation.md, Changing the configuration."),
     row("scripts", "list of maps", "-",
         "Several programs, each a map with the parameters above; no other parameter stands beside it. Those that Kea waits for are called in this order, and the severest of their verdicts counts."),
     later("spool", ""),

@@ -1,14 +1,18 @@
 //! Where lanes come from: the runner, or whoever listens on a socket. Those that are lost are made again.
 
+mod greeting;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use greeting::{Greeting, HELLO_WITHIN};
+
+use super::courier::Busy;
 use super::process::Runner;
-use super::shared::{RUNNER, Shared};
+use super::shared::{GRACE, RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
-use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::{self, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
@@ -22,8 +26,6 @@ const BEARABLE_PAUSE: Duration = Duration::from_secs(2);
 /// How long the runner may take to be there: at load, and later, when the courier has other things to do.
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a handler may take to say hello.
-const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 pub struct Lanes {
     shared: Arc<Shared>,
@@ -36,14 +38,6 @@ pub struct Lanes {
     pause: Duration,
     /// When to make what is missing.
     retry: Option<Instant>,
-}
-
-/// A lane that waits for its handler's hello.
-struct Greeting {
-    lane: Lane,
-    until: Instant,
-    /// What the runner has reported of the daemon.
-    words: String,
 }
 
 impl Lanes {
@@ -61,15 +55,23 @@ impl Lanes {
 
     /// At load: makes all lanes, and waits until the first is ready.
     pub fn start(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE_AT_LOAD;
-        self.make(deadline)?;
+        self.make(Instant::now() + PATIENCE_AT_LOAD)?;
+        let patience = if self.shared.config.required { HELLO_WITHIN } else { PATIENCE };
+        let deadline = Instant::now() + patience;
         loop {
             self.read_reports();
             let failure = self.greet();
             match failure {
                 _ if !self.ready.is_empty() => return Ok(()),
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
-                _ => self.shared.watch.wait(self.deadline()).map_err(|error| error.to_string())?,
+                // Required, the greeting itself fails then.
+                _ if Instant::now() >= deadline && !self.shared.config.required => {
+                    return Err(self.silence("", &format!("no hello within {} s", patience.as_secs())));
+                }
+                _ => {
+                    let deadline = self.deadline().into_iter().chain([deadline]).min();
+                    self.shared.watch.wait(deadline).map_err(|error| error.to_string())?
+                }
             };
         }
     }
@@ -108,8 +110,7 @@ impl Lanes {
     fn make(&mut self, deadline: Instant) -> Result<(), String> {
         while self.ready.len() + self.greeting.len() < self.shared.config.concurrency {
             let lane = self.open(deadline)?;
-            let until = Instant::now() + HELLO_WITHIN;
-            self.greeting.push(Greeting { lane, until, words: String::new() });
+            self.greeting.push(Greeting::new(lane, &self.shared.server));
         }
         // Says our hello; theirs come later.
         self.greet().map_or(Ok(()), Err)
@@ -117,7 +118,7 @@ impl Lanes {
 
     /// A new lane, which has yet to be greeted.
     fn open(&mut self, deadline: Instant) -> Result<Lane, String> {
-        let Shared { config, server, watch, .. } = &*self.shared;
+        let Shared { config, watch, .. } = &*self.shared;
         let id = lane::new_id();
         let stream = match config.mode {
             Mode::Socket => socket::connect(&config.script)?,
@@ -136,29 +137,24 @@ impl Lanes {
                 stream
             }
         };
-        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
-        watch.add(&stream, id, For::Input).map_err(|error| error.to_string())?;
-        let mut lane = Lane::new(id, stream);
-        lane.start(line(&hello).unwrap_or_default());
+        let lane = Lane::new(id, stream);
+        lane.watch_as(watch, id).map_err(|error| error.to_string())?;
         Ok(lane)
     }
 
     /// Takes the hellos that have come; the reason of the last that will not come, if any.
     fn greet(&mut self) -> Option<String> {
+        let heard: Vec<_> = self.greeting.iter_mut().map(Greeting::hear).collect();
+        if heard.iter().flatten().any(Result::is_err) {
+            // The runner has said why before it has let us see the end.
+            self.read_reports();
+        }
         let (mut failure, mut ready) = (None, Vec::new());
-        for mut greeting in std::mem::take(&mut self.greeting) {
-            let hello = match greeting.lane.advance() {
-                Ok(None) if Instant::now() < greeting.until => {
-                    self.greeting.push(greeting);
-                    continue;
-                }
-                Ok(None) => Err(format!("no hello within {} s", HELLO_WITHIN.as_secs())),
-                Ok(Some(line)) => understood(&line),
-                Err(failed) => Err(failed.to_string()),
-            };
-            match hello {
-                Ok(()) => ready.push(greeting.lane),
-                Err(reason) => {
+        for (greeting, heard) in std::mem::take(&mut self.greeting).into_iter().zip(heard) {
+            match heard {
+                None => self.greeting.push(greeting),
+                Some(Ok(())) => ready.push(greeting.lane),
+                Some(Err(reason)) => {
                     self.give_up(greeting.lane.id);
                     failure = Some(self.silence(&greeting.words, &reason));
                 }
@@ -258,17 +254,18 @@ impl Lanes {
     /// are other lanes; what Kea does not wait for stays queued.
     pub fn failed(&mut self, reason: String) {
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), reason.clone()]);
-        self.wait_no_more(reason);
         self.plan_retry(Duration::ZERO);
+        // Last: this is the reason that helps.
+        self.wait_no_more(reason);
     }
 
     fn plan_retry(&mut self, lived: Duration) {
-        if self.retry.is_some() {
-            return;
+        if self.retry.is_none() {
+            self.pause = if lived > PAUSES.1 { PAUSES.0 } else { (self.pause * 2).min(PAUSES.1) };
+            self.retry = Some(Instant::now() + self.pause);
         }
-        self.pause = if lived > PAUSES.1 { PAUSES.0 } else { (self.pause * 2).min(PAUSES.1) };
-        self.retry = Some(Instant::now() + self.pause);
-        if self.pause > BEARABLE_PAUSE {
+        // Another lane's loss may have planned it when this one was still there.
+        if self.retry.is_some_and(|retry| retry > Instant::now() + BEARABLE_PAUSE) {
             self.wait_no_more("it ends again and again".into());
         }
     }
@@ -285,17 +282,15 @@ impl Lanes {
         self.greeting.iter().map(|greeting| greeting.until).chain(self.retry).min()
     }
 
-    /// The runner, for what is left; all lanes are let go of.
-    pub fn leave(self) -> Option<Runner> {
+    /// The runner, for what is left. All lanes will be let go of; `busy` says when an answer is due on them.
+    pub fn leave(self, busy: &HashMap<u64, Busy>) -> Option<Runner> {
+        let now = Instant::now();
+        for lane in self.ready.keys().chain(self.greeting.iter().map(|greeting| &greeting.lane.id)) {
+            let due = busy.get(lane).and_then(|busy| busy.until).unwrap_or(now);
+            if let (Mode::Daemon, Some(runner)) = (self.shared.config.mode, &self.runner) {
+                runner.let_daemon_go(*lane, due.saturating_duration_since(now) + GRACE);
+            }
+        }
         self.runner
-    }
-}
-
-/// Whether a handler's hello is of our version of the lines.
-fn understood(line: &[u8]) -> Result<(), String> {
-    let theirs: Hello = serde_json::from_slice(line).map_err(|error| format!("its first line is no hello: {error}"))?;
-    match theirs.hello {
-        PROTOCOL => Ok(()),
-        other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
     }
 }

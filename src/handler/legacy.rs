@@ -98,7 +98,7 @@ impl Courier {
         let Config { mode, script, args, .. } = self.shared.config.clone();
         let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
         let (count, running) = (queued.len(), self.busy.len());
-        match self.lanes.leave().map(|runner| hand_over(&runner, &queued, &self.shared)) {
+        match self.lanes.leave(&self.busy).map(|runner| hand_over(&runner, &queued, &self.shared)) {
             Some(Ok(rest)) => {
                 if count + running > 0 {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);

@@ -72,19 +72,26 @@ impl Runner {
     /// rest.
     pub fn open(&self, purpose: u8, lane: u64) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.send(purpose, lane, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
+        self.send(purpose, lane, 0, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
         Ok(ours)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
     pub fn stop_daemon(&self, lane: u64) {
         // If that fails, the runner stops it when the time-out is over.
-        let _ = self.send(b'K', lane, &[]);
+        let _ = self.send(b'K', lane, 0, &[]);
     }
 
-    fn send(&self, kind: u8, lane: u64, control: &[ControlMessage]) -> io::Result<()> {
+    /// Has the daemon of a lane stopped if it is still there so long after we have hung up.
+    pub fn let_daemon_go(&self, lane: u64, patience: Duration) {
+        // If that fails, it has until the longest time-out is over.
+        let _ = self.send(b'H', lane, patience.as_millis() as u64, &[]);
+    }
+
+    fn send(&self, kind: u8, lane: u64, time: u64, control: &[ControlMessage]) -> io::Result<()> {
         let mut message = vec![kind];
         message.extend(lane.to_le_bytes());
+        message.extend(time.to_le_bytes());
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control, flags, None)?;
         Ok(())

@@ -20,7 +20,7 @@ use crate::variables::Server;
 use crate::wait::{For, Watch};
 
 /// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// Numbers in the courier's watch.
 pub const WAKE: u64 = 0;
@@ -101,15 +101,16 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
-    /// Gives idle lanes to the events whose turn it is. Where Kea waits at some hook points and not at others, the
-    /// last lane is kept for those at which it waits.
+    /// Gives idle lanes to the events whose turn it is. The last lane is kept for those that a thread of Kea's waits
+    /// for, if others could take it.
     pub fn assign(&self, state: &mut State) {
-        let kept = usize::from(self.config.concurrency > 1 && self.config.waits_sometimes());
+        let (waits, kept) = (self.config.blocks(), usize::from(state.live.len() > 1 && self.config.waits_sometimes()));
+        let may_have_the_last = |queued: &Queued| !waits || !matches!(queued, Queued::Parked(_));
         let mut for_courier = false;
         while !state.idle.is_empty() && !state.stopping {
             let next = match state.idle.len() > kept {
                 true => state.order.take_next(),
-                false => state.order.take_urgent(),
+                false => state.order.take_urgent(may_have_the_last),
             };
             let Some((seq, queued)) = next else { break };
             let Some(lane) = state.idle.pop() else { break };
@@ -174,10 +175,12 @@ impl Shared {
             return self.done(seq, None);
         }
         if task.deaths >= ATTEMPTS {
+            let failure = Task::deadly(self.config.mode);
             if task.wait {
-                return self.fail(seq, &task, Task::deadly());
+                return self.fail(seq, &task, failure);
             }
-            log(messages::EVENT_LOST, &[self.name(), task.row().name.into(), Task::deadly().text]);
+            Counters::add(&self.counters.failures);
+            log(messages::EVENT_LOST, &[self.name(), task.row().name.into(), failure.text]);
             return self.done(seq, None);
         }
         let mut state = self.lock();

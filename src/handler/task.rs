@@ -91,8 +91,13 @@ impl Task {
         }
     }
 
-    pub fn deadly() -> Failure {
-        Failure::new(FailureKind::Gone, format!("the runner died {ATTEMPTS} times over this event"))
+    pub fn deadly(mode: Mode) -> Failure {
+        let what = match mode {
+            Mode::Exec => "the runner died",
+            Mode::Daemon => "the daemon died",
+            Mode::Socket => "the server hung up",
+        };
+        Failure::new(FailureKind::Gone, format!("{what} {ATTEMPTS} times over this event"))
     }
 
     pub fn timed_out(&self) -> Failure {

@@ -37,7 +37,7 @@ impl Shared {
             }
         }
         self.done(seq, None);
-        Err(Task::deadly())
+        Err(Task::deadly(self.config.mode))
     }
 
     fn queue(&self, task: &Task) -> Seq {

@@ -9,10 +9,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::eventfd::EventFd;
 
 use super::copy::{self, Outcome};
-use super::daemon::{Daemon, raise, signal};
+use super::daemon::{Daemon, Leash};
 use super::run::{Ended, LONG};
 use super::spawn_in;
 use crate::event::{Event, Hello, PROTOCOL, line};
@@ -84,7 +83,7 @@ impl<'scope, 'env> Conversation<'scope, 'env> {
 /// A copy and our end of its socket. If it is dropped, the copy sees the end of its input, and may finish.
 struct Copy<'scope> {
     lane: Lane,
-    give_up: Arc<EventFd>,
+    leash: Arc<Leash>,
     thread: ScopedJoinHandle<'scope, Outcome>,
 }
 
@@ -121,10 +120,10 @@ impl<'scope> Copy<'scope> {
 
     fn open(daemon: &'scope Daemon, scope: &'scope Scope<'scope, '_>) -> io::Result<Copy<'scope>> {
         let (ours, theirs) = UnixStream::pair()?;
-        let (lane, give_up) = (Lane::new(NO_LANE, ours), signal()?);
-        let heard = Arc::clone(&give_up);
+        let (lane, leash) = (Lane::new(NO_LANE, ours), daemon.leash()?);
+        let heard = Arc::clone(&leash);
         let thread = spawn_in(scope, "copy", move || copy::serve(daemon, NO_LANE, &theirs, &heard))?;
-        Ok(Copy { lane, give_up, thread })
+        Ok(Copy { lane, leash, thread })
     }
 
     fn greet(&mut self, timeout: Duration) -> Result<(), Silence> {
@@ -174,7 +173,7 @@ impl<'scope> Copy<'scope> {
 
     /// Stops it, and waits until it is over: what comes next may be about the same client.
     fn end(self) -> Outcome {
-        raise(&self.give_up);
+        self.leash.give_up();
         drop(self.lane);
         self.thread.join().unwrap_or(Outcome::Ended(Ended::Lost(Errno::ECHILD)))
     }

@@ -6,9 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::eventfd::EventFd;
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Leash};
 use super::output::{self, Stream};
 use super::reports::Log;
 use super::run::{Ended, stop};
@@ -24,13 +23,13 @@ pub enum Outcome {
     Ended(Ended),
 }
 
-/// Starts a copy that talks on `socket`, and stays with it until it has ended, which `give_up` hastens: the copy dies
+/// Starts a copy that talks on `socket`, and stays with it until it has ended, which `leash` may hasten: the copy dies
 /// with this thread.
-pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, give_up: &EventFd) -> Outcome {
+pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> Outcome {
     let mut log = daemon.reports().log(lane);
     let (outcome, last) = match daemon.start(socket) {
         Ok((child, errors)) => {
-            let copy = Copy { daemon, socket, give_up, child, streams: vec![errors], leave_by: None };
+            let copy = Copy { daemon, socket, leash, child, streams: vec![errors], hung_up: None };
             let (ended, asked) = copy.watch(&mut log);
             let last = last_words(&ended, asked);
             (Outcome::Ended(ended), last)
@@ -75,12 +74,12 @@ struct Copy<'a> {
     daemon: &'a Daemon,
     /// Only the copy reads and writes it.
     socket: &'a UnixStream,
-    give_up: &'a EventFd,
+    leash: &'a Leash,
     child: Child,
     /// Standard error, while somebody can write to it.
     streams: Vec<Stream>,
-    /// The library has hung up, and nothing more will come; this is when we stop to wait for the end.
-    leave_by: Option<Instant>,
+    /// When the library has hung up: nothing more will come.
+    hung_up: Option<Instant>,
 }
 
 /// What a look at a copy has shown.
@@ -112,36 +111,42 @@ impl Copy<'_> {
             output::read_all(&mut self.streams, &mut log.lines);
             log.send_if_due();
             if seen.hung_up {
-                self.leave_by = Some(Instant::now() + self.daemon.patience());
+                self.hung_up = Some(Instant::now());
             }
             if seen.given_up {
                 let _ = self.socket.shutdown(Shutdown::Both);
                 return (seen.ended, Asked::Firmly);
             }
             if seen.ended {
-                return (true, if self.leave_by.is_some() { Asked::Kindly } else { Asked::Not });
+                return (true, if self.hung_up.is_some() { Asked::Kindly } else { Asked::Not });
             }
-            if self.leave_by.is_some_and(|leave_by| leave_by <= Instant::now()) {
+            if self.leave_by().is_some_and(|leave_by| leave_by <= Instant::now()) {
                 return (false, Asked::Kindly);
             }
         }
+    }
+
+    /// When we stop to wait for its end.
+    fn leave_by(&self) -> Option<Instant> {
+        self.hung_up.map(|since| since + self.leash.patience())
     }
 
     /// Waits until something has happened, or it is time to leave or to report.
     fn look(&self, report: Option<Instant>) -> Seen {
         // Not in nix. An end of the connection would be said without our asking; this is its reading half alone.
         let hang_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
-        let mut fds = vec![readable(self.child.pidfd.as_fd()), readable(self.give_up.as_fd())];
-        if self.leave_by.is_none() {
+        let mut fds = vec![readable(self.child.pidfd.as_fd()), readable(self.leash.as_fd())];
+        if self.hung_up.is_none() {
             fds.push(PollFd::new(self.socket.as_fd(), hang_up));
         }
         fds.extend(self.streams.iter().map(|stream| readable(stream.as_fd())));
-        let deadline = self.leave_by.into_iter().chain(report).min();
+        let deadline = self.leave_by().into_iter().chain(report).min();
         let _ = wait_for(&mut fds, deadline);
         // Bits that nix does not know make `any` unsure.
         let happened = |fd: &PollFd| fd.any() != Some(false);
-        let hung_up = self.leave_by.is_none() && happened(&fds[2]);
-        Seen { ended: happened(&fds[0]), given_up: happened(&fds[1]), hung_up }
+        let hung_up = self.hung_up.is_none() && happened(&fds[2]);
+        let given_up = happened(&fds[1]) && self.leash.is_given_up();
+        Seen { ended: happened(&fds[0]), given_up, hung_up }
     }
 }
 

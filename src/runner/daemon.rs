@@ -3,9 +3,10 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::Scope;
 use std::time::Duration;
@@ -28,7 +29,48 @@ pub struct Daemon {
     reports: Reports,
     patience: Duration,
     /// The copies that lanes have, by lane.
-    copies: Mutex<Vec<(u64, Weak<EventFd>)>>,
+    copies: Mutex<Vec<(u64, Weak<Leash>)>>,
+}
+
+/// How a copy's thread is told what shall become of the copy.
+pub struct Leash {
+    news: EventFd,
+    is_given_up: AtomicBool,
+    patience: Mutex<Duration>,
+}
+
+impl Leash {
+    /// The copy shall be stopped now.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        let _ = self.news.read();
+        self.is_given_up.load(Ordering::Acquire)
+    }
+
+    /// For how long the copy may go on when its lane has been hung up.
+    pub fn patience(&self) -> Duration {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_patience(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience.min(LONG);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // It can only fail when it has been woken 2^64 times.
+        let _ = self.news.write(1);
+    }
+}
+
+impl AsFd for Leash {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.news.as_fd()
+    }
 }
 
 impl Daemon {
@@ -46,8 +88,9 @@ impl Daemon {
         &self.reports
     }
 
-    pub fn patience(&self) -> Duration {
-        self.patience
+    pub fn leash(&self) -> io::Result<Arc<Leash>> {
+        let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience: Mutex::new(self.patience) }))
     }
 
     /// Gives a lane a copy, which may be at work until its end: we do not see what it is told.
@@ -61,26 +104,35 @@ impl Daemon {
         let socket = Arc::new(socket);
         let mut place = turns.lane(Arc::clone(&socket));
         place.reading();
-        let give_up = signal()?;
-        self.enter(lane, &give_up);
+        let leash = self.leash()?;
+        self.enter(lane, &leash);
         let body = move || {
-            copy::serve(self, lane, &socket, &give_up);
+            copy::serve(self, lane, &socket, &leash);
             drop(place);
         };
         spawn_in(scope, "copy", body).map(drop)
     }
 
-    fn enter(&self, lane: u64, give_up: &Arc<EventFd>) {
+    fn enter(&self, lane: u64, leash: &Arc<Leash>) {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         copies.retain(|(_, copy)| copy.strong_count() > 0);
-        copies.push((lane, Arc::downgrade(give_up)));
+        copies.push((lane, Arc::downgrade(leash)));
     }
 
     /// Stops a lane's copy now.
     pub fn give_up(&self, lane: u64) {
+        self.tell(lane, Leash::give_up);
+    }
+
+    /// Lets a lane's copy go on for so long when its lane has been hung up.
+    pub fn let_go(&self, lane: u64, patience: Duration) {
+        self.tell(lane, |leash| leash.set_patience(patience));
+    }
+
+    fn tell(&self, lane: u64, what: impl Fn(&Leash)) {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let of_lane = copies.iter().filter(|(other, _)| *other == lane);
-        of_lane.filter_map(|(_, copy)| copy.upgrade()).for_each(|copy| raise(&copy));
+        of_lane.filter_map(|(_, copy)| copy.upgrade()).for_each(|copy| what(&copy));
     }
 
     /// Starts a copy on `socket`; also returns its standard error.
@@ -90,14 +142,4 @@ impl Daemon {
         let standard = [socket.as_fd(), socket.as_fd(), copys_errors.as_fd()];
         Ok((self.program.start(None, &self.environment, standard)?, errors))
     }
-}
-
-/// What a copy's thread waits for besides.
-pub fn signal() -> io::Result<Arc<EventFd>> {
-    Ok(Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?))
-}
-
-pub fn raise(signal: &EventFd) {
-    // It can only fail when it has been raised 2^64 times.
-    let _ = signal.write(1);
 }

@@ -57,13 +57,15 @@ pub struct Message {
     pub kind: u8,
     /// The number that the library gave the lane; 0 if it has none.
     pub lane: u64,
+    /// Milliseconds, where the kind has a time.
+    pub time: u64,
     pub descriptor: Option<OwnedFd>,
 }
 
 /// Takes the next message; `None` at the end.
 pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
-    let (mut kind, mut lane) = ([0], [0; 8]);
-    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane)];
+    let (mut kind, mut lane, mut time) = ([0], [0; 8], [0; 8]);
+    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane), IoSliceMut::new(&mut time)];
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut descriptor = None;
@@ -75,7 +77,8 @@ pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
         }
     }
     let any = message.bytes > 0;
-    Ok(any.then(|| Message { kind: kind[0], lane: u64::from_le_bytes(lane), descriptor }))
+    let (lane, time) = (u64::from_le_bytes(lane), u64::from_le_bytes(time));
+    Ok(any.then(|| Message { kind: kind[0], lane, time, descriptor }))
 }
 
 /// A program with all that its start needs.

@@ -65,6 +65,8 @@ class Lane:
             note(os.getpid(), self.number, seq, event["hook"], variables.get("KEA_QUERY4_HWADDR"), deed or "-")
             DEEDS.get(deed, lambda lane, seq: lane.answer(seq))(self, seq)
         note(os.getpid(), self.number, 0, "end")
+        if DIARY.with_name("deaf").exists():
+            hang(self, 0)
 
 
 def crash(lane, _seq):
@@ -110,7 +112,8 @@ def close(lane, seq):
 
 
 DEEDS = {
-    "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "half": half, "twice": twice, "close": close,
+    "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "half": half, "twice": twice,
+    "close": close,
     "garbage": lambda lane, seq: lane.write("nonsense\n"),
     "binary": lambda lane, seq: lane.write("\0\x01\n"),
     "huge": lambda lane, seq: lane.write("x" * 10_000_000 + "\n"),

@@ -1,0 +1,46 @@
+//! The first words on a lane.
+
+use std::time::{Duration, Instant};
+
+use crate::event::{Hello, PROTOCOL, line};
+use crate::lane::Lane;
+use crate::variables::Server;
+
+/// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// A lane that waits for its handler's hello.
+pub struct Greeting {
+    pub lane: Lane,
+    pub until: Instant,
+    /// What the runner has reported of the daemon.
+    pub words: String,
+}
+
+impl Greeting {
+    /// Says ours.
+    pub fn new(mut lane: Lane, server: &Server) -> Greeting {
+        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
+        lane.start(line(&hello).unwrap_or_default());
+        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new() }
+    }
+
+    /// The hello, or why it will not come; `None` while it may.
+    pub fn hear(&mut self) -> Option<Result<(), String>> {
+        match self.lane.advance() {
+            Ok(None) if Instant::now() < self.until => None,
+            Ok(None) => Some(Err(format!("no hello within {} s", HELLO_WITHIN.as_secs()))),
+            Ok(Some(line)) => Some(understood(&line)),
+            Err(failed) => Some(Err(failed.to_string())),
+        }
+    }
+}
+
+/// Whether a handler's hello is of our version of the lines.
+fn understood(line: &[u8]) -> Result<(), String> {
+    let theirs: Hello = serde_json::from_slice(line).map_err(|error| format!("its first line is no hello: {error}"))?;
+    match theirs.hello {
+        PROTOCOL => Ok(()),
+        other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
+    }
+}
