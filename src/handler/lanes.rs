@@ -60,7 +60,7 @@ impl Lanes {
         let deadline = Instant::now() + patience;
         loop {
             self.read_reports();
-            let failure = self.greet();
+            let failure = self.greet(|_| true);
             match failure {
                 _ if !self.ready.is_empty() => return Ok(()),
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
@@ -82,7 +82,8 @@ impl Lanes {
             return self.lost(lane, "the other side has closed it");
         }
         self.hear_runner();
-        if let Some(reason) = self.greet() {
+        // No other: one that is ready afterwards would be taken for hung up when what it has said is looked at in turn.
+        if let Some(reason) = self.greet(|other| other == lane) {
             self.failed(reason);
         }
     }
@@ -90,7 +91,7 @@ impl Lanes {
     pub fn look_at_the_clock(&mut self) {
         let now = Instant::now();
         if self.greeting.iter().any(|greeting| greeting.until <= now) {
-            self.greet().into_iter().for_each(|reason| self.failed(reason));
+            self.greet(|_| true).into_iter().for_each(|reason| self.failed(reason));
         }
         if self.retry.is_some_and(|retry| retry <= now) {
             self.retry = None;
@@ -113,7 +114,7 @@ impl Lanes {
             self.greeting.push(Greeting::new(lane, &self.shared.server));
         }
         // Says our hello; theirs come later.
-        self.greet().map_or(Ok(()), Err)
+        self.greet(|_| true).map_or(Ok(()), Err)
     }
 
     /// A new lane, which has yet to be greeted.
@@ -142,9 +143,10 @@ impl Lanes {
         Ok(lane)
     }
 
-    /// Takes the hellos that have come; the reason of the last that will not come, if any.
-    fn greet(&mut self) -> Option<String> {
-        let heard: Vec<_> = self.greeting.iter_mut().map(Greeting::hear).collect();
+    /// Takes the hellos that have come, on these lanes; the reason of the last that will not come, if any.
+    fn greet(&mut self, on: impl Fn(u64) -> bool) -> Option<String> {
+        let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear() } else { None };
+        let heard: Vec<_> = self.greeting.iter_mut().map(hear).collect();
         if heard.iter().flatten().any(Result::is_err) {
             // The runner has said why before it has let us see the end.
             self.read_reports();
