@@ -8,9 +8,10 @@ import pytest
 
 from rig import processes
 from rig.configs import SUBNET4, THREADS
-from rig.dhcp4 import ACK, OFFER, NoAnswer, stranger
+from rig.dhcp4 import ACK, OFFER, Client4, NoAnswer, stranger
 from rig.handlers import MODES, handler
-from rig.kea import Kea
+from rig.kea import REPOSITORY, Kea, hook
+from rig.recorder import write_script
 from rig.wait import wait_until
 
 POINT = "pkt4_receive"
@@ -279,3 +280,14 @@ def test_ends_again_and_again(link, tmp_path):
             client = stranger(link)
             client.discover()
             assert one.seen()[-1] == (client.mac, POINT)
+
+
+def test_the_daemon_of_the_docs(link, tmp_path):
+    code = re.search(r"```python\n(.*?)```", (REPOSITORY / "docs" / "lines.md").read_text(), re.S)[1]
+    daemon = write_script(tmp_path / "daemon", code)
+    config = hook(daemon, mode="daemon", answers=True, hook_points=[POINT])
+    with Kea(4, SUBNET4, tmp_path, [config]) as kea:
+        assert Client4(link, "02:00:5e:00:00:01").dora().type == ACK
+        with pytest.raises(NoAnswer):
+            stranger(link).discover(timeout=0.5)
+        assert kea.status()["failures"] == 0
