@@ -55,12 +55,6 @@ impl Failed {
         let unread = error.kind() == io::ErrorKind::ConnectionReset;
         Failed::Gone { error, unread }
     }
-
-    /// How many handlers may have died over the line: one or none. One that has read a part of it leaves as much unread as
-    /// one that has not looked at it.
-    pub fn is_death(&self) -> u32 {
-        u32::from(matches!(self, Failed::Gone { error, .. } if error.kind() != io::ErrorKind::BrokenPipe))
-    }
 }
 
 impl fmt::Display for Failed {

@@ -34,6 +34,17 @@ fn escape_bytes(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// The beginning of a line that somebody has written, for the log.
+pub fn excerpt(line: &[u8]) -> String {
+    const BYTES: usize = 80;
+    let mut text = String::new();
+    printable(&line[..line.len().min(BYTES)], &mut text);
+    if line.len() > BYTES {
+        text.push_str("...");
+    }
+    text
+}
+
 /// `02:00:5e:10:00:01`, as Kea writes hardware addresses, client identifiers and DUIDs.
 pub fn colons(bytes: &[u8], out: &mut String) {
     out.reserve(3 * bytes.len());

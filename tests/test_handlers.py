@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -77,8 +79,8 @@ def test_its_log(link, tmp_path, one):
 
 
 FAILURES = {
-    "hang": "no end within 300 ms", "stubborn": "no end within 300 ms", "half": "no end within 300 ms",
-    "close": "no end within 300 ms|no answer: connection closed",
+    "hang": "no answer within 300 ms", "stubborn": "no answer within 300 ms", "half": "no answer within 300 ms",
+    "close": "no answer within 300 ms|no answer: connection closed",
     "crash": "no answer: connection closed", "leave": "no answer: connection closed",
     "garbage": "bad answer: expected", "binary": "bad answer: expected", "no seq": "bad answer: missing field `seq`",
     "huge": "more than 4194304 bytes and no end of the line", "wrong": "it answers event 1001 instead of 1",
@@ -108,7 +110,7 @@ def test_it_fails(link, tmp_path, one, deed, on_failure, threads):
         assert re.match(rf"{one.script if one.mode == 'daemon' else one.socket} at {POINT}: ({FAILURES[deed]})", line)
         assert line.endswith(f"; Kea goes on with: {on_failure}")
         assert kea.status()["failures"] == 1
-        assert kea.status()["timeouts"] == int("no end within" in line)
+        assert kea.status()["timeouts"] == int("no answer within" in line)
         assert "PANIC" not in kea.log()
 
 
@@ -282,12 +284,32 @@ def test_ends_again_and_again(link, tmp_path):
             assert one.seen()[-1] == (client.mac, POINT)
 
 
+def of_the_docs(number):
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "lines.md").read_text(), re.S)[number]
+
+
 def test_the_daemon_of_the_docs(link, tmp_path):
-    code = re.search(r"```python\n(.*?)```", (REPOSITORY / "docs" / "lines.md").read_text(), re.S)[1]
-    daemon = write_script(tmp_path / "daemon", code)
-    config = hook(daemon, mode="daemon", answers=True, hook_points=[POINT])
-    with Kea(4, SUBNET4, tmp_path, [config]) as kea:
-        assert Client4(link, "02:00:5e:00:00:01").dora().type == ACK
-        with pytest.raises(NoAnswer):
-            stranger(link).discover(timeout=0.5)
-        assert kea.status()["failures"] == 0
+    daemon = write_script(tmp_path / "mine.py", of_the_docs(0))
+    parameters = {"answers": True, "on_failure": "drop", "hook_points": [POINT]}
+    for mode, served in (("daemon", True), ("exec", False)):
+        with Kea(4, SUBNET4, tmp_path / mode, [hook(daemon, mode=mode, **parameters)]) as kea:
+            with pytest.raises(NoAnswer):
+                stranger(link).discover(timeout=0.5)
+            if served:
+                assert Client4(link, "02:00:5e:00:00:01").dora().type == ACK
+                assert kea.status()["failures"] == 0
+            else:
+                assert '"mode": "daemon" missing?' in kea.said("ERROR_OUTPUT")[0]
+
+
+def test_the_server_of_the_docs(link, tmp_path):
+    path = tmp_path / "socket"
+    server = write_script(tmp_path / "server.py", of_the_docs(1).replace("/run/mine/socket", str(path)))
+    with subprocess.Popen([sys.executable, server]) as process:
+        try:
+            wait_until(path.exists, "the socket")
+            with Kea(4, SUBNET4, tmp_path, [hook(socket=str(path), hook_points=[POINT])]) as kea:
+                assert stranger(link).dora().type == ACK
+                assert (kea.status()["events"], kea.status()["failures"]) == (2, 0)
+        finally:
+            process.kill()

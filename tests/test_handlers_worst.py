@@ -92,8 +92,9 @@ def test_a_server_that_takes_one_connection_only(link, tmp_path):
             assert len(seen) == 2
 
 
-def test_a_daemon_that_does_not_heed_the_end_of_its_input(link, tmp_path):
-    """It is idle, and stopped after a second at a reload, so that what was queued need not wait for it."""
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_daemon_that_does_not_heed_the_end_of_its_input(link, tmp_path, when):
+    """It is stopped a second after its last answer at a reload, so that what was queued need not wait for it."""
     with handler("daemon", tmp_path) as one:
         one.touch("deaf")
         config = one.hook(hook_points=[POINT], wait=False, concurrency=1)
@@ -101,8 +102,10 @@ def test_a_daemon_that_does_not_heed_the_end_of_its_input(link, tmp_path):
             slow, other = stranger(link, options=[(60, b"late")]), stranger(link)
             assert slow.discover().type == other.discover().type == OFFER
             one.wait(1)
-            one.touch("go")
+            if when == "before":
+                one.touch("go")
             kea.reload()
+            one.touch("go")
             quiet(kea, 20)
             assert [mac for mac, _ in one.seen()] == [slow.mac, other.mac]
             wait_until(lambda: len(one.pids()) == 1, "the end of the old daemons")

@@ -21,6 +21,7 @@ def decide(hook, vars):
 
 
 # One event a line comes in, one answer a line goes out. The first is Kea's greeting.
+event = None
 for line in sys.stdin:
     event = json.loads(line)
     try:
@@ -28,3 +29,5 @@ for line in sys.stdin:
     except Exception as error:
         answer = {"seq": event["seq"], "failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
     print(json.dumps(answer), flush=True)
+if event is None:
+    sys.exit('no greeting on standard input: is "mode": "daemon" missing?')

@@ -44,6 +44,7 @@ def bare(identifier):
 
 
 # One event a line comes in, one answer a line goes out. The first is Kea's greeting.
+event = None
 for line in sys.stdin:
     event = json.loads(line)
     try:
@@ -51,3 +52,5 @@ for line in sys.stdin:
     except Exception as error:
         answer = {"seq": event["seq"], "failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
     print(json.dumps(answer), flush=True)
+if event is None:
+    sys.exit('no greeting on standard input: is "mode": "daemon" missing?')

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::shared::{Parked, Shared};
 use super::{Counters, Task};
-use crate::answers::{Refused, changes, row_of};
+use crate::answers::{ROWS, Refused, changes, row_of};
 use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
@@ -12,7 +12,7 @@ use crate::lane::Lane;
 use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::order::Seq;
-use crate::text::printable;
+use crate::text::{excerpt, printable};
 use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes};
 
 /// Bytes of a refused value that the log shows.
@@ -56,7 +56,8 @@ impl Shared {
         let bad = |text: String| Failure::new(FailureKind::Answer, text);
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
         let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
-            let answer: Answer = serde_json::from_slice(line).map_err(|error| bad(format!("bad answer: {error}")))?;
+            let answer: Answer = serde_json::from_slice(line)
+                .map_err(|error| bad(format!("bad answer: {error}: \"{}\"", excerpt(line))))?;
             if answer.seq != line_seq {
                 return Err(bad(format!("it answers event {} instead of {line_seq}", answer.seq)));
             }
@@ -173,7 +174,11 @@ fn unasked(task: &Task, next: Next, wishes: &Wishes) -> Refused {
         true => "the parameter \"answers\" is off: set it to true",
         false => "Kea does not wait here: set \"wait\" to true",
     };
-    Refused { key: Some("next"), said: said.collect::<Vec<_>>().join(", "), reason: reason.into() }
+    let key = match (next, wishes.0.first()) {
+        (Next::Continue, Some((name, _))) => ROWS.iter().map(|row| row.name).find(|known| known == name),
+        _ => Some("next"),
+    };
+    Refused { key, said: said.collect::<Vec<_>>().join(", "), reason: reason.into() }
 }
 
 /// For a line of the log: short, and nothing in it that a terminal would obey.

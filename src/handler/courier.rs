@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::lanes::Lanes;
 use super::legacy::Heritage;
 use super::shared::{HERITAGE, RUNNER, Shared, WAKE};
-use super::task::{Task, broken};
+use super::task::{Task, broken, deaths};
 use crate::config::Mode;
 use crate::guard::guarded;
 use crate::lane::{Failed, Lane};
@@ -150,7 +150,7 @@ impl Courier {
             self.lanes.lost(busy.lane.id, "no answer after the time-out");
             return self.shared.done(busy.seq, None);
         }
-        self.shared.end(busy.seq, &busy.task, Err(busy.task.timed_out()));
+        self.shared.end(busy.seq, &busy.task, Err(busy.task.timed_out(self.shared.config.mode)));
         busy.task = busy.task.abandoned();
         busy.until = self.shared.grace();
         self.keep(busy);
@@ -159,7 +159,7 @@ impl Courier {
     fn broke(&mut self, mut busy: Busy, failed: &Failed) {
         self.lanes.lost(busy.lane.id, &failed.to_string());
         if busy.task.is_abandoned || busy.task.goes_again(failed, self.shared.config.mode) {
-            busy.task.deaths += failed.is_death();
+            busy.task.deaths += deaths(failed, self.shared.config.mode);
             return self.shared.give_back(busy.seq, busy.task);
         }
         self.shared.fail(busy.seq, &busy.task, broken(failed));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greeting::{Greeting, HELLO_WITHIN};
+use greeting::{Greeting, HELLO_WITHIN, no_hello};
 
 use super::courier::Busy;
 use super::process::Runner;
@@ -66,7 +66,7 @@ impl Lanes {
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
                 // Required, the greeting itself fails then.
                 _ if Instant::now() >= deadline && !self.shared.config.required => {
-                    return Err(self.silence("", &format!("no hello within {} s", patience.as_secs())));
+                    return Err(self.silence("", &no_hello(patience)));
                 }
                 _ => {
                     let deadline = self.deadline().into_iter().chain([deadline]).min();
@@ -188,6 +188,11 @@ impl Lanes {
         match (self.shared.config.mode, &self.runner) {
             (Mode::Exec, Some(runner)) => runner.silent(&reason),
             _ if words.is_empty() => format!("\"{name}\" says no hello: {reason}; see lines.md"),
+            _ if words.ends_with("ended with exit status 0") => {
+                format!(
+                    "\"{name}\" says no hello: {words}; a program that is run once per event needs \"mode\": \"exec\""
+                )
+            }
             _ => format!("\"{name}\" says no hello: {words}"),
         }
     }
@@ -254,7 +259,11 @@ impl Lanes {
 
     /// No handler can be had. Waiting events fail at once from now on, instead of holding Kea for nothing, unless there
     /// are other lanes; what Kea does not wait for stays queued.
-    pub fn failed(&mut self, reason: String) {
+    pub fn failed(&mut self, mut reason: String) {
+        if !self.ready.is_empty() {
+            let (some, all) = (self.ready.len(), self.shared.config.concurrency);
+            reason.push_str(&format!("; {some} of {all} lanes are at work, and a server has to serve {all} at once"));
+        }
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), reason.clone()]);
         self.plan_retry(Duration::ZERO);
         // Last: this is the reason that helps.

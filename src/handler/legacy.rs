@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::courier::{Busy, Courier};
 use super::process::Runner;
-use super::shared::{HERITAGE, Queued, Shared};
+use super::shared::{GRACE, HERITAGE, Queued, Shared};
 use super::task::Task;
 use crate::config::{Config, Mode};
 use crate::event::{End, line};
@@ -49,6 +50,8 @@ struct Connection {
     held: Option<UnixStream>,
     /// When we stop waiting, as in [`Busy`].
     until: Option<Instant>,
+    /// Who looks after the daemon on this lane.
+    runner: Option<Arc<Runner>>,
 }
 
 struct Foreign {
@@ -98,13 +101,15 @@ impl Courier {
         let Config { mode, script, args, .. } = self.shared.config.clone();
         let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
         let (count, running) = (queued.len(), self.busy.len());
-        match self.lanes.leave(&self.busy).map(|runner| hand_over(&runner, &queued, &self.shared)) {
+        let runner = self.lanes.leave(&self.busy).map(Arc::new);
+        match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared)) {
             Some(Ok(rest)) => {
                 if count + running > 0 {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
                 let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                let rest = rest.map(|(lane, held)| Connection { lane, events, held: Some(held), until: None });
+                let rest =
+                    rest.map(|(lane, held)| Connection { lane, events, held: Some(held), until: None, runner: None });
                 legacy.connections.extend(rest);
             }
             Some(Err(_)) | None => {
@@ -119,7 +124,8 @@ impl Courier {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
             let _ = lane.hang_up(deadline);
             let until = until.filter(|_| mode != Mode::Exec);
-            Connection { lane, events: vec![Foreign::of(seq, task.told())], held: None, until }
+            let runner = runner.clone().filter(|_| mode == Mode::Daemon);
+            Connection { lane, events: vec![Foreign::of(seq, task.told())], held: None, until, runner }
         };
         legacy.connections.extend(self.busy.into_values().map(stays));
         release(&mut legacy.connections);
@@ -214,12 +220,20 @@ impl Heritage {
         let now = Instant::now();
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
-            self.connections.iter_mut().filter(is_over).for_each(|one| one.fail(shared, Task::timed_out));
+            self.connections
+                .iter_mut()
+                .filter(is_over)
+                .for_each(|one| one.fail(shared, |task| task.timed_out(shared.config.mode)));
             self.forget_finished();
         }
     }
 
     fn forget_finished(&mut self) {
+        for connection in self.connections.iter().filter(|connection| connection.events.is_empty()) {
+            if let Some(runner) = &connection.runner {
+                runner.let_daemon_go(connection.lane.id, GRACE);
+            }
+        }
         self.connections.retain(|connection| !connection.events.is_empty());
         release(&mut self.connections);
     }

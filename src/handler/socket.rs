@@ -51,7 +51,8 @@ fn distrust(path: &Path, stream: &UnixStream) -> io::Result<Option<String>> {
     let directory = path.parent().map(fs::metadata).transpose()?.map(|metadata| metadata.uid());
     let trusted = [Some(0), Some(Uid::effective().as_raw()), directory];
     let reason = format!(
-        "the one who listens there, user {peer}, is neither root, nor Kea's user, nor the owner of the socket's directory"
+        "the one who listens there, user {peer}, is neither root, nor Kea's user, nor the owner of the socket's \
+         directory; put it into a directory of his own"
     );
     Ok((!trusted.contains(&Some(peer))).then_some(reason))
 }

@@ -1,5 +1,6 @@
 //! An event on its way: facts now, a line when its turn has come.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -100,8 +101,12 @@ impl Task {
         Failure::new(FailureKind::Gone, format!("{what} {ATTEMPTS} times over this event"))
     }
 
-    pub fn timed_out(&self) -> Failure {
-        Failure::new(FailureKind::Timeout, format!("no end within {} ms", self.timeout.as_millis()))
+    pub fn timed_out(&self, mode: Mode) -> Failure {
+        let (what, hint) = match mode {
+            Mode::Exec => ("end", ""),
+            Mode::Daemon | Mode::Socket => ("answer", " (does it flush each line?)"),
+        };
+        Failure::new(FailureKind::Timeout, format!("no {what} within {} ms{hint}", self.timeout.as_millis()))
     }
 
     /// Its turn never came: because of `reason`, or of the time-out.
@@ -113,6 +118,16 @@ impl Task {
             None => Failure::new(FailureKind::Timeout, late()),
         }
     }
+}
+
+/// How many handlers may have died over an event whose lane has broken so: one or none. One that has read a part of the
+/// line leaves as much unread as one that has not looked at it, but for the runner, which has died beside it then.
+pub fn deaths(failed: &Failed, mode: Mode) -> u32 {
+    u32::from(match failed {
+        Failed::Gone { unread, .. } if mode == Mode::Exec => !unread,
+        Failed::Gone { error, .. } => error.kind() != io::ErrorKind::BrokenPipe,
+        Failed::TimedOut | Failed::TooLong => false,
+    })
 }
 
 /// What becomes of an event whose lane has broken so.

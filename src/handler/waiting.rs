@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::courier::{Busy, Parcel};
 use super::shared::{Queued, Shared};
-use super::task::{ATTEMPTS, Task, broken};
+use super::task::{ATTEMPTS, Task, broken, deaths};
 use crate::lane::{Failed, Lane};
 use crate::order::Seq;
 use crate::verdict::{Answer, Failure};
@@ -15,15 +15,15 @@ impl Shared {
     pub fn ask(&self, task: &Task) -> Result<Answer, Failure> {
         let deadline = Instant::now() + task.timeout;
         let seq = self.queue(task);
-        let mut deaths = 0;
-        while deaths < ATTEMPTS {
+        let mut died = 0;
+        while died < ATTEMPTS {
             let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
             let line = task.line(seq, &self.config, &self.server, deadline);
             match lane.exchange(line, deadline) {
                 Ok(answer) => return self.receive(seq, seq, task.point, &answer, Some(lane)),
                 Err(Failed::TimedOut) => {
                     self.abandon(seq, task, lane);
-                    return Err(task.timed_out());
+                    return Err(task.timed_out(self.config.mode));
                 }
                 Err(failed) => {
                     self.broken(lane.id, &failed.to_string());
@@ -31,7 +31,7 @@ impl Shared {
                         self.done(seq, None);
                         return Err(broken(&failed));
                     }
-                    deaths += failed.is_death();
+                    died += deaths(&failed, self.config.mode);
                     self.wait_again(seq);
                 }
             }

@@ -50,7 +50,7 @@ esac
 | 20 | *drop*: the same. |
 | any other | A failure: `on-failure` decides. So is an end by a signal or the time-out. |
 
-A program that yours calls may end with 10 or 20 too: let yours say its own status (`... || exit 1`). A daemon says all this in its [answer line](lines.md).
+A program that yours calls may end with 10 or 20 too: let yours say its own status (`... || exit 1`). A daemon or a server does not exit: it says `next` and the keys below in its [line](lines.md).
 
 With exit status 0 the program may print one JSON object, of at most 64 KiB:
 

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 
 use super::copy::{self, Outcome};
 use super::daemon::{Daemon, Leash};
-use super::run::{Ended, LONG};
+use super::run::{Ended, GRACE, LONG};
 use super::spawn_in;
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane};
@@ -76,6 +76,15 @@ impl<'scope, 'env> Conversation<'scope, 'env> {
                 self.refusals.push(failure.clone());
                 Err(failure)
             }
+        }
+    }
+}
+
+impl Drop for Conversation<'_, '_> {
+    /// The copy has nothing to finish.
+    fn drop(&mut self) {
+        if let Some(copy) = &self.copy {
+            copy.leash.set_patience(GRACE);
         }
     }
 }

@@ -56,7 +56,7 @@ impl Leash {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_patience(&self, patience: Duration) {
+    pub fn set_patience(&self, patience: Duration) {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience.min(LONG);
         self.wake();
     }

@@ -15,7 +15,7 @@ use super::sys::{Child, End, reap};
 use crate::wait::{readable, wait_for};
 
 /// From SIGTERM to SIGKILL.
-const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// Stands for "for ever" in sums of times.
 pub const LONG: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::Lane;
+use crate::text::excerpt;
 use crate::variables::Server;
 
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
@@ -29,16 +30,21 @@ impl Greeting {
     pub fn hear(&mut self) -> Option<Result<(), String>> {
         match self.lane.advance() {
             Ok(None) if Instant::now() < self.until => None,
-            Ok(None) => Some(Err(format!("no hello within {} s", HELLO_WITHIN.as_secs()))),
+            Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
             Ok(Some(line)) => Some(understood(&line)),
             Err(failed) => Some(Err(failed.to_string())),
         }
     }
 }
 
+pub fn no_hello(patience: Duration) -> String {
+    format!("no hello within {} s: does it answer the greeting, and flush each line?", patience.as_secs())
+}
+
 /// Whether a handler's hello is of our version of the lines.
 fn understood(line: &[u8]) -> Result<(), String> {
-    let theirs: Hello = serde_json::from_slice(line).map_err(|error| format!("its first line is no hello: {error}"))?;
+    let no_hello = |error| format!("its first line is no hello: {error}: \"{}\"", excerpt(line));
+    let theirs: Hello = serde_json::from_slice(line).map_err(no_hello)?;
     match theirs.hello {
         PROTOCOL => Ok(()),
         other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
