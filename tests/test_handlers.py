@@ -43,7 +43,7 @@ def test_one_start_for_all_events(link, tmp_path, one, threads):
         assert {client.discover().type for client in clients} == {OFFER}
         assert one.seen() == [(client.mac, point) for client in clients for point in points]
         assert [entry.seq for entry in one.events()] == list(range(1, 16))
-        assert len(set(one.hellos())) == 3
+        wait_until(lambda: len(set(one.hellos())) == 3, "the hello of all three lanes")
         assert one.diary.read_text().split()[4] == "kea-dhcp4"
         assert kea.status()["failures"] == 0
     wait_until(lambda: one.ends() == 3, "the end of all three lanes")
