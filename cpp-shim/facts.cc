@@ -106,7 +106,7 @@ void FactsBuilder::add_subnet(const SubnetPtr& subnet) {
         return;
     }
     const auto prefix = subnet->get();
-    subnet_.push_back({add(prefix.first.toText()), prefix.second, subnet->getID()});
+    subnet_.push_back({add(prefix.first.toBytes()), prefix.second, subnet->getID()});
 }
 
 void FactsBuilder::subnet(const Subnet4Argument& subnet) { add_subnet(subnet); }

@@ -37,6 +37,7 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     Server server;
     server.name = server_name(known_hook_points);
     server.version = kea_version();
+    server.label = isc::dhcp::Pkt6::makeLabel(isc::dhcp::DuidPtr(), 0, isc::dhcp::HWAddrPtr());
     for (const std::string& name : known_hook_points) {
         server.hook_points.push_back(name);
     }

@@ -5,6 +5,7 @@
 #include <boost/make_shared.hpp>
 
 #include <algorithm>
+#include <typeinfo>
 
 namespace runscript {
 namespace {
@@ -166,7 +167,8 @@ void FactsBuilder::add_packet(std::vector<Packet6>& list, Pkt6& packet, bool und
     fact.local_port = packet.getLocalPort();
     fact.remote_address = address(packet.getRemoteAddr());
     fact.remote_port = packet.getRemotePort();
-    fact.label = attempt([&] { return packet.getLabel(); });
+    // Kea's check of it costs less than Kea's text.
+    fact.has_duid = packet.getClientId() != nullptr;
     fact.classes = classes(packet);
     fact.debug = debug() ? attempt([&] { return packet.toText(); }) : NO_FACT;
     fact.options = options(packet.options_);
@@ -226,6 +228,10 @@ void FactsBuilder::options_at(uint8_t depth, const OptionCollection& all) {
 Span FactsBuilder::data(const OptionPtr& option) {
     if (!option) {
         return NO_FACT;
+    }
+    // Most options are bytes and nothing else: what is packed is what they hold.
+    if (typeid(*option) == typeid(isc::dhcp::Option) && option->getOptions().empty()) {
+        return add(option->getData());
     }
     packed_.clear();
     try {

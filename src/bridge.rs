@@ -92,8 +92,8 @@ pub mod ffi {
         local_port: u16,
         remote_address: [u8; 16],
         remote_port: u16,
-        /// Kea's own short name of the packet, as in its log (`Pkt6::getLabel`).
-        label: Span,
+        /// Whether Kea takes its client identifier for a DUID (`Pkt6::getClientId`).
+        has_duid: bool,
         /// Names of client classes, each ended by a NUL.
         classes: Span,
         /// Kea's own text of the packet (`Pkt6::toText`); absent unless `debug` is on.
@@ -138,7 +138,7 @@ pub mod ffi {
     /// The subnet that Kea has chosen; `prefix` is absent where it found none.
     #[derive(Clone, Copy, Debug)]
     struct Subnet {
-        /// Text of the prefix's address.
+        /// The prefix's address, 4 or 16 bytes.
         prefix: Span,
         prefix_len: u8,
         id: u32,
@@ -270,6 +270,8 @@ pub mod ffi {
         name: String,
         /// As in `2.2.0`.
         version: String,
+        /// Its name of a DHCPv6 packet that has no DUID, with transaction id 0 (`Pkt6::makeLabel`).
+        label: String,
         /// All hook points that it knows, other servers' and other libraries' among them.
         hook_points: Vec<String>,
         /// Its directory for scripts; empty where it has none.

@@ -1,5 +1,6 @@
 //! The line that a handler reads: one event, or the greeting that opens a connection.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
@@ -27,13 +28,13 @@ pub struct End {
     pub end: usize,
 }
 
-/// One event.
+/// One event. `V` is its variables: those that it came with, or those that are made of facts as it is written.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct Event<V = Variables> {
     /// Counts the events of this handler from 1; the answer repeats it.
     pub seq: u64,
     /// Kea's name of the hook point.
-    pub hook: String,
+    pub hook: Cow<'static, str>,
     /// Whether Kea waits for the answer.
     pub wait: bool,
     /// Whether the answer may say more than how the program has ended: what it prints is its answer.
@@ -45,7 +46,7 @@ pub struct Event {
     pub timeout: u64,
     /// The client and the leases that it is about: events that share one are handled in this order.
     pub keys: Vec<String>,
-    pub vars: Variables,
+    pub vars: V,
 }
 
 /// Names and values, as a script finds them in its environment and a daemon in `vars`; in the order of the tables.
@@ -82,11 +83,16 @@ impl<'de> Deserialize<'de> for Variables {
 
 /// `value` as a line with its `\n`.
 pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    const USUAL: usize = 4096;
-    let mut line = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut line, value)?;
-    line.push(b'\n');
+    let mut line = Vec::new();
+    write_line(value, &mut line)?;
     Ok(line)
+}
+
+/// Appends it.
+pub fn write_line(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.push(b'\n');
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod conclude;
 mod courier;
+mod inbox;
 mod lanes;
 mod legacy;
 mod process;
@@ -25,6 +26,7 @@ use nix::sys::signal::SigSet;
 
 use crate::bridge::ffi::{Change, Verdict};
 use crate::config::{Config, Mode};
+use crate::keys::Key;
 use crate::variables::Server;
 use courier::Courier;
 pub use legacy::Legacy;
@@ -82,25 +84,15 @@ impl Handler {
     }
 
     /// The keys by which this script's events take turns: with one lane, all of them share one.
-    pub fn keys(&self, keys: &[String]) -> Vec<String> {
-        let common = (self.shared.config.concurrency == 1).then(String::new);
-        keys.iter().cloned().chain(common).collect()
+    pub fn keys(&self, keys: &[Key]) -> Vec<Key> {
+        let common = (self.shared.config.concurrency == 1).then_some(Key::COMMON);
+        keys.iter().copied().chain(common).collect()
     }
 
     /// Hands over an event and goes on.
     pub fn post(&self, task: Task) {
         Counters::add(&self.shared.counters.events);
-        let mut state = self.shared.lock();
-        state.post(task);
-        let dropped = state.pending > self.shared.config.queue_limit && state.order.cancel_oldest().is_some();
-        if dropped {
-            state.pending -= 1;
-        }
-        self.shared.assign(&mut state);
-        drop(state);
-        if dropped {
-            self.shared.dropped();
-        }
+        self.shared.post(task);
     }
 
     /// Hands over an event and waits for what Kea shall do, no longer than the time-out.

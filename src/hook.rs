@@ -71,7 +71,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         scripts_only_there: server.scripts_only_there,
     };
     let configs = config::parse(&server.parameters, kea)?;
-    let server = Server { name: server.name.clone(), version: server.version.clone() };
+    let server = Server { name: server.name.clone(), version: server.version.clone(), label: server.label.clone() };
     let handlers = start_all(configs, &server)?;
     let interests = interests(&handlers, kea);
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);

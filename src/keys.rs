@@ -1,10 +1,11 @@
 //! What an event is about: its client and every lease that it names. Events that share a key are handled in order.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use crate::bridge::ffi::{HwAddr, Lease};
 use crate::facts::Facts;
-use crate::text::colons;
+use crate::text::{self, colons};
 
 /// DHCPv4's client identifier (RFC 2132, 9.14) and DHCPv6's (RFC 8415, 21.2).
 pub const CLIENT_ID4: u16 = 61;
@@ -14,55 +15,102 @@ pub const CLIENT_ID6: u16 = 1;
 pub const TYPE_PD: u8 = 2;
 pub const TYPE_V4: u8 = 3;
 
-/// A client is its DUID, else its client identifier, else its hardware address; failing all, it is the transaction.
-/// A lease is its address or prefix, and its owner counts as a client too, for an expiry knows no other.
-pub fn keys(facts: &Facts) -> Vec<String> {
-    let mut keys = Vec::new();
-    let packets4 = facts.query4.iter().chain(&facts.response4);
-    for packet in packets4 {
-        let known = client(facts, facts.option(packet.options, CLIENT_ID4), &packet.hwaddr);
-        keys.push(known.unwrap_or_else(|| transaction(packet.transaction_id)));
+/// A client or a lease. A client is its DUID, else its client identifier, else its hardware address; failing all, it is
+/// the transaction. A lease is its address or prefix.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Subject<'a> {
+    Client(&'a [u8]),
+    Transaction(u32),
+    Address { bytes: [u8; 16], is_v4: bool, prefix_len: Option<u8> },
+}
+
+/// What stands for a subject where events take turns. Two of them may share one by an improbable chance, which makes
+/// their events wait for each other, and nothing worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u64);
+
+impl Key {
+    /// What all events share.
+    pub const COMMON: Key = Key(0);
+
+    /// No client can choose what its key will be.
+    fn of(subject: &Subject) -> Key {
+        static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Key(CHANCE.hash_one(subject))
     }
-    let packets6 = facts.query6.iter().chain(&facts.response6);
-    for packet in packets6 {
-        let known = client(facts, facts.option(packet.options, CLIENT_ID6), &packet.hwaddr);
-        keys.push(known.unwrap_or_else(|| transaction(packet.transaction_id)));
-    }
-    for lease in facts.lease.iter().chain(&facts.old_lease).chain(&facts.committed).chain(&facts.deleted) {
-        keys.extend(client(facts, facts.bytes(lease.client), &lease.hwaddr));
-        keys.push(address_or_prefix(lease));
-    }
+}
+
+/// The keys of an event, for taking turns.
+pub fn keys(facts: &Facts) -> Vec<Key> {
+    // A packet, its answer and a lease with its owner.
+    let mut keys = Vec::with_capacity(4);
+    each_subject(facts, |subject| keys.push(Key::of(&subject)));
     keys.sort_unstable();
     keys.dedup();
     keys
 }
 
-fn client(facts: &Facts, id: Option<&[u8]>, hwaddr: &HwAddr) -> Option<String> {
-    let bytes = id.or_else(|| facts.bytes(hwaddr.bytes)).filter(|bytes| !bytes.is_empty())?;
-    let mut key = String::with_capacity(3 * bytes.len());
-    colons(bytes, &mut key);
-    Some(key)
+/// The same as texts, for a handler.
+pub fn texts(facts: &Facts) -> Vec<String> {
+    let mut texts = Vec::with_capacity(4);
+    each_subject(facts, |subject| texts.push(subject.text()));
+    texts.sort_unstable();
+    texts.dedup();
+    texts
 }
 
-fn transaction(id: u32) -> String {
-    format!("transaction {id}")
-}
-
-/// `192.0.2.1`, `2001:db8::1`, `2001:db8:1::/56`.
-pub fn address_or_prefix(lease: &Lease) -> String {
-    match lease.kind {
-        TYPE_PD => format!("{}/{}", address(lease), lease.prefix_len),
-        _ => address(lease),
+/// A lease's owner counts as a client too, for an expiry knows no other.
+fn each_subject<'a>(facts: &'a Facts, mut add: impl FnMut(Subject<'a>)) {
+    for packet in facts.query4.iter().chain(&facts.response4) {
+        let known = client(facts, facts.option(packet.options, CLIENT_ID4), &packet.hwaddr);
+        add(known.unwrap_or(Subject::Transaction(packet.transaction_id)));
+    }
+    for packet in facts.query6.iter().chain(&facts.response6) {
+        let known = client(facts, facts.option(packet.options, CLIENT_ID6), &packet.hwaddr);
+        add(known.unwrap_or(Subject::Transaction(packet.transaction_id)));
+    }
+    for lease in facts.lease.iter().chain(&facts.old_lease).chain(&facts.committed).chain(&facts.deleted) {
+        client(facts, facts.bytes(lease.client), &lease.hwaddr).into_iter().for_each(&mut add);
+        let prefix_len = (lease.kind == TYPE_PD).then_some(lease.prefix_len);
+        add(Subject::Address { bytes: lease.address, is_v4: lease.kind == TYPE_V4, prefix_len });
     }
 }
 
-/// The lease's address, of either family, as text.
-pub fn address(lease: &Lease) -> String {
-    match lease.kind {
-        TYPE_V4 => {
-            let [a, b, c, d, ..] = lease.address;
-            Ipv4Addr::new(a, b, c, d).to_string()
+fn client<'a>(facts: &'a Facts, id: Option<&'a [u8]>, hwaddr: &HwAddr) -> Option<Subject<'a>> {
+    let bytes = id.or_else(|| facts.bytes(hwaddr.bytes)).filter(|bytes| !bytes.is_empty())?;
+    Some(Subject::Client(bytes))
+}
+
+impl Subject<'_> {
+    fn text(&self) -> String {
+        let mut out = String::new();
+        match *self {
+            Subject::Client(bytes) => colons(bytes, &mut out),
+            Subject::Transaction(id) => out = format!("transaction {id}"),
+            Subject::Address { bytes, is_v4, prefix_len } => write_address(bytes, is_v4, prefix_len, &mut out),
         }
-        _ => Ipv6Addr::from(lease.address).to_string(),
+        out
+    }
+}
+
+/// `192.0.2.1`, `2001:db8::1`, `2001:db8:1::/56`.
+pub fn address_or_prefix(lease: &Lease, out: &mut String) {
+    let prefix_len = (lease.kind == TYPE_PD).then_some(lease.prefix_len);
+    write_address(lease.address, lease.kind == TYPE_V4, prefix_len, out);
+}
+
+/// The lease's address, of either family, as text.
+pub fn address(lease: &Lease, out: &mut String) {
+    write_address(lease.address, lease.kind == TYPE_V4, None, out);
+}
+
+fn write_address(bytes: [u8; 16], is_v4: bool, prefix_len: Option<u8>, out: &mut String) {
+    match bytes {
+        [a, b, c, d, ..] if is_v4 => text::ipv4([a, b, c, d], out),
+        _ => text::ipv6(bytes, out),
+    }
+    if let Some(len) = prefix_len {
+        out.push('/');
+        text::number(len, out);
     }
 }

@@ -18,6 +18,9 @@ use crate::wait::{For, Watch, wait_for};
 /// An answer longer than this is no answer.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
+/// What one line has made larger than this is given back after it.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// A number that no other lane of this process has, nor anything else that is watched beside lanes.
 pub fn new_id() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(100);
@@ -34,6 +37,7 @@ pub struct Lane {
     searched: usize,
     /// The longest that a read waits at a time.
     patience: Duration,
+    watched: For,
 }
 
 /// Why an exchange brought no answer.
@@ -70,12 +74,16 @@ impl fmt::Display for Failed {
 impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
         let stream = out_of_the_way(stream);
-        Lane { id, stream, out: Vec::new(), sent: 0, input: Vec::new(), searched: 0, patience: Duration::MAX }
+        let (out, input) = (Vec::new(), Vec::new());
+        Lane { id, stream, out, sent: 0, input, searched: 0, patience: Duration::MAX, watched: For::Input }
     }
 
     /// Has its owner watch for this from now on. It fails only for what is not watched at all.
-    pub fn watch(&self, watch: &Watch, what: For) {
-        let _ = watch.change(&self.stream, self.id, what);
+    pub fn watch(&mut self, watch: &Watch, what: For) {
+        if self.watched != what {
+            let _ = watch.change(&self.stream, self.id, what);
+            self.watched = what;
+        }
     }
 
     /// Begins that; events bear `number`.
@@ -88,10 +96,16 @@ impl Lane {
         self.sent < self.out.len()
     }
 
-    /// Makes `line` what is to be sent next.
-    pub fn start(&mut self, line: Vec<u8>) {
-        self.out = line;
+    /// Begins to send the line that `write` appends: what is possible without blocking.
+    pub fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Failed> {
+        self.start(write);
+        self.send_some().map_err(|error| Failed::Gone { error, unread: true })
+    }
+
+    fn start(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.clear();
         self.sent = 0;
+        write(&mut self.out);
     }
 
     /// Sends and receives what is possible without blocking; the answer's line once it is whole, without its `\n`.
@@ -115,7 +129,8 @@ impl Lane {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.out = Vec::new();
+        self.out.clear();
+        self.out.shrink_to(KEPT_BYTES);
         self.sent = 0;
         Ok(())
     }
@@ -171,9 +186,9 @@ impl Lane {
         PollFd::new(self.stream.as_fd(), PollFlags::POLLIN | sending)
     }
 
-    /// Sends `line` and waits for the answer, no longer than `deadline`.
-    pub fn exchange(&mut self, line: Vec<u8>, deadline: Instant) -> Result<Vec<u8>, Failed> {
-        self.start(line);
+    /// Sends the line that `write` appends and waits for the answer, no longer than `deadline`.
+    pub fn exchange(&mut self, write: impl FnOnce(&mut Vec<u8>), deadline: Instant) -> Result<Vec<u8>, Failed> {
+        self.start(write);
         self.receive(deadline)
     }
 
@@ -230,6 +245,10 @@ mod tests {
         (Lane::new(1, ours), theirs)
     }
 
+    fn x(line: &mut Vec<u8>) {
+        line.extend_from_slice(b"x\n");
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)
     }
@@ -244,7 +263,7 @@ mod tests {
         });
         let mut line = vec![b'x'; 3_000_000];
         line.push(b'\n');
-        assert_eq!(lane.exchange(line, soon()).unwrap(), b"3000000");
+        assert_eq!(lane.exchange(|out| *out = line, soon()).unwrap(), b"3000000");
         handler.join().unwrap();
     }
 
@@ -252,20 +271,20 @@ mod tests {
     fn a_silent_handler_is_not_waited_for_beyond_the_deadline() {
         let (mut lane, _theirs) = pair();
         let deadline = Instant::now() + Duration::from_millis(30);
-        assert!(matches!(lane.exchange(b"x\n".to_vec(), deadline), Err(Failed::TimedOut)));
+        assert!(matches!(lane.exchange(x, deadline), Err(Failed::TimedOut)));
     }
 
     #[test]
     fn a_handler_that_is_gone_is_noticed() {
         let (mut lane, theirs) = pair();
         drop(theirs);
-        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::Gone { unread: true, .. })));
+        assert!(matches!(lane.exchange(x, soon()), Err(Failed::Gone { unread: true, .. })));
     }
 
     #[test]
     fn a_handler_that_goes_with_the_line_has_read_it() {
         let (mut lane, theirs) = pair();
-        lane.start(b"x\n".to_vec());
+        lane.start(x);
         assert!(matches!(lane.advance(), Ok(None)));
         assert_eq!((&theirs).read(&mut [0; 8]).unwrap(), 2);
         drop(theirs);
@@ -275,7 +294,7 @@ mod tests {
     #[test]
     fn a_handler_that_goes_before_it_reads_the_line_has_not_read_it() {
         let (mut lane, theirs) = pair();
-        lane.start(b"x\n".to_vec());
+        lane.start(x);
         assert!(matches!(lane.advance(), Ok(None)));
         drop(theirs);
         assert!(matches!(lane.advance(), Err(Failed::Gone { unread: true, .. })));
@@ -284,7 +303,7 @@ mod tests {
     #[test]
     fn what_is_shut_down_before_it_is_closed_has_not_been_read_either() {
         let (mut lane, theirs) = pair();
-        lane.start(b"x\n".to_vec());
+        lane.start(x);
         assert!(matches!(lane.advance(), Ok(None)));
         theirs.shutdown(Shutdown::Both).unwrap();
         assert!(matches!(lane.advance(), Err(Failed::Gone { unread: true, .. })));
@@ -304,7 +323,7 @@ mod tests {
     fn an_endless_answer_is_given_up() {
         let (mut lane, theirs) = pair();
         let flood = std::thread::spawn(move || while (&theirs).write_all(&[b'x'; 4096]).is_ok() {});
-        assert!(matches!(lane.exchange(b"x\n".to_vec(), soon()), Err(Failed::TooLong)));
+        assert!(matches!(lane.exchange(x, soon()), Err(Failed::TooLong)));
         drop(lane);
         flood.join().unwrap();
     }

@@ -9,6 +9,7 @@ mod queues;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 
 use queues::Queues;
 
@@ -16,42 +17,42 @@ use queues::Queues;
 pub type Seq = u64;
 
 /// Events by turn. `E` is whatever the owner wants back when an event's turn has come.
-pub struct Order<E> {
-    entries: BTreeMap<Seq, Entry<E>>,
-    queues: Queues,
+pub struct Order<K, E> {
+    entries: BTreeMap<Seq, Entry<K, E>>,
+    queues: Queues<K>,
     /// Ready events: the urgent ones, and the others.
     urgent: BTreeSet<Seq>,
     ready: BTreeSet<Seq>,
 }
 
-struct Entry<E> {
+struct Entry<K, E> {
     /// `None` while the event is running, here or elsewhere.
     event: Option<E>,
-    keys: Vec<String>,
+    keys: Vec<K>,
     urgent: bool,
     /// How many of its keys are held by earlier events.
     blocked_by: usize,
 }
 
-impl<E> Default for Order<E> {
+impl<K, E> Default for Order<K, E> {
     fn default() -> Self {
         let (urgent, ready) = (BTreeSet::new(), BTreeSet::new());
         Order { entries: BTreeMap::new(), queues: Queues::default(), urgent, ready }
     }
 }
 
-impl<E> Order<E> {
+impl<K: Ord + Hash + Clone, E> Order<K, E> {
     /// Adds an event behind all that share a key with it. `seq` is greater than all before.
-    pub fn push(&mut self, seq: Seq, keys: Vec<String>, urgent: bool, event: E) {
+    pub fn push(&mut self, seq: Seq, keys: Vec<K>, urgent: bool, event: E) {
         self.add(seq, keys, urgent, Some(event));
     }
 
     /// Adds an event that somebody else handles; those behind it wait for its [`Order::done`].
-    pub fn push_foreign(&mut self, seq: Seq, keys: Vec<String>) {
+    pub fn push_foreign(&mut self, seq: Seq, keys: Vec<K>) {
         self.add(seq, keys, false, None);
     }
 
-    fn add(&mut self, seq: Seq, mut keys: Vec<String>, urgent: bool, event: Option<E>) {
+    fn add(&mut self, seq: Seq, mut keys: Vec<K>, urgent: bool, event: Option<E>) {
         keys.sort_unstable();
         keys.dedup();
         let blocked_by = keys.iter().filter(|key| !self.queues.join(key, seq)).count();
@@ -127,14 +128,14 @@ impl<E> Order<E> {
 
     /// Takes back the oldest event that is neither running nor urgent.
     pub fn cancel_oldest(&mut self) -> Option<E> {
-        let oldest = |(seq, entry): (&Seq, &Entry<E>)| (!entry.urgent && entry.event.is_some()).then_some(*seq);
+        let oldest = |(seq, entry): (&Seq, &Entry<K, E>)| (!entry.urgent && entry.event.is_some()).then_some(*seq);
         let seq = self.entries.iter().find_map(oldest)?;
         self.remove(seq)
     }
 
     /// Takes back all events that are not running, the oldest first.
     pub fn cancel_all(&mut self) -> Vec<(Seq, E)> {
-        let queued = |(seq, entry): (&Seq, &Entry<E>)| entry.event.is_some().then_some(*seq);
+        let queued = |(seq, entry): (&Seq, &Entry<K, E>)| entry.event.is_some().then_some(*seq);
         // From the last to the first: each is then at the end of its queues, where leaving costs nothing.
         let queued: Vec<Seq> = self.entries.iter().rev().filter_map(queued).collect();
         let mut removed: Vec<_> = queued.into_iter().filter_map(|seq| Some((seq, self.remove(seq)?))).collect();

@@ -1,6 +1,7 @@
 //! Bytes as text. What a client chose is hostile: no control character and no broken UTF-8 gets through.
 
 use std::fmt::Write;
+use std::net::Ipv6Addr;
 
 /// Appends `bytes` as they are if they are printable UTF-8; else with every other byte as `\xHH` and `\` as `\\`.
 pub fn printable(bytes: &[u8], out: &mut String) {
@@ -69,6 +70,23 @@ pub fn kea_hex(bytes: &[u8], out: &mut String) {
         out.push_str("0x");
     }
     bytes.iter().for_each(|&byte| digits(byte, b"0123456789ABCDEF", out));
+}
+
+pub fn number(value: impl itoa::Integer, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(value));
+}
+
+pub fn ipv4(address: [u8; 4], out: &mut String) {
+    for (i, byte) in address.into_iter().enumerate() {
+        if i > 0 {
+            out.push('.');
+        }
+        number(byte, out);
+    }
+}
+
+pub fn ipv6(address: [u8; 16], out: &mut String) {
+    let _ = write!(out, "{}", Ipv6Addr::from(address));
 }
 
 /// Many times as fast as `write!`.

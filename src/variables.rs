@@ -8,51 +8,73 @@ mod options;
 pub mod rows;
 mod value;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
-use crate::event::Variables;
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
 use collector::Collector;
 use rows::Row;
-use value::Of;
+use value::{Of, number};
 
 /// Which server this is.
 #[derive(Clone, Debug, Default)]
 pub struct Server {
     pub name: String,
     pub version: String,
+    /// How it names a DHCPv6 packet that has no DUID, with transaction id 0.
+    pub label: String,
 }
 
-/// All variables of an event. With `debug`, Kea's own texts too.
-pub fn variables(server: &Server, point: &HookPoint, facts: &Facts, debug: bool) -> Variables {
-    let mut out = Collector::default();
-    out.push("KEA_HOOK_POINT", point.name.into());
-    out.push("KEA_SERVER", server.name.clone());
-    out.push("KEA_VERSION", server.version.clone());
-    for &group in point.groups {
-        add_group(&mut out, group, Of { facts, debug });
+/// All variables of an event, made of its facts as they are written.
+pub struct Made<'a> {
+    pub server: &'a Server,
+    pub point: &'a HookPoint,
+    pub facts: &'a Facts,
+    /// Kea's own texts too.
+    pub debug: bool,
+}
+
+impl Serialize for Made<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut out = Collector::new(&mut map);
+        for (name, text) in
+            [("HOOK_POINT", self.point.name), ("SERVER", &self.server.name), ("VERSION", &self.server.version)]
+        {
+            out.begin("KEA_");
+            out.add(name, |out| {
+                out.push_str(text);
+                true
+            });
+        }
+        for &group in self.point.groups {
+            add_group(&mut out, group, Of { facts: self.facts, server: self.server, debug: self.debug });
+        }
+        out.finish()?;
+        map.end()
     }
-    out.finish()
 }
 
-fn add_group(out: &mut Collector, group: Group, of: Of) {
+fn add_group<M: SerializeMap>(out: &mut Collector<M>, group: Group, of: Of) {
     let facts = of.facts;
     let prefix = prefix(group);
+    out.begin(prefix);
     match group {
-        Group::Query4 => packet4(out, prefix, of, facts.query4.as_ref()),
-        Group::Response4 => packet4(out, prefix, of, facts.response4.as_ref()),
+        Group::Query4 => packet4(out, of, facts.query4.as_ref()),
+        Group::Response4 => packet4(out, of, facts.response4.as_ref()),
         Group::Query6 => packet6(out, prefix, of, facts.query6.as_ref()),
         Group::Response6 => packet6(out, prefix, of, facts.response6.as_ref()),
-        Group::Subnet4 | Group::Subnet6 => add(out, prefix, rows::SUBNET, of, facts.subnet.as_ref()),
-        Group::Lease4 | Group::Lease6 => add(out, prefix, rows::LEASE, of, facts.lease.as_ref()),
+        Group::Subnet4 | Group::Subnet6 => add(out, rows::SUBNET, of, facts.subnet.as_ref()),
+        Group::Lease4 | Group::Lease6 => add(out, rows::LEASE, of, facts.lease.as_ref()),
         Group::Leases4 | Group::Leases6 => list(out, prefix, of, &facts.committed),
         Group::DeletedLeases4 | Group::DeletedLeases6 => list(out, prefix, of, &facts.deleted),
-        Group::OldLease4 | Group::OldLease6 => add(out, prefix, rows::LEASE, of, facts.old_lease.as_ref()),
-        Group::OfferLifetime => add(out, prefix, rows::OFFER_LIFETIME, of, facts.offer_lifetime.as_ref()),
-        Group::FakeAllocation => add(out, prefix, rows::FAKE_ALLOCATION, of, Some(facts)),
-        Group::RemoveLease => add(out, prefix, rows::REMOVE_LEASE, of, Some(facts)),
-        Group::Ddns => add(out, prefix, rows::DDNS, of, facts.ddns.as_ref()),
-        Group::HostIdentifier => add(out, prefix, rows::HOST_IDENTIFIER, of, facts.host_identifier.as_ref()),
+        Group::OldLease4 | Group::OldLease6 => add(out, rows::LEASE, of, facts.old_lease.as_ref()),
+        Group::OfferLifetime => add(out, rows::OFFER_LIFETIME, of, facts.offer_lifetime.as_ref()),
+        Group::FakeAllocation => add(out, rows::FAKE_ALLOCATION, of, Some(facts)),
+        Group::RemoveLease => add(out, rows::REMOVE_LEASE, of, Some(facts)),
+        Group::Ddns => add(out, rows::DDNS, of, facts.ddns.as_ref()),
+        Group::HostIdentifier => add(out, rows::HOST_IDENTIFIER, of, facts.host_identifier.as_ref()),
     }
 }
 
@@ -79,42 +101,37 @@ pub fn prefix(group: Group) -> &'static str {
     }
 }
 
-fn packet4(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet4>) {
-    add(out, prefix, rows::PACKET4, of, packet);
+fn packet4<M: SerializeMap>(out: &mut Collector<M>, of: Of, packet: Option<&Packet4>) {
+    add(out, rows::PACKET4, of, packet);
     if let Some(packet) = packet {
-        options::add(out, prefix, of, packet.options);
+        options::add(out, of, packet.options);
     }
 }
 
-fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) {
-    add(out, prefix, rows::PACKET6, of, packet);
+fn packet6<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, packet: Option<&Packet6>) {
+    add(out, rows::PACKET6, of, packet);
     let Some(packet) = packet else { return };
+    options::add(out, of, packet.options);
     for (n, relay) in of.facts.relays(packet.relays).iter().enumerate() {
-        let prefix = format!("{prefix}RELAY{n}_");
-        add(out, &prefix, rows::RELAY, of, Some(relay));
-        options::add(out, &prefix, of, relay.options);
+        out.begin(format_args!("{prefix}RELAY{n}_"));
+        add(out, rows::RELAY, of, Some(relay));
+        options::add(out, of, relay.options);
     }
-    options::add(out, prefix, of, packet.options);
 }
 
 /// `<prefix>SIZE`, and `<prefix>AT<n>_<name>` for each lease, from 0.
-fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
-    out.push(format!("{prefix}SIZE"), leases.len().to_string());
+fn list<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, leases: &[Lease]) {
+    out.add("SIZE", |out| number(out, leases.len() as u64));
     for (n, lease) in leases.iter().enumerate() {
-        add(out, &format!("{prefix}AT{n}_"), rows::LEASE, of, Some(lease));
+        out.begin(format_args!("{prefix}AT{n}_"));
+        add(out, rows::LEASE, of, Some(lease));
     }
 }
 
-/// Most values fit in as many bytes.
-const USUAL_VALUE: usize = 40;
-
-fn add<T>(out: &mut Collector, prefix: &str, rows: &[Row<T>], of: Of, item: Option<&T>) {
+fn add<M: SerializeMap, T>(out: &mut Collector<M>, rows: &[Row<T>], of: Of, item: Option<&T>) {
     let Some(item) = item else { return };
     for row in rows {
-        let mut value = String::with_capacity(USUAL_VALUE);
-        if (row.value)(of, item, &mut value) {
-            out.push([prefix, row.name].concat(), value);
-        }
+        out.add(row.name, |text| (row.value)(of, item, text));
     }
 }
 

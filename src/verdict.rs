@@ -1,5 +1,6 @@
 //! The line that a handler writes: its answer to one event.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Error, MapAccess, Visitor};
@@ -10,19 +11,65 @@ use serde_json::Value;
 const KEYS: usize = 100;
 
 /// The answer to the event with the same `seq`: either `next`, or why there is no verdict.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Answer {
     pub seq: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Lines for Kea's log.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
     /// What Kea shall change besides.
     #[serde(flatten)]
     pub wishes: Wishes,
+}
+
+/// By hand: serde's own way keeps all of an answer aside to find out which keys are left over as wishes.
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Answer;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an answer")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
+                let (mut seq, mut next, mut failure, mut log, mut wishes) = (None, None, None, None, Wishes::default());
+                while let Some(Key(key)) = map.next_key()? {
+                    match &*key {
+                        "seq" => once("seq", &mut seq, &mut map)?,
+                        "next" => once("next", &mut next, &mut map)?,
+                        "failure" => once("failure", &mut failure, &mut map)?,
+                        "log" => once("log", &mut log, &mut map)?,
+                        _ => wishes.add(key.into_owned(), map.next_value()?)?,
+                    }
+                }
+                let seq = seq.ok_or_else(|| A::Error::missing_field("seq"))?;
+                let (next, failure, log) = (next.flatten(), failure.flatten(), log.unwrap_or_default());
+                Ok(Answer { seq, next, failure, log, wishes })
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// A copy only where it is escaped.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn once<'de, T, A>(key: &'static str, value: &mut Option<T>, map: &mut A) -> Result<(), A::Error>
+where
+    T: Deserialize<'de>,
+    A: MapAccess<'de>,
+{
+    match value.replace(map.next_value()?) {
+        Some(_) => Err(A::Error::duplicate_field(key)),
+        None => Ok(()),
+    }
 }
 
 /// What Kea shall do next.
@@ -50,13 +97,28 @@ impl Next {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes(pub Vec<(String, Value)>);
 
+impl Wishes {
+    /// A key that comes twice is an error: it may be what a client has smuggled into a careless script's answer.
+    fn add<E: Error>(&mut self, key: String, value: Value) -> Result<(), E> {
+        let Wishes(pairs) = self;
+        // So few keys are known that looking through them all costs nothing; Kea's thread may be waiting.
+        if pairs.len() == KEYS {
+            return Err(E::custom(format_args!("more than {KEYS} keys")));
+        }
+        if pairs.iter().any(|(other, _)| *other == key) {
+            return Err(E::custom(format_args!("duplicate field {key:?}")));
+        }
+        pairs.push((key, value));
+        Ok(())
+    }
+}
+
 impl Serialize for Wishes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
 }
 
-/// A key that comes twice is an error: it may be what a client has smuggled into a careless script's answer.
 impl<'de> Deserialize<'de> for Wishes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
@@ -68,18 +130,11 @@ impl<'de> Deserialize<'de> for Wishes {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wishes, A::Error> {
-                let mut pairs: Vec<(String, Value)> = Vec::new();
+                let mut wishes = Wishes::default();
                 while let Some((key, value)) = map.next_entry()? {
-                    // So few keys are known that looking through them all costs nothing; Kea's thread may be waiting.
-                    if pairs.len() == KEYS {
-                        return Err(A::Error::custom(format_args!("more than {KEYS} keys")));
-                    }
-                    if pairs.iter().any(|(other, _)| *other == key) {
-                        return Err(A::Error::custom(format_args!("duplicate field {key:?}")));
-                    }
-                    pairs.push((key, value));
+                    wishes.add(key, value)?;
                 }
-                Ok(Wishes(pairs))
+                Ok(wishes)
             }
         }
         deserializer.deserialize_map(Pairs)

@@ -32,13 +32,15 @@ fn left(deadline: Instant) -> Duration {
 pub struct Watch(Epoll);
 
 /// What happens to a descriptor.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum For {
     /// That it hangs up; said once.
     HangUp,
     Input,
     /// Input, or room for output.
     Both,
+    /// That somebody has written to it, said once for each time: what it holds need not be read.
+    Write,
 }
 
 impl For {
@@ -47,6 +49,7 @@ impl For {
             For::HangUp => EpollFlags::EPOLLONESHOT,
             For::Input => EpollFlags::EPOLLIN,
             For::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
+            For::Write => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
         };
         EpollEvent::new(flags, number)
     }

@@ -155,7 +155,6 @@ impl Shared {
     }
 
     pub fn dropped(&self) {
-        Counters::add(&self.counters.dropped);
         let args = [self.name(), self.counters.dropped.load(Ordering::Relaxed).to_string()];
         log_repeating(messages::EVENT_DROPPED, &self.name(), &args);
     }

@@ -40,12 +40,14 @@ pub struct Courier {
     /// By lane.
     pub(super) busy: HashMap<u64, Busy>,
     pub(super) heritage: Heritage,
+    /// Numbers in the watch that have yet to be seen to.
+    happened: Vec<u64>,
 }
 
 impl Courier {
     pub fn new(shared: Arc<Shared>) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared));
-        Courier { shared, lanes, busy: HashMap::new(), heritage: Heritage::default() }
+        Courier { shared, lanes, busy: HashMap::new(), heritage: Heritage::default(), happened: Vec::new() }
     }
 
     /// Works until `stopping`, and returns with all that is unfinished.
@@ -54,26 +56,31 @@ impl Courier {
         self
     }
 
-    /// Sleeps until there is something to do, and does it; false when it is time to stop.
+    /// Does what there is to do, and sleeps until there is more; false when it is time to stop.
     fn round(&mut self) -> bool {
-        // An error here is want of memory: there is nothing to do but to try again.
-        let happened = self.shared.watch.wait(self.deadline()).unwrap_or_default();
-        if happened.contains(&WAKE) {
-            let _ = self.shared.wake.read();
-        }
-        if self.unpack() {
-            return false;
-        }
-        for number in happened {
-            match number {
-                WAKE => {}
-                RUNNER => self.lanes.hear_runner(),
-                HERITAGE => self.heritage.advance(&self.shared),
-                lane => self.look_at(lane),
+        let (shared, mut stopping) = (Arc::clone(&self.shared), false);
+        shared.until_all_is_done(|| {
+            stopping = self.unpack();
+            if !stopping {
+                std::mem::take(&mut self.happened).into_iter().for_each(|number| self.see_to(number));
+                self.look_at_the_clock();
             }
+        });
+        if !stopping {
+            // An error here is want of memory: there is nothing to do but to try again.
+            self.happened = shared.watch.wait(self.deadline()).unwrap_or_default();
         }
-        self.look_at_the_clock();
-        true
+        !stopping
+    }
+
+    /// Something has happened to what has this number in the watch.
+    fn see_to(&mut self, number: u64) {
+        match number {
+            WAKE => {}
+            RUNNER => self.lanes.hear_runner(),
+            HERITAGE => self.heritage.advance(&self.shared),
+            lane => self.look_at(lane),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -85,9 +92,14 @@ impl Courier {
     /// Takes on what packet threads have left; true when it is time to stop.
     fn unpack(&mut self) -> bool {
         let mut state = self.shared.lock();
+        self.shared.assign(&mut state);
         let parcels = std::mem::take(&mut state.parcels);
+        let dropped = std::mem::take(&mut state.dropped);
         let stopping = state.stopping;
         drop(state);
+        if dropped {
+            self.shared.dropped();
+        }
         for parcel in parcels {
             match parcel {
                 Parcel::Event { seq, lane, task } => self.send(seq, lane, task),
@@ -100,10 +112,14 @@ impl Courier {
 
     fn send(&mut self, seq: Seq, mut lane: Lane, task: Task) {
         let deadline = task.parked_until.unwrap_or_else(|| Instant::now() + task.timeout);
-        lane.start(task.line(seq, &self.shared.config, &self.shared.server, deadline));
         let runner_sees_to_it = self.shared.config.mode == Mode::Exec && task.parked_until.is_none();
         let until = (!runner_sees_to_it).then_some(deadline);
-        self.advance(Busy { seq, lane, task, until });
+        let sent = lane.send(|out| task.line(seq, &self.shared.config, &self.shared.server, deadline, out));
+        let busy = Busy { seq, lane, task, until };
+        match sent {
+            Ok(()) => self.keep(busy),
+            Err(failed) => self.broke(busy, &failed),
+        }
     }
 
     fn look_at(&mut self, lane: u64) {
@@ -117,16 +133,12 @@ impl Courier {
     fn advance(&mut self, mut busy: Busy) {
         match busy.lane.advance() {
             Ok(None) => self.keep(busy),
-            Ok(Some(line)) => {
-                // First, for another thread may have it at once.
-                busy.lane.watch(&self.shared.watch, For::HangUp);
-                self.shared.settle(busy.seq, busy.seq, &busy.task, &line, Some(busy.lane));
-            }
+            Ok(Some(line)) => self.shared.settle(busy.seq, busy.seq, &busy.task, &line, Some(busy.lane)),
             Err(failed) => self.broke(busy, &failed),
         }
     }
 
-    fn keep(&mut self, busy: Busy) {
+    fn keep(&mut self, mut busy: Busy) {
         let what = if busy.lane.is_sending() { For::Both } else { For::Input };
         busy.lane.watch(&self.shared.watch, what);
         self.busy.insert(busy.lane.id, busy);

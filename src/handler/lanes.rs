@@ -171,7 +171,6 @@ impl Lanes {
     fn are_ready(&mut self, lanes: Vec<Lane>) {
         let since = Instant::now();
         self.ready.extend(lanes.iter().map(|lane| (lane.id, since)));
-        lanes.iter().for_each(|lane| lane.watch(&self.shared.watch, For::HangUp));
         if self.ready.len() == self.shared.config.concurrency {
             log(messages::HANDLER_STARTED, &[self.shared.name(), self.ready.len().to_string()]);
         }

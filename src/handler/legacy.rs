@@ -18,7 +18,7 @@ use super::process::Runner;
 use super::shared::{GRACE, HERITAGE, Queued, Shared};
 use super::task::Task;
 use crate::config::{Config, Mode};
-use crate::event::{End, line};
+use crate::event::{self, End};
 use crate::lane::{Failed, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
@@ -168,12 +168,15 @@ fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Re
     }
     let mut stream = runner.open(b'R', 0)?;
     let until = Instant::now() + PATIENCE;
+    let mut line = Vec::new();
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
         let deadline = Instant::now() + task.timeout;
-        stream.write_all(&task.line(*seq, &shared.config, &shared.server, deadline))?;
+        line.clear();
+        task.line(*seq, &shared.config, &shared.server, deadline, &mut line);
+        stream.write_all(&line)?;
     }
-    stream.write_all(&line(&End { end: queued.len() })?)?;
+    stream.write_all(&event::line(&End { end: queued.len() })?)?;
     let held = stream.try_clone()?;
     Ok(Some((Lane::new(0, stream), held)))
 }

@@ -14,9 +14,9 @@ use crate::bridge::ffi::Step;
 use crate::config::{self, Kea};
 use crate::facts::Facts;
 use crate::hook_points::{self, find};
-use crate::keys::keys;
+use crate::keys::{keys, texts};
 use crate::variables::tests::Shim;
-use crate::variables::{Server, variables};
+use crate::variables::{Made, Server};
 
 const EVENTS: usize = 100_000;
 const POINT: &str = "pkt6_receive";
@@ -88,8 +88,8 @@ fn line() -> Vec<u8> {
         answers: false,
         time: 1790000000.125,
         timeout: 5000,
-        keys: keys(&facts),
-        vars: variables(&server, &hook_points::HOOK_POINTS[point], &facts, false),
+        keys: texts(&facts),
+        vars: Made { server: &server, point: &hook_points::HOOK_POINTS[point], facts: &facts, debug: false },
     };
     crate::event::line(&event).unwrap()
 }
@@ -107,7 +107,7 @@ fn task(handler: &Handler, facts: Facts) -> Task {
 }
 
 fn server() -> Server {
-    Server { name: "kea-dhcp6".into(), version: "2.2.0".into() }
+    Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), ..Server::default() }
 }
 
 /// A handler of ours that is connected to the echo.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,11 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Counters;
 use super::courier::Parcel;
+use super::inbox::Inbox;
 use super::task::{ATTEMPTS, Task};
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
+use crate::keys::Key;
 use crate::lane::Lane;
 use crate::log::log;
 use crate::messages;
@@ -27,22 +31,29 @@ pub const WAKE: u64 = 0;
 pub const RUNNER: u64 = 1;
 pub const HERITAGE: u64 = 2;
 
+/// What the inbox may hold: with more in it, the courier is busy elsewhere, and others empty it.
+const INBOX_LIMIT: usize = 1000;
+
 pub struct Shared {
     pub config: Config,
     pub server: Server,
     pub counters: Counters,
+    inbox: Inbox,
     state: Mutex<State>,
     /// A waiting event has been granted a lane, or will never be.
     pub granted: Condvar,
     /// What the courier waits for: the numbers of lanes, and those above.
     pub watch: Watch,
     /// Wakes the courier.
-    pub wake: EventFd,
+    wake: EventFd,
+    /// Whatever has been done since the courier has last gone to sleep; who does the first thing wakes it.
+    errands: AtomicUsize,
 }
 
-#[derive(Default)]
 pub struct State {
-    pub order: Order<Queued>,
+    /// The end of the inbox.
+    posted: Receiver<Task>,
+    pub order: Order<Key, Queued>,
     last_seq: Seq,
     pub idle: Vec<Lane>,
     /// Lanes that are worth something, free or not.
@@ -55,6 +66,8 @@ pub struct State {
     pub parcels: Vec<Parcel>,
     /// Posted events that are not running.
     pub pending: usize,
+    /// Events that were dropped for want of room, and that the log has not been told of.
+    pub dropped: bool,
     /// Events of parked packets.
     pub parked: BTreeMap<Seq, Parked>,
     /// Why there is no handler; `None` while there is one, or is about to be.
@@ -80,25 +93,60 @@ pub struct Parked {
 impl Shared {
     pub fn new(config: Config, server: &Server) -> io::Result<Shared> {
         let (watch, wake) = (Watch::new()?, EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        watch.add(&wake, WAKE, For::Input)?;
+        watch.add(&wake, WAKE, For::Write)?;
+        let (inbox, posted) = Inbox::new();
         Ok(Shared {
             config,
             server: server.clone(),
             counters: Counters::default(),
-            state: Mutex::default(),
+            inbox,
+            state: Mutex::new(State::new(posted)),
             granted: Condvar::new(),
             watch,
             wake,
+            errands: AtomicUsize::new(0),
         })
     }
 
+    /// The state, the inbox emptied into it.
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(task) = self.inbox.take(&state.posted) {
+            state.post(task);
+            if state.pending > self.config.queue_limit && state.order.cancel_oldest().is_some() {
+                state.pending -= 1;
+                state.dropped = true;
+                Counters::add(&self.counters.dropped);
+            }
+        }
+        state
     }
 
+    /// Queues an event that Kea does not wait for.
+    pub fn post(&self, task: Task) {
+        if self.inbox.leave(task) > INBOX_LIMIT {
+            self.assign(&mut self.lock());
+        }
+        self.wake_courier();
+    }
+
+    /// It sees to what has been done since it went to sleep, before it sleeps again.
     pub fn wake_courier(&self) {
-        // It fails only where the courier has been woken 2^64 times already.
-        let _ = self.wake.write(1);
+        if self.errands.fetch_add(1, Ordering::AcqRel) == 0 {
+            // It fails only where the courier has been woken 2^64 times already.
+            let _ = self.wake.write(1);
+        }
+    }
+
+    /// Has the courier work until nothing has been done meanwhile.
+    pub fn until_all_is_done(&self, mut work: impl FnMut()) {
+        loop {
+            let seen = self.errands.fetch_add(1, Ordering::AcqRel) + 1;
+            work();
+            if self.errands.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
     }
 
     /// Gives idle lanes to the events whose turn it is. The last lane is kept for those that a thread of Kea's waits
@@ -121,12 +169,8 @@ impl Shared {
                         self.granted.notify_all();
                     }
                 }
-                Queued::Posted(task) => {
-                    state.pending -= 1;
-                    state.parcels.push(Parcel::Event { seq, lane, task });
-                    for_courier = true;
-                }
-                Queued::Parked(task) => {
+                Queued::Posted(task) | Queued::Parked(task) => {
+                    state.pending -= usize::from(task.parked_until.is_none());
                     state.parcels.push(Parcel::Event { seq, lane, task });
                     for_courier = true;
                 }
@@ -155,8 +199,11 @@ impl Shared {
         let mut state = self.lock();
         state.order.done(seq);
         let granted = state.granted.remove(&seq);
-        let lanes: Vec<Lane> = lane.into_iter().chain(granted).filter(|lane| state.live.contains(&lane.id)).collect();
-        state.idle.extend(lanes);
+        for lane in lane.into_iter().chain(granted) {
+            if state.live.contains(&lane.id) {
+                state.idle.push(lane);
+            }
+        }
         self.assign(&mut state);
     }
 
@@ -201,6 +248,24 @@ impl Shared {
 }
 
 impl State {
+    fn new(posted: Receiver<Task>) -> State {
+        State {
+            posted,
+            order: Order::default(),
+            last_seq: 0,
+            idle: Vec::new(),
+            live: HashSet::new(),
+            granted: HashMap::new(),
+            sleepers: 0,
+            parcels: Vec::new(),
+            pending: 0,
+            dropped: false,
+            parked: BTreeMap::new(),
+            down: None,
+            stopping: false,
+        }
+    }
+
     pub fn new_seq(&mut self) -> Seq {
         self.last_seq += 1;
         self.last_seq

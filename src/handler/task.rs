@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Mode, Point};
-use crate::event::{Event, line};
+use crate::event::{Event, write_line};
 use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
+use crate::keys::{Key, texts};
 use crate::lane::Failed;
 use crate::order::Seq;
-use crate::variables::{Server, variables};
+use crate::variables::{Made, Server};
 use crate::verdict::{Failure, FailureKind};
 
 /// An event whose handling has killed the runner this often is given up.
@@ -20,7 +21,7 @@ pub const ATTEMPTS: u32 = 3;
 pub struct Task {
     /// Index of [`HOOK_POINTS`].
     pub point: usize,
-    pub keys: Vec<String>,
+    pub keys: Vec<Key>,
     pub wait: bool,
     pub timeout: Duration,
     /// Kea has waited for it and given up.
@@ -34,7 +35,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<String>) -> Self {
+    pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<Key>) -> Self {
         let Point { wait, timeout } = how;
         let time = SystemTime::now();
         let wait = wait.waits();
@@ -50,8 +51,8 @@ impl Task {
         self.wait && config.answers
     }
 
-    /// The line for the handler, which has until `deadline` for it.
-    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant) -> Vec<u8> {
+    /// Appends the line for the handler, which has until `deadline` for it.
+    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant, out: &mut Vec<u8>) {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
         let event = Event {
@@ -61,11 +62,16 @@ impl Task {
             answers: self.answers(config),
             time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             timeout: (left as u64).max(1),
-            keys: self.keys.clone(),
-            vars: variables(server, self.row(), &self.facts, config.debug),
+            keys: self.texts_of_keys(config),
+            vars: Made { server, point: self.row(), facts: &self.facts, debug: config.debug },
         };
         // Strings and numbers always have a JSON text.
-        line(&event).unwrap_or_default()
+        let _ = write_line(&event, out);
+    }
+
+    fn texts_of_keys(&self, config: &Config) -> Vec<String> {
+        let common = (config.concurrency == 1).then(String::new);
+        common.into_iter().chain(texts(&self.facts)).collect()
     }
 
     /// The same event after Kea has given up waiting for it.

@@ -9,6 +9,7 @@ use super::task::{ATTEMPTS, Task, broken, deaths};
 use crate::lane::{Failed, Lane};
 use crate::order::Seq;
 use crate::verdict::{Answer, Failure};
+use crate::wait::For;
 
 impl Shared {
     /// Waits for the event's turn, sends it and waits for its answer.
@@ -18,7 +19,9 @@ impl Shared {
         let mut died = 0;
         while died < ATTEMPTS {
             let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
-            let line = task.line(seq, &self.config, &self.server, deadline);
+            // Its answers are this thread's.
+            lane.watch(&self.watch, For::HangUp);
+            let line = |out: &mut Vec<u8>| task.line(seq, &self.config, &self.server, deadline, out);
             match lane.exchange(line, deadline) {
                 Ok(answer) => return self.receive(seq, seq, task.point, &answer, Some(lane)),
                 Err(Failed::TimedOut) => {

@@ -4,7 +4,7 @@ fn keys(names: &str) -> Vec<String> {
     names.split_whitespace().map(String::from).collect()
 }
 
-fn order(events: &[&str]) -> Order<usize> {
+fn order(events: &[&str]) -> Order<String, usize> {
     let mut order = Order::default();
     for (i, names) in events.iter().enumerate() {
         order.push(i as Seq, keys(names), false, i);
@@ -12,7 +12,7 @@ fn order(events: &[&str]) -> Order<usize> {
     order
 }
 
-fn all_ready(order: &mut Order<usize>) -> Vec<usize> {
+fn all_ready(order: &mut Order<String, usize>) -> Vec<usize> {
     std::iter::from_fn(|| order.take_next()).map(|(_, event)| event).collect()
 }
 

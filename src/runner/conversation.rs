@@ -155,7 +155,7 @@ impl<'scope> Copy<'scope> {
 
     fn exchange(&mut self, value: &impl serde::Serialize, timeout: Duration) -> Result<Vec<u8>, Silence> {
         let line = line(value).map_err(Silence::nonsense)?;
-        self.lane.exchange(line, Instant::now() + timeout).map_err(|failed| match failed {
+        self.lane.exchange(|out| *out = line, Instant::now() + timeout).map_err(|failed| match failed {
             Failed::TimedOut => Silence::TimedOut(timeout),
             Failed::TooLong => Silence::nonsense(failed),
             Failed::Gone { .. } => Silence::Gone,

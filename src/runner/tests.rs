@@ -187,7 +187,7 @@ fn the_arguments_are_the_files_name_the_hook_point_and_the_configured_ones() {
     let file = bench.directory.join("lease4_renew");
     fs::write(&file, "tr '\\0' '|' < /proc/$$/cmdline").unwrap();
     let mut event = event(10_000, &[("PATH", "/usr/bin:/bin")]);
-    event.hook = file.to_str().unwrap().into();
+    event.hook = file.to_str().unwrap().to_owned().into();
     let answer = script.handle(&event, Instant::now());
     assert_eq!(texts(&answer), [format!("sh|{}|two words|--three||", file.display())]);
 }

@@ -21,7 +21,7 @@ pub struct Turns<E> {
 
 struct State<E> {
     /// To it, events of lanes are foreign.
-    order: Order<E>,
+    order: Order<String, E>,
     /// Our own count, in the order of arrival.
     last: Seq,
     /// Events of the rest that nobody has taken yet.

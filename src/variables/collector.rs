@@ -1,6 +1,8 @@
-//! Collects variables within the kernel's limits, and remembers what did not fit.
+//! Writes variables, within the kernel's limits, and remembers what did not fit.
 
-use crate::event::Variables;
+use std::fmt::{Display, Write};
+
+use serde::ser::SerializeMap;
 
 /// The kernel's limit for one `NAME=value` with its NUL (MAX_ARG_STRLEN).
 const STRING_LIMIT: usize = 128 * 1024;
@@ -12,59 +14,112 @@ const PER_STRING: usize = 8;
 /// `KEA_TRUNCATED` may itself take this much besides.
 const TRUNCATED_LIMIT: usize = 64 * 1024;
 
-/// An event seldom has more.
-const USUAL: usize = 96;
+/// Most names and values fit in as many bytes.
+const USUAL: usize = 128;
 
-pub struct Collector {
-    variables: Vec<(String, String)>,
+/// Where variables go, one after the other.
+pub struct Collector<'a, M: SerializeMap> {
+    map: &'a mut M,
+    /// The prefix, and the rest of the last name.
+    name: String,
+    prefix: usize,
+    value: String,
     total: usize,
     left_out: Vec<String>,
+    error: Option<M::Error>,
 }
 
-impl Default for Collector {
-    fn default() -> Self {
-        Collector { variables: Vec::with_capacity(USUAL), total: 0, left_out: Vec::new() }
+impl<'a, M: SerializeMap> Collector<'a, M> {
+    pub fn new(map: &'a mut M) -> Self {
+        let (name, value) = (String::with_capacity(USUAL), String::with_capacity(USUAL));
+        Collector { map, name, prefix: 0, value, total: 0, left_out: Vec::new(), error: None }
     }
-}
 
-impl Collector {
-    pub fn push(&mut self, name: impl Into<String>, value: String) {
-        let name = name.into();
-        let size = name.len() + 1 + value.len() + 1;
-        if size > STRING_LIMIT || self.total + size + PER_STRING > TOTAL_LIMIT {
-            self.left_out.push(name);
+    /// What the next names begin with.
+    pub fn begin(&mut self, prefix: impl Display) {
+        self.name.clear();
+        let _ = write!(self.name, "{prefix}");
+        self.prefix = self.name.len();
+    }
+
+    /// Adds a variable whose value `write` appends to nothing; none if that returns false.
+    pub fn add(&mut self, name: &str, write: impl FnOnce(&mut String) -> bool) {
+        self.add_named(|out| out.push_str(name), write);
+    }
+
+    /// The same; `name` appends the name to the prefix.
+    pub fn add_named(&mut self, name: impl FnOnce(&mut String), write: impl FnOnce(&mut String) -> bool) {
+        self.name.truncate(self.prefix);
+        self.value.clear();
+        if !write(&mut self.value) {
             return;
         }
-        self.total += size + PER_STRING;
-        self.variables.push((name, value));
+        name(&mut self.name);
+        let size = self.name.len() + 1 + self.value.len() + 1 + PER_STRING;
+        if size > STRING_LIMIT + PER_STRING || self.total + size > TOTAL_LIMIT {
+            self.left_out.push(self.name.clone());
+            return;
+        }
+        self.total += size;
+        self.put();
     }
 
-    /// All that fitted; the names of what did not are in `KEA_TRUNCATED`, separated by spaces.
-    pub fn finish(mut self) -> Variables {
-        if !self.left_out.is_empty() {
-            let mut names = self.left_out.join(" ");
-            if names.len() > TRUNCATED_LIMIT {
-                let end = names[..TRUNCATED_LIMIT].rfind(' ').unwrap_or(0);
-                names.truncate(end);
-                names.push_str(" ...");
-            }
-            self.variables.push(("KEA_TRUNCATED".into(), names));
+    fn put(&mut self) {
+        if self.error.is_none() {
+            self.error = self.map.serialize_entry(&self.name, &self.value).err();
         }
-        Variables(self.variables)
+    }
+
+    /// Ends with the names of what did not fit, in `KEA_TRUNCATED`, separated by spaces.
+    pub fn finish(mut self) -> Result<(), M::Error> {
+        if !self.left_out.is_empty() {
+            self.value = self.left_out.join(" ");
+            if self.value.len() > TRUNCATED_LIMIT {
+                let end = self.value[..TRUNCATED_LIMIT].rfind(' ').unwrap_or(0);
+                self.value.truncate(end);
+                self.value.push_str(" ...");
+            }
+            self.name = "KEA_TRUNCATED".into();
+            self.put();
+        }
+        self.error.map_or(Ok(()), Err)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Serializer;
+
     use super::*;
+    use crate::event::Variables;
+
+    fn collected(
+        fill: impl FnOnce(&mut Collector<serde_json::ser::Compound<&mut Vec<u8>, serde_json::ser::CompactFormatter>>),
+    ) -> Variables {
+        let mut text = Vec::new();
+        let mut json = serde_json::Serializer::new(&mut text);
+        let mut map = json.serialize_map(None).unwrap();
+        let mut out = Collector::new(&mut map);
+        fill(&mut out);
+        out.finish().unwrap();
+        map.end().unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn add<M: SerializeMap>(out: &mut Collector<M>, name: &str, value: &str) {
+        out.add(name, |text| {
+            text.push_str(value);
+            true
+        });
+    }
 
     #[test]
     fn what_the_kernel_would_refuse_is_left_out_and_named() {
-        let mut out = Collector::default();
-        out.push("FITS", "x".repeat(STRING_LIMIT - "FITS=".len() - 1));
-        out.push("TOO_LONG", "x".repeat(STRING_LIMIT));
-        out.push("SHORT", "y".into());
-        let Variables(variables) = out.finish();
+        let Variables(variables) = collected(|out| {
+            add(out, "FITS", &"x".repeat(STRING_LIMIT - "FITS=".len() - 1));
+            add(out, "TOO_LONG", &"x".repeat(STRING_LIMIT));
+            add(out, "SHORT", "y");
+        });
         let names: Vec<_> = variables.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["FITS", "SHORT", "KEA_TRUNCATED"]);
         assert_eq!(variables[2].1, "TOO_LONG");
@@ -72,11 +127,12 @@ mod tests {
 
     #[test]
     fn many_small_ones_stay_within_the_whole() {
-        let mut out = Collector::default();
-        for n in 0..100_000 {
-            out.push(format!("KEA_QUERY6_OPTION_{n}"), "0x".into());
-        }
-        let Variables(variables) = out.finish();
+        let Variables(variables) = collected(|out| {
+            out.begin("KEA_QUERY6_OPTION_");
+            for n in 0..100_000 {
+                add(out, &n.to_string(), "0x");
+            }
+        });
         let size: usize = variables.iter().map(|(name, value)| name.len() + value.len() + 2 + PER_STRING).sum();
         assert!(size < TOTAL_LIMIT + TRUNCATED_LIMIT + 64, "{size}");
         let (name, left_out) = variables.last().unwrap();

@@ -1,43 +1,52 @@
 //! Every option and sub-option in hex: a variable for each code, however often it comes.
 
-use std::collections::HashMap;
-use std::fmt::Write;
+use serde::ser::SerializeMap;
 
 use super::Collector;
 use super::value::Of;
 use crate::bridge::ffi::Span;
-use crate::text::hex;
+use crate::text::{hex, number};
+
+/// As deep as the shim takes options apart.
+const DEPTHS: usize = 4;
+
+/// The codes from a packet's own option down to this one, and where in the packet it stands.
+type Place = ([Option<u16>; DEPTHS], usize);
 
 /// Adds `<prefix>OPTION_<code>` and `<prefix>OPTION_<code>_SUB_<code>` for `options`. A code that comes several
 /// times is one variable, the values in the packet's order with a space between.
-pub fn add(out: &mut Collector, prefix: &str, of: Of, options: Span) {
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut found: Vec<(String, String)> = Vec::new();
-    let mut path: Vec<u16> = Vec::new();
-    for option in of.facts.options(options) {
-        path.truncate(usize::from(option.depth));
-        path.push(option.code);
-        let Some(data) = of.facts.bytes(option.data) else { continue };
-        let place = *places.entry(name(prefix, &path)).or_insert_with_key(|name| {
-            found.push((name.clone(), String::with_capacity(2 + 2 * data.len())));
-            found.len() - 1
-        });
-        let value = &mut found[place].1;
-        if !value.is_empty() {
-            value.push(' ');
-        }
-        hex(data, value);
+pub fn add<M: SerializeMap>(out: &mut Collector<M>, of: Of, options: Span) {
+    let options = of.facts.options(options);
+    let mut places: Vec<Place> = Vec::with_capacity(options.len());
+    let mut path = [None; DEPTHS];
+    for (at, option) in options.iter().enumerate() {
+        let depth = usize::from(option.depth).min(DEPTHS - 1);
+        path[depth..].fill(None);
+        path[depth] = Some(option.code);
+        places.push((path, at));
     }
-    for (name, value) in found {
-        out.push(name, value);
+    // Kea keeps them by code: next to nothing has to be moved.
+    places.sort();
+    for same in places.chunk_by(|(one, _), (other, _)| one == other) {
+        let (path, _) = same[0];
+        out.add_named(
+            |text| name(&path, text),
+            |text| {
+                for data in same.iter().filter_map(|(_, at)| of.facts.bytes(options[*at].data)) {
+                    if !text.is_empty() {
+                        text.push(' ');
+                    }
+                    hex(data, text);
+                }
+                !text.is_empty()
+            },
+        );
     }
 }
 
-fn name(prefix: &str, path: &[u16]) -> String {
-    let mut name = String::with_capacity(prefix.len() + 24);
-    name.push_str(prefix);
-    for (depth, code) in path.iter().enumerate() {
-        let _ = write!(name, "{}{code}", if depth == 0 { "OPTION_" } else { "_SUB_" });
+fn name(path: &[Option<u16>], out: &mut String) {
+    for (depth, code) in path.iter().flatten().enumerate() {
+        out.push_str(if depth == 0 { "OPTION_" } else { "_SUB_" });
+        number(*code, out);
     }
-    name
 }

@@ -1,8 +1,6 @@
 //! The rows.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use super::value::{Of, Out, flag, number};
+use super::value::{Of, Out, address4, address6, flag, number, word};
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
@@ -39,13 +37,13 @@ pub const PACKET4: &[Row<Packet4>] = &[
         "Its type (IANA's hardware types: 1 is Ethernet)."),
     row("HWADDR_SOURCE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.source),
         "How Kea came to know it (`HWADDR_SOURCE_*` in Kea's hwaddr.h)."),
-    row("CIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.ciaddr)),
+    row("CIADDR", "address", |_, p, out| address4(out, p.ciaddr),
         "Client's address (RFC 2131)."),
-    row("SIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.siaddr)),
+    row("SIADDR", "address", |_, p, out| address4(out, p.siaddr),
         "Next server's address."),
-    row("YIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.yiaddr)),
+    row("YIADDR", "address", |_, p, out| address4(out, p.yiaddr),
         "`Your` address: the one given to the client."),
-    row("GIADDR", "address", |_, p, out| number(out, Ipv4Addr::from(p.giaddr)),
+    row("GIADDR", "address", |_, p, out| address4(out, p.giaddr),
         "Relay agent's address."),
     row("RELAYED", "flag", |_, p, out| flag(out, p.relayed),
         "Whether a relay agent forwarded it."),
@@ -65,11 +63,11 @@ pub const PACKET4: &[Row<Packet4>] = &[
         "Transaction id, `xid` (RFC 2131)."),
     row("CLASSES", "names", |of, p, out| of.names(out, p.classes),
         "Client classes that Kea has put the packet in so far, one a line."),
-    row("LOCAL_ADDRESS", "address", |_, p, out| number(out, Ipv4Addr::from(p.local_address)),
+    row("LOCAL_ADDRESS", "address", |_, p, out| address4(out, p.local_address),
         "Address at the server's side."),
     row("LOCAL_PORT", "number", |_, p, out| number(out, p.local_port),
         "UDP port at the server's side; 0 where Kea does not say."),
-    row("REMOTE_ADDRESS", "address", |_, p, out| number(out, Ipv4Addr::from(p.remote_address)),
+    row("REMOTE_ADDRESS", "address", |_, p, out| address4(out, p.remote_address),
         "Address at the other side: the client's or the relay agent's."),
     row("REMOTE_PORT", "number", |_, p, out| number(out, p.remote_port),
         "UDP port at the other side."),
@@ -90,15 +88,15 @@ pub const PACKET6: &[Row<Packet6>] = &[
         "Its type (IANA's hardware types: 1 is Ethernet)."),
     row("HWADDR_SOURCE", "number", |of, p, out| of.facts.bytes(p.hwaddr.bytes).is_none() || number(out, p.hwaddr.source),
         "How Kea came to know it (`HWADDR_SOURCE_*` in Kea's hwaddr.h)."),
-    row("LOCAL_ADDRESS", "address", |_, p, out| number(out, Ipv6Addr::from(p.local_address)),
+    row("LOCAL_ADDRESS", "address", |_, p, out| address6(out, p.local_address),
         "Address at the server's side."),
     row("LOCAL_PORT", "number", |_, p, out| number(out, p.local_port),
         "UDP port at the server's side; 0 where Kea does not say."),
-    row("REMOTE_ADDRESS", "address", |_, p, out| number(out, Ipv6Addr::from(p.remote_address)),
+    row("REMOTE_ADDRESS", "address", |_, p, out| address6(out, p.remote_address),
         "Address at the other side: the client's link-local address, or the relay's nearest to the server."),
     row("REMOTE_PORT", "number", |_, p, out| number(out, p.remote_port),
         "UDP port at the other side."),
-    row("LABEL", "text", |of, p, out| of.text(out, p.label),
+    row("LABEL", "text", |of, p, out| of.label(out, of.facts.option(p.options, CLIENT_ID6).filter(|_| p.has_duid), p.transaction_id),
         "Kea's short name of the packet, as in its log."),
     row("TRANSACTION_ID", "number", |_, p, out| number(out, p.transaction_id),
         "Transaction id (RFC 8415)."),
@@ -115,9 +113,9 @@ pub const PACKET6: &[Row<Packet6>] = &[
 /// Of one relay; 0 is the outermost, the one nearest to the server.
 #[rustfmt::skip]
 pub const RELAY: &[Row<Relay>] = &[
-    row("LINK_ADDRESS", "address", |_, r, out| number(out, Ipv6Addr::from(r.link_address)),
+    row("LINK_ADDRESS", "address", |_, r, out| address6(out, r.link_address),
         "Its link-address field (RFC 8415, 9)."),
-    row("PEER_ADDRESS", "address", |_, r, out| number(out, Ipv6Addr::from(r.peer_address)),
+    row("PEER_ADDRESS", "address", |_, r, out| address6(out, r.peer_address),
         "Its peer-address field: of the innermost relay, the client's own address."),
     row("HOPS", "number", |_, r, out| number(out, r.hops),
         "Its hop-count field."),
@@ -126,9 +124,9 @@ pub const RELAY: &[Row<Relay>] = &[
 /// Of the subnet; the first row has no name of its own.
 #[rustfmt::skip]
 pub const SUBNET: &[Row<Subnet>] = &[
-    row("", "prefix", |of, s, out| of.facts.bytes(s.prefix).is_none() || of.text(out, s.prefix) && number(out, format_args!("/{}", s.prefix_len)),
+    row("", "prefix", |of, s, out| of.facts.bytes(s.prefix).is_none() || of.address(out, s.prefix) && word(out, "/") && number(out, s.prefix_len),
         "The chosen subnet, as in `192.0.2.0/24`; this and all below are empty if Kea found none."),
-    row("_PREFIX", "address", |of, s, out| of.text(out, s.prefix),
+    row("_PREFIX", "address", |of, s, out| of.address(out, s.prefix),
         "Its address."),
     row("_PREFIXLEN", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.prefix_len),
         "Its prefix length."),
@@ -139,15 +137,15 @@ pub const SUBNET: &[Row<Subnet>] = &[
 /// Of a lease of either family.
 #[rustfmt::skip]
 pub const LEASE: &[Row<Lease>] = &[
-    row("TYPE", "text", |_, l, out| number(out, type_name(l.kind)),
+    row("TYPE", "text", |_, l, out| word(out, type_name(l.kind)),
         "`V4`, `IA_NA`, `IA_TA` or `IA_PD`."),
-    row("STATE", "text", |_, l, out| number(out, state_name(l.state)),
+    row("STATE", "text", |_, l, out| word(out, state_name(l.state)),
         "`default`, `declined` or `expired-reclaimed`; from Kea 3.0 on also `released` and `registered`."),
     row("IS_EXPIRED", "flag", |_, l, out| flag(out, l.expired),
         "Whether its valid lifetime is over."),
-    row("ADDRESS", "address", |_, l, out| number(out, keys::address(l)),
+    row("ADDRESS", "address", |_, l, out| { keys::address(l, out); true },
         "The leased address, or the address of the delegated prefix."),
-    row("DELEGATED_PREFIX", "prefix", |_, l, out| l.kind == TYPE_PD && number(out, keys::address_or_prefix(l)),
+    row("DELEGATED_PREFIX", "prefix", |_, l, out| l.kind == TYPE_PD && { keys::address_or_prefix(l, out); true },
         "The delegated prefix, as in `2001:db8:1::/56`; only of an `IA_PD` lease."),
     row("DELEGATED_PREFIXLEN", "number", |_, l, out| l.kind == TYPE_PD && number(out, l.prefix_len),
         "Its length; only of an `IA_PD` lease."),
@@ -197,14 +195,14 @@ pub const DDNS: &[Row<Ddns>] = &[
 pub const HOST_IDENTIFIER: &[Row<HostIdentifier>] = &[
     row("", "hex", |of, h, out| of.or_empty(out, h.value, hex),
         "The identifier that another hook library has set; `0x` if none has."),
-    row("_TYPE", "text", |_, h, out| number(out, identifier_name(h.kind)),
+    row("_TYPE", "text", |_, h, out| word(out, identifier_name(h.kind)),
         "Its type: `hw-address`, `duid`, `circuit-id`, `client-id` or `flex-id`."),
 ];
 
 /// At `lease4_offer`, and from Kea 2.4 on at `lease4_select`.
 #[rustfmt::skip]
 pub const OFFER_LIFETIME: &[Row<u32>] = &[
-    row("OFFER_LIFETIME", "seconds", |_, lifetime, out| number(out, lifetime),
+    row("OFFER_LIFETIME", "seconds", |_, lifetime, out| number(out, *lifetime),
         "How long Kea keeps an offered address for the client (`offer-lifetime`); 0: not at all."),
 ];
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{self, HwAddr, OptionFact, Relay, Span, Subnet};
+use crate::event::Variables;
 use crate::hook_points::{HOOK_POINTS, find};
 
 const NOTHING: Span = Span { start: ABSENT, len: 0 };
@@ -63,7 +64,7 @@ impl Shim {
             local_port: 0,
             remote_address: [0; 16],
             remote_port: 546,
-            label: self.put(b"duid=[..]"),
+            has_duid: true,
             classes: self.put(b"ALL\0VENDOR_CLASS_a\nb\0"),
             debug: self.put(b"two\nlines"),
             options: Span { start: 0, len: 5 },
@@ -72,13 +73,29 @@ impl Shim {
     }
 }
 
+const LABEL: &str = "duid=[no info], [no hwaddr info], tid=0x0";
+
+#[test]
+fn a_label_without_a_duid_is_keas_own() {
+    let mut shim = Shim::default();
+    let query = [Packet6 { has_duid: false, transaction_id: 0xab_cdef, ..shim.solicit() }];
+    let found = at("pkt6_receive", &ffi::Facts { query6: &query, ..shim.facts() }, false);
+    assert_eq!(value(&found, "KEA_QUERY6_LABEL"), Some("duid=[no info], [no hwaddr info], tid=0xabcdef"));
+}
+
+/// What a handler reads of them.
+fn read_back(made: Made) -> Variables {
+    serde_json::from_slice(&crate::event::line(&made).unwrap()).unwrap()
+}
+
 fn value<'a>(Variables(variables): &'a Variables, name: &str) -> Option<&'a str> {
     variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
 }
 
 fn at(hook_point: &str, facts: &ffi::Facts, debug: bool) -> Variables {
-    let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into() };
-    variables(&server, &HOOK_POINTS[find(hook_point).unwrap()], &Facts::from(facts), debug)
+    let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), label: LABEL.into() };
+    let (point, facts) = (&HOOK_POINTS[find(hook_point).unwrap()], &Facts::from(facts));
+    read_back(Made { server: &server, point, facts, debug })
 }
 
 #[test]
@@ -92,6 +109,7 @@ fn a_solicit() {
         ("KEA_VERSION", "2.2.0"),
         ("KEA_QUERY6_TYPE", "SOLICIT"),
         ("KEA_QUERY6_DUID", "00:03:00:01:02:00:00:00:00:01"),
+        ("KEA_QUERY6_LABEL", "duid=[00:03:00:01:02:00:00:00:00:01], [no hwaddr info], tid=0x7"),
         ("KEA_QUERY6_HWADDR", ""),
         ("KEA_QUERY6_HWADDR_TYPE", ""),
         ("KEA_QUERY6_CLASSES", "ALL\nVENDOR_CLASS_a\\x0ab"),
@@ -136,7 +154,7 @@ fn an_empty_list_has_its_size() {
 #[test]
 fn a_span_out_of_bounds_is_no_fact() {
     let mut shim = Shim::default();
-    let query = [Packet6 { label: Span { start: 1000, len: u32::MAX }, ..shim.solicit() }];
+    let query = [Packet6 { interface: Span { start: 1000, len: u32::MAX }, ..shim.solicit() }];
     let found = at("pkt6_receive", &ffi::Facts { query6: &query, ..shim.facts() }, false);
-    assert_eq!(value(&found, "KEA_QUERY6_LABEL"), Some(""));
+    assert_eq!(value(&found, "KEA_QUERY6_INTERFACE"), Some(""));
 }

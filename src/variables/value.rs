@@ -1,7 +1,10 @@
 //! How a fact becomes the text of a variable. Each function says whether the variable exists.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
+use itoa::Integer;
+
+use super::Server;
 use crate::bridge::ffi::Span;
 use crate::facts::Facts;
 use crate::text;
@@ -10,20 +13,39 @@ use crate::text;
 #[derive(Clone, Copy)]
 pub struct Of<'a> {
     pub facts: &'a Facts,
+    pub server: &'a Server,
     pub debug: bool,
 }
 
 /// The value so far.
 pub type Out<'a> = &'a mut String;
 
-pub fn number(out: Out, value: impl Display) -> bool {
-    let _ = write!(out, "{value}");
+pub fn number(out: Out, value: impl Integer) -> bool {
+    text::number(value, out);
     true
 }
 
 /// `1` or `0`.
 pub fn flag(out: Out, value: bool) -> bool {
-    number(out, u8::from(value))
+    out.push(if value { '1' } else { '0' });
+    true
+}
+
+/// An IPv4 address in host order.
+pub fn address4(out: Out, address: u32) -> bool {
+    text::ipv4(address.to_be_bytes(), out);
+    true
+}
+
+pub fn address6(out: Out, address: [u8; 16]) -> bool {
+    text::ipv6(address, out);
+    true
+}
+
+/// One of our own words.
+pub fn word(out: Out, word: &str) -> bool {
+    out.push_str(word);
+    true
 }
 
 impl Of<'_> {
@@ -47,6 +69,30 @@ impl Of<'_> {
     /// A client's bytes as text.
     pub fn text(self, out: Out, span: Span) -> bool {
         self.or_empty(out, span, text::printable)
+    }
+
+    /// An IP address as its bytes; empty where there is none.
+    pub fn address(self, out: Out, span: Span) -> bool {
+        let bytes = self.facts.bytes(span).unwrap_or_default();
+        if let Ok(bytes) = bytes.try_into() {
+            text::ipv4(bytes, out);
+        } else if let Ok(bytes) = bytes.try_into() {
+            text::ipv6(bytes, out);
+        }
+        true
+    }
+
+    /// Kea's short name of a packet, as in its log: the one that says nothing, with what this packet has put in.
+    pub fn label(self, out: Out, duid: Option<&[u8]>, transaction_id: u32) -> bool {
+        let (before, after) = self.server.label.split_once("no info").unwrap_or_default();
+        out.push_str(before);
+        match duid {
+            Some(duid) => text::colons(duid, out),
+            None => out.push_str("no info"),
+        }
+        out.push_str(after.strip_suffix('0').unwrap_or(after));
+        let _ = write!(out, "{transaction_id:x}");
+        true
     }
 
     /// Kea's own text, if `debug` asks for it.

@@ -167,7 +167,7 @@ impl Lane {
 
     /// What the script writes if `hook` is its first argument.
     pub fn output(&mut self, hook: &str) -> String {
-        let answer = self.run(&Event { hook: hook.into(), ..event(1, "") });
+        let answer = self.run(&Event { hook: hook.to_owned().into(), ..event(1, "") });
         assert_eq!((answer.next, &answer.failure), (Some(Next::Continue), &None), "{answer:?}");
         answer.log.into_iter().map(|line| line.text + "\n").collect()
     }
