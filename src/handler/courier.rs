@@ -42,12 +42,20 @@ pub struct Courier {
     pub(super) heritage: Heritage,
     /// Numbers in the watch that have yet to be seen to.
     happened: Vec<u64>,
+    nap_until: Option<Instant>,
 }
 
 impl Courier {
     pub fn new(shared: Arc<Shared>) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared));
-        Courier { shared, lanes, busy: HashMap::new(), heritage: Heritage::default(), happened: Vec::new() }
+        Courier {
+            shared,
+            lanes,
+            busy: HashMap::new(),
+            heritage: Heritage::default(),
+            happened: Vec::new(),
+            nap_until: None,
+        }
     }
 
     /// Works until `stopping`, and returns with all that is unfinished.
@@ -58,8 +66,8 @@ impl Courier {
 
     /// Does what there is to do, and sleeps until there is more; false when it is time to stop.
     fn round(&mut self) -> bool {
-        let (shared, mut stopping) = (Arc::clone(&self.shared), false);
-        shared.until_all_is_done(|| {
+        let (shared, mut nap_until, mut stopping) = (Arc::clone(&self.shared), self.nap_until, false);
+        shared.until_all_is_done(&mut nap_until, || {
             stopping = self.unpack();
             if !stopping {
                 std::mem::take(&mut self.happened).into_iter().for_each(|number| self.see_to(number));
@@ -68,6 +76,7 @@ impl Courier {
         });
         if !stopping {
             // An error here is want of memory: there is nothing to do but to try again.
+            self.nap_until = nap_until;
             self.happened = shared.watch.wait(self.deadline()).unwrap_or_default();
         }
         !stopping
@@ -86,7 +95,7 @@ impl Courier {
     fn deadline(&self) -> Option<Instant> {
         let parked = self.shared.lock().parked.values().map(|parked| parked.until).min();
         let busy = self.busy.values().filter_map(|busy| busy.until);
-        busy.chain(parked).chain(self.lanes.deadline()).chain(self.heritage.deadline()).min()
+        busy.chain(parked).chain(self.nap_until).chain(self.lanes.deadline()).chain(self.heritage.deadline()).min()
     }
 
     /// Takes on what packet threads have left; true when it is time to stop.

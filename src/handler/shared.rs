@@ -31,6 +31,13 @@ pub const WAKE: u64 = 0;
 pub const RUNNER: u64 = 1;
 pub const HERITAGE: u64 = 2;
 
+/// The courier sleeps until it is woken, which costs a packet's thread as much as all the rest. Where much is going on
+/// it only naps: it looks by itself whether there is something in the inbox.
+const ASLEEP: usize = 0;
+const AWAKE: usize = 1;
+const NAPPING: usize = 1 << (usize::BITS - 1);
+const NAP: Duration = Duration::from_millis(1);
+
 /// What the inbox may hold: with more in it, the courier is busy elsewhere, and others empty it.
 const INBOX_LIMIT: usize = 1000;
 
@@ -46,7 +53,7 @@ pub struct Shared {
     pub watch: Watch,
     /// Wakes the courier.
     wake: EventFd,
-    /// Whatever has been done since the courier has last gone to sleep; who does the first thing wakes it.
+    /// What the courier is doing, and how often it has been called since.
     errands: AtomicUsize,
 }
 
@@ -127,25 +134,40 @@ impl Shared {
         if self.inbox.leave(task) > INBOX_LIMIT {
             self.assign(&mut self.lock());
         }
-        self.wake_courier();
+        self.call_courier(|doing| doing == ASLEEP);
     }
 
-    /// It sees to what has been done since it went to sleep, before it sleeps again.
+    /// Something has been done that cannot wait.
     pub fn wake_courier(&self) {
-        if self.errands.fetch_add(1, Ordering::AcqRel) == 0 {
+        self.call_courier(|doing| doing == ASLEEP || doing >= NAPPING);
+    }
+
+    /// It sees to whatever has been done by now before it rests again.
+    fn call_courier(&self, has_to_be_woken: impl FnOnce(usize) -> bool) {
+        if has_to_be_woken(self.errands.fetch_add(1, Ordering::AcqRel)) {
             // It fails only where the courier has been woken 2^64 times already.
             let _ = self.wake.write(1);
         }
     }
 
-    /// Has the courier work until nothing has been done meanwhile.
-    pub fn until_all_is_done(&self, mut work: impl FnMut()) {
+    /// Has the courier work until nobody calls it any more. It only naps then until `nap_until`, a while after the last
+    /// call.
+    pub fn until_all_is_done(&self, nap_until: &mut Option<Instant>, mut work: impl FnMut()) {
+        let before = self.errands.swap(AWAKE, Ordering::AcqRel);
+        let mut was_called = before != ASLEEP && before != NAPPING;
         loop {
-            let seen = self.errands.fetch_add(1, Ordering::AcqRel) + 1;
+            let seen = self.errands.load(Ordering::Acquire);
             work();
-            if self.errands.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            let now = Instant::now();
+            if was_called || seen != AWAKE {
+                *nap_until = Some(now + NAP);
+            }
+            *nap_until = nap_until.filter(|until| *until > now);
+            let rest = if nap_until.is_some() { NAPPING } else { ASLEEP };
+            if self.errands.compare_exchange(seen, rest, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return;
             }
+            was_called = false;
         }
     }
 
