@@ -61,9 +61,11 @@ unit: setup ## Run the tests that need no Kea
 	$(Q)cargo test --locked
 
 .PHONY: bench
-bench: build ## Measure a waiting event's round trip, and what clients wait while a handler is slow
+bench: build ## Measure Kea with and without a hook, and write docs/benchmarks (BENCH='-k "v4 and single"': some of it)
+	$(Q)$(SETUP) bench
 	$(Q)cargo test --release --locked --lib -- --ignored --nocapture roundtrip
-	$(Q)tests/run -s tests/bench/latency.py
+	$(Q)tests/run -s tests/bench/callout.py tests/bench/latency.py tests/bench/throughput.py $(BENCH)
+	$(Q)/usr/bin/python3 tests/bench/report.py
 
 .PHONY: matrix
 matrix: ## Build and test on every release that has a Kea, in roots of their own (as root)

@@ -51,11 +51,48 @@ pub struct Event<V = Variables> {
 
 /// Names and values, as a script finds them in its environment and a daemon in `vars`; in the order of the tables.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Variables(pub Vec<(String, String)>);
+pub struct Variables {
+    /// `NAME=value` and a NUL, one after the other: what becomes an environment is copied no more.
+    block: String,
+    places: Vec<Place>,
+}
+
+/// Where in the block a variable begins, where its value begins, and where it ends, behind its NUL.
+#[derive(Clone, Debug, PartialEq)]
+struct Place {
+    start: usize,
+    value: usize,
+    end: usize,
+}
+
+impl Variables {
+    pub fn push(&mut self, name: &str, value: &str) {
+        let start = self.block.len();
+        [name, "=", value, "\0"].into_iter().for_each(|part| self.block.push_str(part));
+        self.places.push(Place { start, value: start + name.len() + 1, end: self.block.len() });
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.value..at.end - 1]))
+    }
+
+    /// Each with its name, as the environment has it: with the `=` and the NUL.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.start..at.end]))
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut variables = Variables::default();
+        pairs.into_iter().for_each(|(name, value)| variables.push(name.as_ref(), value.as_ref()));
+        variables
+    }
+}
 
 impl Serialize for Variables {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -70,16 +107,20 @@ impl<'de> Deserialize<'de> for Variables {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variables, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(64));
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                let mut variables = Variables::default();
+                while let Some((Text(name), Text(value))) = map.next_entry()? {
+                    variables.push(&name, &value);
                 }
-                Ok(Variables(pairs))
+                Ok(variables)
             }
         }
         deserializer.deserialize_map(Pairs)
     }
 }
+
+/// A string of a line: a copy only where it is escaped.
+#[derive(Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// `value` as a line with its `\n`.
 pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
@@ -101,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_and_comes_back_the_same() {
-        let event = Event {
+        let event: Event = Event {
             seq: 17,
             hook: "lease6_select".into(),
             wait: true,
@@ -109,7 +150,7 @@ mod tests {
             time: 1790000000.125,
             timeout: 5000,
             keys: vec!["00:03".into(), "2001:db8:1::/56".into()],
-            vars: Variables(vec![("KEA_B".into(), "two\nlines \"quoted\"".into()), ("KEA_A".into(), String::new())]),
+            vars: [("KEA_B", "two\nlines \"quoted\""), ("KEA_A", "")].into_iter().collect(),
         };
         let text = line(&event).unwrap();
         assert_eq!(text.iter().filter(|&&byte| byte == b'\n').count(), 1);
@@ -118,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_event_reads_as_documented() {
-        let event = Event {
+        let event: Event = Event {
             seq: 1,
             hook: "pkt4_receive".into(),
             wait: false,
@@ -126,7 +167,7 @@ mod tests {
             time: 1.5,
             timeout: 60000,
             keys: vec![],
-            vars: Variables(vec![("KEA_QUERY4_TYPE".into(), "DHCPDISCOVER".into())]),
+            vars: [("KEA_QUERY4_TYPE", "DHCPDISCOVER")].into_iter().collect(),
         };
         assert_eq!(
             String::from_utf8(line(&event).unwrap()).unwrap(),

@@ -1,11 +1,12 @@
 //! The line that a handler writes: its answer to one event.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+use crate::event::Text;
 
 /// More than what Kea can change has names.
 const KEYS: usize = 100;
@@ -39,7 +40,7 @@ impl<'de> Deserialize<'de> for Answer {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
                 let (mut seq, mut next, mut failure, mut log, mut wishes) = (None, None, None, None, Wishes::default());
-                while let Some(Key(key)) = map.next_key()? {
+                while let Some(Text(key)) = map.next_key()? {
                     match &*key {
                         "seq" => once("seq", &mut seq, &mut map)?,
                         "next" => once("next", &mut next, &mut map)?,
@@ -56,10 +57,6 @@ impl<'de> Deserialize<'de> for Answer {
         deserializer.deserialize_map(Pairs)
     }
 }
-
-/// A copy only where it is escaped.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn once<'de, T, A>(key: &'static str, value: &mut Option<T>, map: &mut A) -> Result<(), A::Error>
 where

@@ -1,7 +1,6 @@
 //! The daemon: a program of which each lane has a copy of its own. The library talks to the copies themselves; we
 //! start them, hear their standard error, and see to their end.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -25,7 +24,6 @@ use crate::verdict::{Failure, Level};
 
 pub struct Daemon {
     program: Executable,
-    environment: Vec<CString>,
     reports: Reports,
     patience: Duration,
     /// The copies that lanes have, by lane.
@@ -76,8 +74,7 @@ impl AsFd for Leash {
 impl Daemon {
     /// `patience`: how long a copy may go on when its lane has been hung up.
     pub fn new(program: Executable, reports: Reports, patience: Duration) -> Daemon {
-        let (environment, _) = program.environment(&Variables::default());
-        Daemon { program, environment, reports, patience: patience.min(LONG), copies: Mutex::default() }
+        Daemon { program, reports, patience: patience.min(LONG), copies: Mutex::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -140,6 +137,8 @@ impl Daemon {
         let (errors, copys_errors): (Stream, OwnedFd) =
             Stream::new(Level::Warn).map_err(|error| self.program.refusal(error))?;
         let standard = [socket.as_fd(), socket.as_fd(), copys_errors.as_fd()];
-        Ok((self.program.start(None, &self.environment, standard)?, errors))
+        let none = Variables::default();
+        let (environment, _) = self.program.environment(&none);
+        Ok((self.program.start(None, &environment, standard)?, errors))
     }
 }

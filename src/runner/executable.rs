@@ -1,6 +1,6 @@
 //! The administrator's program as it is started: always the same file, with what this process was given for it.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -55,23 +55,23 @@ impl Executable {
     }
 
     /// The environment with these variables, and the names that cannot be part of any.
-    pub fn environment<'a>(&self, variables: &'a Variables) -> (Vec<CString>, Vec<&'a str>) {
+    pub fn environment<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<&'a str>) {
         self.environment.with(variables)
     }
 
     /// Starts it with `first` before its configured arguments, and with this standard input, output and error.
     pub fn start(
         &self,
-        first: Option<CString>,
-        environment: &[CString],
+        first: Option<&CStr>,
+        environment: &[&CStr],
         standard: [BorrowedFd; 3],
     ) -> Result<Child, Failure> {
         // A missing program has its own refusal below.
         if let Some(reason) = self.path.metadata().ok().and_then(|program| distrust(&program)) {
             return Err(Failure::new(FailureKind::Start, cannot_start(&self.path, &format!("it {reason}"))));
         }
-        let arguments: Vec<CString> =
-            [self.name.clone()].into_iter().chain(first).chain(self.arguments.iter().cloned()).collect();
+        let configured = self.arguments.iter().map(CString::as_c_str);
+        let arguments: Vec<&CStr> = [&*self.name].into_iter().chain(first).chain(configured).collect();
         let program =
             Program { path: &self.c_path, arguments: &arguments, environment, standard, open_files: self.open_files };
         spawn(&program).map_err(|error| match error {

@@ -132,11 +132,11 @@ mod tests {
         let runner = bench.runner();
         thread::scope(|scope| {
             let mut event = event(10_000, &[]);
-            event.vars.0.extend((0..64).map(|i| (format!("KEA_{i}"), "x".repeat(100_000))));
+            event.vars = (0..64).map(|i| (format!("KEA_{i}"), "x".repeat(100_000))).collect();
             let mut lane = Peer::lane(scope, &runner);
             lane.send(&event);
             assert_eq!(lane.answer().unwrap().failure.unwrap().kind, FailureKind::Start);
-            event.vars.0.truncate(10);
+            event.vars = event.vars.iter().take(10).collect();
             lane.send(&event);
             assert_eq!(lane.answer().unwrap().next, Some(Next::Continue));
         });

@@ -1,6 +1,6 @@
 //! Why a script cannot be started, in the administrator's words.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -45,10 +45,9 @@ pub fn cannot_start(path: &Path, reason: &str) -> String {
 }
 
 /// The same for an environment that is more than the kernel takes.
-pub fn too_big(environment: &[CString]) -> String {
-    let size = |entry: &&CString| entry.as_bytes().len();
-    let total: usize = environment.iter().map(|entry| size(&entry)).sum();
-    let largest = environment.iter().max_by_key(size).map_or(&[][..], |entry| entry.as_bytes());
+pub fn too_big(environment: &[&CStr]) -> String {
+    let total: usize = environment.iter().map(|entry| entry.count_bytes()).sum();
+    let largest = environment.iter().max_by_key(|entry| entry.count_bytes()).map_or(&[][..], |entry| entry.to_bytes());
     let name = largest.split(|&byte| byte == b'=').next().unwrap_or_default();
     format!(
         "cannot start the script: its environment is too large ({total} bytes; largest is {} with {}, and one may have \

@@ -1,7 +1,7 @@
 //! A script that is running: watched until its end, read all the while, stopped when its time is over.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub struct Run {
     pub child: Child,
     pub output: Stream,
     pub error: Stream,
+    /// Copies of its own ends: while there are any, the end of the script is one event, its last, and not three.
+    pub scripts_ends: [OwnedFd; 2],
 }
 
 /// How a run ended.
@@ -51,7 +53,10 @@ impl Run {
     pub fn watch(self, deadline: Instant, lines: &mut Lines) -> (Ended, Vec<Stream>) {
         let child = self.child;
         let mut streams = vec![self.output, self.error];
-        let ended = match wait(&child, &mut streams, deadline, Until::Exit, lines) {
+        let has_ended = wait(&child, &mut streams, deadline, Until::Exit, lines);
+        // A stream that has not ended now is held by somebody else.
+        drop(self.scripts_ends);
+        let ended = match has_ended {
             true => Ended::of(&child),
             false => stop(child, &mut streams, lines),
         };

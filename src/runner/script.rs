@@ -69,8 +69,9 @@ impl Script {
         let (output, scripts_output) = self.stream(Level::Info)?;
         let (error, scripts_error) = self.stream(Level::Warn)?;
         let standard = [self.null.as_fd(), scripts_output.as_fd(), scripts_error.as_fd()];
-        let child = self.program.start(Some(hook), &environment, standard)?;
-        Ok(Run { child, output: output.answering(event.answers), error })
+        let child = self.program.start(Some(&hook), &environment, standard)?;
+        let scripts_ends = [scripts_output, scripts_error];
+        Ok(Run { child, output: output.answering(event.answers), error, scripts_ends })
     }
 
     fn stream(&self, level: Level) -> Result<(Stream, OwnedFd), Failure> {

@@ -1,7 +1,7 @@
 //! What Rust cannot check: becoming a process of our own, starting a program, the status of its end, and
 //! descriptors that come in a message.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -84,8 +84,8 @@ pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
 /// A program with all that its start needs.
 pub struct Program<'a> {
     pub path: &'a CStr,
-    pub arguments: &'a [CString],
-    pub environment: &'a [CString],
+    pub arguments: &'a [&'a CStr],
+    pub environment: &'a [&'a CStr],
     /// Standard input, output, error.
     pub standard: [BorrowedFd<'a>; 3],
     /// RLIMIT_NOFILE, soft and hard.
@@ -151,7 +151,7 @@ pub fn spawn(program: &Program) -> nix::Result<Child> {
     }
 }
 
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 

@@ -20,7 +20,7 @@ use super::reports::Reports;
 use super::script::Script;
 use super::turns::Turns;
 use super::{Handler, Runner, lane};
-use crate::event::{Event, Variables, line};
+use crate::event::{Event, line};
 use crate::verdict::{Answer, FailureKind};
 
 /// A directory with one script in it, gone with the test.
@@ -151,9 +151,9 @@ fn load(script: &Path, arguments: &[&str]) -> Script {
 }
 
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
-    let vars = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let vars = variables.iter().copied().collect();
     let hook = "lease4_renew".into();
-    Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, keys: vec![], vars: Variables(vars) }
+    Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, keys: vec![], vars }
 }
 
 pub fn texts(answer: &Answer) -> Vec<&str> {

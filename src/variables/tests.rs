@@ -88,8 +88,8 @@ fn read_back(made: Made) -> Variables {
     serde_json::from_slice(&crate::event::line(&made).unwrap()).unwrap()
 }
 
-fn value<'a>(Variables(variables): &'a Variables, name: &str) -> Option<&'a str> {
-    variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
+    variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 fn at(hook_point: &str, facts: &ffi::Facts, debug: bool) -> Variables {

@@ -16,7 +16,7 @@ from statistics import median
 
 import pytest
 
-from bench.figures import Figure, keep
+from figures import Figure, keep
 from rig.callout import Callout, NoCallout, instructions
 from rig.kea import hook
 from rig.programs import compiled
@@ -68,7 +68,7 @@ def ours(programs, hook_point):
 def others(programs):
     script, found = str(programs["nothing"]), {}
     if library := run_script():
-        found["Kea's run_script, not waiting"] = {"library": str(library), "parameters": {"name": script, "sync": False}}
+        found["libdhcp_run_script"] = {"library": str(library), "parameters": {"name": script, "sync": False}}
     if peer := os.environ.get("PEER"):
         parameters = os.environ.get("PEER_PARAMETERS", '{"script": "{script}", "wait": true}').replace("{script}", script)
         found[os.environ.get("PEER_NAME", Path(peer).name)] = {"library": peer, "parameters": json.loads(parameters)}

@@ -1,23 +1,30 @@
 """How long clients wait for Kea while a handler takes 200 ms for one client of a hundred: with no hook, with the packet
-parked meanwhile, and with Kea waiting. Prints a table; asserts nothing about time.
+parked meanwhile, and with Kea waiting. Asserts nothing about time; the figures are kept for report.py.
 
     tests/run -s tests/bench/latency.py
 """
 
+import os
 import select
 import time
-from statistics import median
+from collections import defaultdict
+from statistics import mean, median
 
+import figures
+import pytest
 from rig.dhcp4 import ACK, REQUEST, Client4
 from rig.kea import Kea, hook
 from rig.programs import compiled
 
 CLIENTS, SLOW = 1000, 200    # clients, and the milliseconds that each hundredth takes
-RATE, SECONDS, ROUNDS = 1000, 3, 5
+RATE, SECONDS, ROUNDS = 1000, 3, int(os.environ.get("ROUNDS", 5))
 
 THREADS = {"multi-threading": {"enable-multi-threading": True, "thread-pool-size": 2, "packet-queue-size": 64}}
 SUBNET = {"subnet4": [{"id": 1, "subnet": "192.0.0.0/16", "pools": [{"pool": "192.0.4.0 - 192.0.20.0"}]}]}
-HOOKS = {"no hook": None, "park": "park", "wait": True}
+HOOKS = {"no hook": None, "daemon, park": "park", "daemon, waiting": True}
+SETTINGS = {"single": ("single-threaded", {}), "threads": ("multi-threaded", THREADS)}
+LATENCY = "Latency of the others while one client of a hundred is slow"
+LOST = "Renewals lost while one client of a hundred is slow"
 
 
 def is_slow(number):
@@ -66,22 +73,21 @@ def measured(link, directory, threads, wait, daemon):
             assert client.dora().type == ACK
         took, lost = load(clients)
         if wait is not None:
-            status = kea.status()
-            assert status["failures"] == 0
-    return median(took), sum(took) / len(took), took[int(0.99 * len(took))], lost
+            assert kea.status()["failures"] == 0
+        delays = {"median": median(took), "mean": mean(took), "99 % at most": took[int(0.99 * len(took))]}
+        return {what: round(delay, 3) for what, delay in delays.items()}, lost
 
 
-def test_the_others(link, tmp_path):
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_others(link, tmp_path, name):
     daemon = compiled("echo", tmp_path)
-    print(f"\nlatency of the others, ms, at {RATE} renewals a second; medians of {ROUNDS} rounds (lowest to highest)")
-    for name, threads in {"single": {}, "threads": THREADS}.items():
-        results = {what: [] for what in HOOKS}
-        for round in range(ROUNDS):
-            for what, wait in HOOKS.items():
-                results[what].append(measured(link, tmp_path / f"{name}{round}{what[:2]}", threads, wait, daemon))
-        for what, rounds in results.items():
-            *columns, lost = zip(*rounds)
-            bare = [median(column) for column in zip(*results["no hook"])]
-            shown = [f"{label} {median(column):7.3f} ({min(column):.3f} to {max(column):.3f}), {median(column) / base:6.2f} x"
-                     for label, column, base in zip(("median", "mean", "99 %"), columns, bare)]
-            print(f"  {name:8} {what:8}", "; ".join(shown), f"; lost {median(lost)}")
+    setting, threads = SETTINGS[name]
+    found = defaultdict(list)
+    for number in range(ROUNDS):
+        for subject, wait in HOOKS.items():
+            took, lost = measured(link, tmp_path / f"{number}{subject[-4:]}", threads, wait, daemon)
+            print(f"{setting}: {subject}: {took} ms, {lost} lost", flush=True)
+            for what, value in took.items():
+                found[LATENCY, "ms", f"{setting}, {what}", subject].append(value)
+            found[LOST, f"of {RATE * SECONDS:,}", setting, subject].append(lost)
+    figures.keep(f"latency-{name}", [figures.Figure(*place, tuple(values)) for place, values in found.items()])

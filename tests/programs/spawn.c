@@ -1,8 +1,9 @@
 /*
  * What a script costs whoever runs it: spawn PROGRAM TIMES BYTES
  *
- * Runs a program so many times with posix_spawn and waits for it each time, and sends as often a line of so many bytes
- * to another process, which answers with a short one. Prints the median of each as JSON, in microseconds.
+ * Runs a program so many times with posix_spawn and waits for it each time, with an environment of so many bytes, and
+ * sends as often a line of as many to another process, which answers with a short one. Prints the median of each as JSON,
+ * in microseconds.
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -22,10 +23,21 @@ static double now(void) {
     return time.tv_sec * 1e6 + time.tv_nsec / 1e3;
 }
 
-static int spawn_and_wait(char* program) {
+/* Variables of usual length, as many as fill so many bytes. */
+static char** environment_of(size_t bytes) {
+    static char variable[] = "KEA_QUERY4_REMOTE_ADDRESS=192.0.2.1";
+    size_t count = bytes / sizeof variable;
+    char** environment = calloc(count + 1, sizeof *environment);
+    for (size_t i = 0; environment && i < count; i++) {
+        environment[i] = variable;
+    }
+    return environment;
+}
+
+static int spawn_and_wait(char* program, char** environment) {
     pid_t pid;
     int status;
-    char *argv[] = {program, NULL}, *environment[] = {NULL};
+    char* argv[] = {program, NULL};
     return posix_spawn(&pid, program, NULL, NULL, argv, environment) || waitpid(pid, &status, 0) != pid || status;
 }
 
@@ -68,9 +80,9 @@ int main(int argc, char** argv) {
         return 2;
     }
     size_t bytes = (size_t)atol(argv[3]);
-    char* question = malloc(bytes);
+    char *question = malloc(bytes), **environment = environment_of(bytes);
     double *spawns = calloc((size_t)times, sizeof *spawns), *trips = calloc((size_t)times, sizeof *trips);
-    if (!question || !spawns || !trips || !bytes) {
+    if (!question || !environment || !spawns || !trips || !bytes) {
         return 2;
     }
     memset(question, ' ', bytes);
@@ -82,7 +94,7 @@ int main(int argc, char** argv) {
     close(ends[1]);
     for (int i = 0; i < times; i++) {
         double start = now();
-        if (spawn_and_wait(argv[1])) {
+        if (spawn_and_wait(argv[1], environment)) {
             return 1;
         }
         double spawned = now();

@@ -87,12 +87,14 @@ class Dhcpcd:
 def perfdhcp(link, family, *arguments, timeout=120):
     """Runs perfdhcp with these arguments, e.g. "-r", 100, "-n", 1000.
 
-    Returns its counts by exchange, e.g. ["REQUEST-ACK"]["received"]; it may end with the last exchange half done.
+    Returns its counts by exchange, e.g. ["REQUEST-ACK"]["received"], and delays in ms, e.g. ["REQUEST-ACK"]["avg delay"];
+    it may end with the last exchange half done.
     """
     argv = link.command("perfdhcp", f"-{family}", "-l", link.client, *arguments)
     # perfdhcp's code tells of lost packets too (3), which is for the test to judge.
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
-    sections = re.findall(r"\*\*\*Statistics for: ([\w-]+)\*\*\*\n(.*?)\n\n", done.stdout, re.S)
+    sections = re.findall(r"\*\*\*Statistics for: ([\w-]+)\*\*\*\n(.*?)(?=\*\*\*|\Z)", done.stdout, re.S)
     assert done.returncode in (0, 3) and sections, f"{shlex.join(argv)}\n{done.stdout}{done.stderr}"
-    return {exchange: {name: int(value) for name, value in re.findall(r"^([\w ]+?)(?: packets)?: (\d+)$", body, re.M)}
-            for exchange, body in sections}
+    numbers = r"^([\w ]+?)(?: packets)?: ([\d.]+)(?: ms)?$"
+    return {exchange: {name: float(value) if "." in value else int(value)
+                       for name, value in re.findall(numbers, body, re.M)} for exchange, body in sections}

@@ -71,6 +71,11 @@ def group(leader):
     return [pid for pid in processes() if alive(pid) and stat(pid)[2] == str(leader)]
 
 
+def children(parent):
+    """The processes that another has started and that run."""
+    return [pid for pid in processes() if alive(pid) and stat(pid)[1:2] == [str(parent)]]
+
+
 def threads(pid):
     """The names of a process's threads."""
     return sorted(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm"))

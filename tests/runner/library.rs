@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kea_hook_runscript::event::{End, Event, Hello, Variables, line};
+use kea_hook_runscript::event::{End, Event, Hello, line};
 use kea_hook_runscript::verdict::{Answer, LogLine, Next, Report};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
@@ -175,6 +175,6 @@ impl Lane {
 
 pub fn event(seq: u64, keys: &str) -> Event {
     let keys = keys.split_whitespace().map(String::from).collect();
-    let vars = Variables(vec![("KEA_A".into(), "event".into()), ("SEQ".into(), seq.to_string())]);
+    let vars = [("KEA_A", "event"), ("SEQ", &*seq.to_string())].into_iter().collect();
     Event { seq, hook: "pkt4_receive".into(), wait: false, answers: false, time: 1.5, timeout: 60_000, keys, vars }
 }
