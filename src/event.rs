@@ -28,9 +28,9 @@ pub struct End {
     pub end: usize,
 }
 
-/// One event. `V` is its variables: those that it came with, or those that are made of facts as it is written.
+/// One event.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event<V = Variables> {
+pub struct Event {
     /// Counts the events of this handler from 1; the answer repeats it.
     pub seq: u64,
     /// Kea's name of the hook point.
@@ -46,7 +46,7 @@ pub struct Event<V = Variables> {
     pub timeout: u64,
     /// The client and the leases that it is about: events that share one are handled in this order.
     pub keys: Vec<String>,
-    pub vars: V,
+    pub vars: Variables,
 }
 
 /// Names and values, as a script finds them in its environment and a daemon in `vars`; in the order of the tables.
@@ -122,18 +122,27 @@ impl<'de> Deserialize<'de> for Variables {
 #[derive(Deserialize)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-/// `value` as a line with its `\n`.
-pub fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    write_line(value, &mut line)?;
-    Ok(line)
+impl Event {
+    /// Appends its line, with the variables that `write` appends as the members of a JSON object. It has none itself.
+    pub fn write_line(&self, out: &mut String, write: impl FnOnce(&mut String)) -> serde_json::Result<()> {
+        const NONE: &str = "}}";
+        debug_assert!(self.vars.places.is_empty());
+        let mut line = std::mem::take(out).into_bytes();
+        serde_json::to_writer(&mut line, self)?;
+        // What JSON's writer writes is UTF-8.
+        *out = String::from_utf8(line).unwrap_or_default();
+        out.truncate(out.len().saturating_sub(NONE.len()));
+        write(out);
+        out.push_str("}}\n");
+        Ok(())
+    }
 }
 
-/// Appends it.
-pub fn write_line(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.push(b'\n');
-    Ok(())
+/// `value` as a line with its `\n`.
+pub fn line(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut line = serde_json::to_string(value)?;
+    line.push('\n');
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_and_comes_back_the_same() {
-        let event: Event = Event {
+        let event = Event {
             seq: 17,
             hook: "lease6_select".into(),
             wait: true,
@@ -153,13 +162,13 @@ mod tests {
             vars: [("KEA_B", "two\nlines \"quoted\""), ("KEA_A", "")].into_iter().collect(),
         };
         let text = line(&event).unwrap();
-        assert_eq!(text.iter().filter(|&&byte| byte == b'\n').count(), 1);
-        assert_eq!(serde_json::from_slice::<Event>(&text).unwrap(), event);
+        assert_eq!(text.matches('\n').count(), 1);
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 
     #[test]
     fn an_event_reads_as_documented() {
-        let event: Event = Event {
+        let event = Event {
             seq: 1,
             hook: "pkt4_receive".into(),
             wait: false,
@@ -170,7 +179,7 @@ mod tests {
             vars: [("KEA_QUERY4_TYPE", "DHCPDISCOVER")].into_iter().collect(),
         };
         assert_eq!(
-            String::from_utf8(line(&event).unwrap()).unwrap(),
+            line(&event).unwrap(),
             "{\"seq\":1,\"hook\":\"pkt4_receive\",\"wait\":false,\"time\":1.5,\"timeout\":60000,\"keys\":[],\
              \"vars\":{\"KEA_QUERY4_TYPE\":\"DHCPDISCOVER\"}}\n"
         );

@@ -30,7 +30,7 @@ pub fn new_id() -> u64 {
 pub struct Lane {
     pub id: u64,
     stream: UnixStream,
-    out: Vec<u8>,
+    out: String,
     sent: usize,
     input: Vec<u8>,
     /// How much of `input` holds no line's end.
@@ -74,7 +74,7 @@ impl fmt::Display for Failed {
 impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
         let stream = out_of_the_way(stream);
-        let (out, input) = (Vec::new(), Vec::new());
+        let (out, input) = (String::new(), Vec::new());
         Lane { id, stream, out, sent: 0, input, searched: 0, patience: Duration::MAX, watched: For::Input }
     }
 
@@ -97,12 +97,12 @@ impl Lane {
     }
 
     /// Begins to send the line that `write` appends: what is possible without blocking.
-    pub fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Failed> {
+    pub fn send(&mut self, write: impl FnOnce(&mut String)) -> Result<(), Failed> {
         self.start(write);
         self.send_some().map_err(|error| Failed::Gone { error, unread: true })
     }
 
-    fn start(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    fn start(&mut self, write: impl FnOnce(&mut String)) {
         self.out.clear();
         self.sent = 0;
         write(&mut self.out);
@@ -122,7 +122,7 @@ impl Lane {
         while self.sent < self.out.len() {
             // Without MSG_NOSIGNAL a handler that is gone would end Kea by SIGPIPE.
             let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-            match send(self.stream.as_raw_fd(), &self.out[self.sent..], flags) {
+            match send(self.stream.as_raw_fd(), &self.out.as_bytes()[self.sent..], flags) {
                 Ok(n) => self.sent += n,
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
@@ -187,7 +187,7 @@ impl Lane {
     }
 
     /// Sends the line that `write` appends and waits for the answer, no longer than `deadline`.
-    pub fn exchange(&mut self, write: impl FnOnce(&mut Vec<u8>), deadline: Instant) -> Result<Vec<u8>, Failed> {
+    pub fn exchange(&mut self, write: impl FnOnce(&mut String), deadline: Instant) -> Result<Vec<u8>, Failed> {
         self.start(write);
         self.receive(deadline)
     }
@@ -245,8 +245,8 @@ mod tests {
         (Lane::new(1, ours), theirs)
     }
 
-    fn x(line: &mut Vec<u8>) {
-        line.extend_from_slice(b"x\n");
+    fn x(line: &mut String) {
+        line.push_str("x\n");
     }
 
     fn soon() -> Instant {
@@ -261,8 +261,8 @@ mod tests {
             let length = lines.next().unwrap().unwrap().len();
             writeln!(&theirs, "{length}").unwrap();
         });
-        let mut line = vec![b'x'; 3_000_000];
-        line.push(b'\n');
+        let mut line = "x".repeat(3_000_000);
+        line.push('\n');
         assert_eq!(lane.exchange(|out| *out = line, soon()).unwrap(), b"3000000");
         handler.join().unwrap();
     }

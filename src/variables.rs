@@ -8,14 +8,12 @@ mod options;
 pub mod rows;
 mod value;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
 use collector::Collector;
 use rows::Row;
-use value::{Of, number};
+use value::{Of, number, word};
 
 /// Which server this is.
 #[derive(Clone, Debug, Default)]
@@ -26,37 +24,20 @@ pub struct Server {
     pub label: String,
 }
 
-/// All variables of an event, made of its facts as they are written.
-pub struct Made<'a> {
-    pub server: &'a Server,
-    pub point: &'a HookPoint,
-    pub facts: &'a Facts,
-    /// Kea's own texts too.
-    pub debug: bool,
-}
-
-impl Serialize for Made<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let mut out = Collector::new(&mut map);
-        for (name, text) in
-            [("HOOK_POINT", self.point.name), ("SERVER", &self.server.name), ("VERSION", &self.server.version)]
-        {
-            out.begin("KEA_");
-            out.add(name, |out| {
-                out.push_str(text);
-                true
-            });
-        }
-        for &group in self.point.groups {
-            add_group(&mut out, group, Of { facts: self.facts, server: self.server, debug: self.debug });
-        }
-        out.finish()?;
-        map.end()
+/// Appends all variables of an event, as the members of a JSON object. With `debug`, Kea's own texts too.
+pub fn write_variables(out: &mut String, server: &Server, point: &HookPoint, facts: &Facts, debug: bool) {
+    let mut out = Collector::new(out);
+    out.begin("KEA_");
+    for (name, text) in [("HOOK_POINT", point.name), ("SERVER", &server.name), ("VERSION", &server.version)] {
+        out.add(name, |out| word(out, text));
     }
+    for &group in point.groups {
+        add_group(&mut out, group, Of { facts, server, debug });
+    }
+    out.finish();
 }
 
-fn add_group<M: SerializeMap>(out: &mut Collector<M>, group: Group, of: Of) {
+fn add_group(out: &mut Collector, group: Group, of: Of) {
     let facts = of.facts;
     let prefix = prefix(group);
     out.begin(prefix);
@@ -101,14 +82,14 @@ pub fn prefix(group: Group) -> &'static str {
     }
 }
 
-fn packet4<M: SerializeMap>(out: &mut Collector<M>, of: Of, packet: Option<&Packet4>) {
+fn packet4(out: &mut Collector, of: Of, packet: Option<&Packet4>) {
     add(out, rows::PACKET4, of, packet);
     if let Some(packet) = packet {
         options::add(out, of, packet.options);
     }
 }
 
-fn packet6<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, packet: Option<&Packet6>) {
+fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) {
     add(out, rows::PACKET6, of, packet);
     let Some(packet) = packet else { return };
     options::add(out, of, packet.options);
@@ -120,7 +101,7 @@ fn packet6<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, packet
 }
 
 /// `<prefix>SIZE`, and `<prefix>AT<n>_<name>` for each lease, from 0.
-fn list<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, leases: &[Lease]) {
+fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
     out.add("SIZE", |out| number(out, leases.len() as u64));
     for (n, lease) in leases.iter().enumerate() {
         out.begin(format_args!("{prefix}AT{n}_"));
@@ -128,7 +109,7 @@ fn list<M: SerializeMap>(out: &mut Collector<M>, prefix: &str, of: Of, leases: &
     }
 }
 
-fn add<M: SerializeMap, T>(out: &mut Collector<M>, rows: &[Row<T>], of: Of, item: Option<&T>) {
+fn add<T>(out: &mut Collector, rows: &[Row<T>], of: Of, item: Option<&T>) {
     let Some(item) = item else { return };
     for row in rows {
         out.add(row.name, |text| (row.value)(of, item, text));

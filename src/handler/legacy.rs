@@ -168,15 +168,15 @@ fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Re
     }
     let mut stream = runner.open(b'R', 0)?;
     let until = Instant::now() + PATIENCE;
-    let mut line = Vec::new();
+    let mut line = String::new();
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
         let deadline = Instant::now() + task.timeout;
         line.clear();
         task.line(*seq, &shared.config, &shared.server, deadline, &mut line);
-        stream.write_all(&line)?;
+        stream.write_all(line.as_bytes())?;
     }
-    stream.write_all(&event::line(&End { end: queued.len() })?)?;
+    stream.write_all(event::line(&End { end: queued.len() })?.as_bytes())?;
     let held = stream.try_clone()?;
     Ok(Some((Lane::new(0, stream), held)))
 }

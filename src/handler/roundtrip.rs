@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use super::{Handler, Legacy, Task};
 use crate::bridge::ffi::Step;
 use crate::config::{self, Kea};
+use crate::event::Variables;
 use crate::facts::Facts;
 use crate::hook_points::{self, find};
 use crate::keys::{keys, texts};
 use crate::variables::tests::Shim;
-use crate::variables::{Made, Server};
+use crate::variables::{Server, write_variables};
 
 const EVENTS: usize = 100_000;
 const POINT: &str = "pkt6_receive";
@@ -89,9 +90,12 @@ fn line() -> Vec<u8> {
         time: 1790000000.125,
         timeout: 5000,
         keys: texts(&facts),
-        vars: Made { server: &server, point: &hook_points::HOOK_POINTS[point], facts: &facts, debug: false },
+        vars: Variables::default(),
     };
-    crate::event::line(&event).unwrap()
+    let mut line = String::new();
+    let point = &hook_points::HOOK_POINTS[point];
+    event.write_line(&mut line, |out| write_variables(out, &server, point, &facts, false)).unwrap();
+    line.into_bytes()
 }
 
 fn facts() -> Facts {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Mode, Point};
-use crate::event::{Event, write_line};
+use crate::event::{Event, Variables};
 use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::keys::{Key, texts};
 use crate::lane::Failed;
 use crate::order::Seq;
-use crate::variables::{Made, Server};
+use crate::variables::{Server, write_variables};
 use crate::verdict::{Failure, FailureKind};
 
 /// An event whose handling has killed the runner this often is given up.
@@ -52,7 +52,7 @@ impl Task {
     }
 
     /// Appends the line for the handler, which has until `deadline` for it.
-    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant, out: &mut Vec<u8>) {
+    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
         let event = Event {
@@ -63,10 +63,10 @@ impl Task {
             time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             timeout: (left as u64).max(1),
             keys: self.texts_of_keys(config),
-            vars: Made { server, point: self.row(), facts: &self.facts, debug: config.debug },
+            vars: Variables::default(),
         };
         // Strings and numbers always have a JSON text.
-        let _ = write_line(&event, out);
+        let _ = event.write_line(out, |out| write_variables(out, server, self.row(), &self.facts, config.debug));
     }
 
     fn texts_of_keys(&self, config: &Config) -> Vec<String> {

@@ -21,7 +21,7 @@ impl Shared {
             let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
             // Its answers are this thread's.
             lane.watch(&self.watch, For::HangUp);
-            let line = |out: &mut Vec<u8>| task.line(seq, &self.config, &self.server, deadline, out);
+            let line = |out: &mut String| task.line(seq, &self.config, &self.server, deadline, out);
             match lane.exchange(line, deadline) {
                 Ok(answer) => return self.receive(seq, seq, task.point, &answer, Some(lane)),
                 Err(Failed::TimedOut) => {

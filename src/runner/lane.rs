@@ -32,7 +32,7 @@ fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::R
     let Some(first) = lines.next()? else { return Ok(()) };
     let hello: Hello = parse(&first, "a greeting")?;
     let ours = Hello { hello: PROTOCOL, server: String::new(), version: env!("CARGO_PKG_VERSION").into() };
-    stream.write_all(&line(&ours)?)?;
+    stream.write_all(line(&ours)?.as_bytes())?;
     if hello.hello != PROTOCOL {
         return Err(io::Error::other(format!("the other side speaks version {}, not {PROTOCOL}", hello.hello)));
     }
@@ -52,7 +52,7 @@ fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::R
 /// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
 /// The end of the lane shows in the next read.
 fn send(script: &Script, mut stream: &UnixStream, answer: &Answer) {
-    let sent = line(answer).map_err(io::Error::from).and_then(|line| stream.write_all(&line));
+    let sent = line(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes()));
     if sent.is_err() {
         report(script.path(), answer);
     }

@@ -93,7 +93,7 @@ impl Answers {
     fn send(&self, answer: &Answer) -> bool {
         let mut outbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match (outbox.as_mut(), line(answer)) {
-            (Some(outbox), Ok(line)) => outbox.send(&line).is_ok(),
+            (Some(outbox), Ok(line)) => outbox.send(line.as_bytes()).is_ok(),
             _ => false,
         };
         if !sent {

@@ -1,8 +1,8 @@
-//! Writes variables, within the kernel's limits, and remembers what did not fit.
+//! Writes variables into a line, within the kernel's limits, and remembers what did not fit.
 
 use std::fmt::{Display, Write};
 
-use serde::ser::SerializeMap;
+use crate::text;
 
 /// The kernel's limit for one `NAME=value` with its NUL (MAX_ARG_STRLEN).
 const STRING_LIMIT: usize = 128 * 1024;
@@ -14,103 +14,106 @@ const PER_STRING: usize = 8;
 /// `KEA_TRUNCATED` may itself take this much besides.
 const TRUNCATED_LIMIT: usize = 64 * 1024;
 
-/// Most names and values fit in as many bytes.
-const USUAL: usize = 128;
-
-/// Where variables go, one after the other.
-pub struct Collector<'a, M: SerializeMap> {
-    map: &'a mut M,
-    /// The prefix, and the rest of the last name.
-    name: String,
-    prefix: usize,
-    value: String,
+/// Where variables go, one after the other, as the members of a JSON object: straight into the line, for a line has some
+/// hundred, and Kea's thread may be waiting.
+pub struct Collector<'a> {
+    out: &'a mut String,
+    /// What the next names begin with; nothing in it has to be escaped.
+    prefix: String,
+    is_first: bool,
     total: usize,
     left_out: Vec<String>,
-    error: Option<M::Error>,
 }
 
-impl<'a, M: SerializeMap> Collector<'a, M> {
-    pub fn new(map: &'a mut M) -> Self {
-        let (name, value) = (String::with_capacity(USUAL), String::with_capacity(USUAL));
-        Collector { map, name, prefix: 0, value, total: 0, left_out: Vec::new(), error: None }
+impl<'a> Collector<'a> {
+    pub fn new(out: &'a mut String) -> Self {
+        Collector { out, prefix: String::new(), is_first: true, total: 0, left_out: Vec::new() }
     }
 
     /// What the next names begin with.
     pub fn begin(&mut self, prefix: impl Display) {
-        self.name.clear();
-        let _ = write!(self.name, "{prefix}");
-        self.prefix = self.name.len();
+        self.prefix.clear();
+        let _ = write!(self.prefix, "{prefix}");
     }
 
-    /// Adds a variable whose value `write` appends to nothing; none if that returns false.
+    /// Adds a variable whose value `write` appends; none if that returns false.
     pub fn add(&mut self, name: &str, write: impl FnOnce(&mut String) -> bool) {
         self.add_named(|out| out.push_str(name), write);
     }
 
-    /// The same; `name` appends the name to the prefix.
+    /// The same; `name` appends the rest of the name.
     pub fn add_named(&mut self, name: impl FnOnce(&mut String), write: impl FnOnce(&mut String) -> bool) {
-        self.name.truncate(self.prefix);
-        self.value.clear();
-        if !write(&mut self.value) {
-            return;
+        let start = self.out.len();
+        self.out.push_str(if self.is_first { "\"" } else { ",\"" });
+        let name_at = self.out.len();
+        self.out.push_str(&self.prefix);
+        name(self.out);
+        let name_end = self.out.len();
+        self.out.push_str("\":\"");
+        let value_at = self.out.len();
+        if !write(self.out) {
+            return self.out.truncate(start);
         }
-        name(&mut self.name);
-        let size = self.name.len() + 1 + self.value.len() + 1 + PER_STRING;
+        let size = name_end - name_at + 1 + self.out.len() - value_at + 1 + PER_STRING;
         if size > STRING_LIMIT + PER_STRING || self.total + size > TOTAL_LIMIT {
-            self.left_out.push(self.name.clone());
-            return;
+            self.left_out.push(self.out[name_at..name_end].into());
+            return self.out.truncate(start);
         }
         self.total += size;
-        self.put();
-    }
-
-    fn put(&mut self) {
-        if self.error.is_none() {
-            self.error = self.map.serialize_entry(&self.name, &self.value).err();
-        }
+        self.is_first = false;
+        text::escape_json(self.out, value_at);
+        self.out.push('"');
     }
 
     /// Ends with the names of what did not fit, in `KEA_TRUNCATED`, separated by spaces.
-    pub fn finish(mut self) -> Result<(), M::Error> {
-        if !self.left_out.is_empty() {
-            self.value = self.left_out.join(" ");
-            if self.value.len() > TRUNCATED_LIMIT {
-                let end = self.value[..TRUNCATED_LIMIT].rfind(' ').unwrap_or(0);
-                self.value.truncate(end);
-                self.value.push_str(" ...");
-            }
-            self.name = "KEA_TRUNCATED".into();
-            self.put();
+    pub fn finish(mut self) {
+        if self.left_out.is_empty() {
+            return;
         }
-        self.error.map_or(Ok(()), Err)
+        let mut names = self.left_out.join(" ");
+        if names.len() > TRUNCATED_LIMIT {
+            let end = names[..TRUNCATED_LIMIT].rfind(' ').unwrap_or(0);
+            names.truncate(end);
+            names.push_str(" ...");
+        }
+        self.total = 0;
+        self.begin("KEA_TRUNCATED");
+        self.add("", |out| {
+            out.push_str(&names);
+            true
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde::Serializer;
-
     use super::*;
     use crate::event::Variables;
 
-    fn collected(
-        fill: impl FnOnce(&mut Collector<serde_json::ser::Compound<&mut Vec<u8>, serde_json::ser::CompactFormatter>>),
-    ) -> Variables {
-        let mut text = Vec::new();
-        let mut json = serde_json::Serializer::new(&mut text);
-        let mut map = json.serialize_map(None).unwrap();
-        let mut out = Collector::new(&mut map);
+    fn collected(fill: impl FnOnce(&mut Collector)) -> Variables {
+        let mut text = String::from("{");
+        let mut out = Collector::new(&mut text);
         fill(&mut out);
-        out.finish().unwrap();
-        map.end().unwrap();
-        serde_json::from_slice(&text).unwrap()
+        out.finish();
+        text.push('}');
+        serde_json::from_str(&text).unwrap()
     }
 
-    fn add<M: SerializeMap>(out: &mut Collector<M>, name: &str, value: &str) {
+    fn add(out: &mut Collector, name: &str, value: &str) {
         out.add(name, |text| {
             text.push_str(value);
             true
         });
+    }
+
+    #[test]
+    fn every_character_comes_back() {
+        let value: String = ('\0'..'\u{100}').chain("\\\"größe 日本".chars()).collect();
+        let variables = collected(|out| {
+            add(out, "KEA_A", &value);
+            add(out, "KEA_B", "plain");
+        });
+        assert!(variables.iter().eq([("KEA_A", &*value), ("KEA_B", "plain")]));
     }
 
     #[test]

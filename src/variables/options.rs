@@ -1,7 +1,5 @@
 //! Every option and sub-option in hex: a variable for each code, however often it comes.
 
-use serde::ser::SerializeMap;
-
 use super::Collector;
 use super::value::Of;
 use crate::bridge::ffi::Span;
@@ -15,7 +13,7 @@ type Place = ([Option<u16>; DEPTHS], usize);
 
 /// Adds `<prefix>OPTION_<code>` and `<prefix>OPTION_<code>_SUB_<code>` for `options`. A code that comes several
 /// times is one variable, the values in the packet's order with a space between.
-pub fn add<M: SerializeMap>(out: &mut Collector<M>, of: Of, options: Span) {
+pub fn add(out: &mut Collector, of: Of, options: Span) {
     let options = of.facts.options(options);
     let mut places: Vec<Place> = Vec::with_capacity(options.len());
     let mut path = [None; DEPTHS];
@@ -32,13 +30,16 @@ pub fn add<M: SerializeMap>(out: &mut Collector<M>, of: Of, options: Span) {
         out.add_named(
             |text| name(&path, text),
             |text| {
-                for data in same.iter().filter_map(|(_, at)| of.facts.bytes(options[*at].data)) {
-                    if !text.is_empty() {
+                let found = same.iter().filter_map(|(_, at)| of.facts.bytes(options[*at].data));
+                let mut count = 0;
+                for data in found {
+                    if count > 0 {
                         text.push(' ');
                     }
                     hex(data, text);
+                    count += 1;
                 }
-                !text.is_empty()
+                count > 0
             },
         );
     }

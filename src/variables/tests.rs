@@ -83,19 +83,16 @@ fn a_label_without_a_duid_is_keas_own() {
     assert_eq!(value(&found, "KEA_QUERY6_LABEL"), Some("duid=[no info], [no hwaddr info], tid=0xabcdef"));
 }
 
-/// What a handler reads of them.
-fn read_back(made: Made) -> Variables {
-    serde_json::from_slice(&crate::event::line(&made).unwrap()).unwrap()
-}
-
 fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
     variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 fn at(hook_point: &str, facts: &ffi::Facts, debug: bool) -> Variables {
     let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), label: LABEL.into() };
-    let (point, facts) = (&HOOK_POINTS[find(hook_point).unwrap()], &Facts::from(facts));
-    read_back(Made { server: &server, point, facts, debug })
+    let mut text = String::from("{");
+    write_variables(&mut text, &server, &HOOK_POINTS[find(hook_point).unwrap()], &Facts::from(facts), debug);
+    text.push('}');
+    serde_json::from_str(&text).unwrap()
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub struct Lane(BufReader<UnixStream>);
 
 impl Lane {
     pub fn write(&mut self, value: &impl serde::Serialize) {
-        self.0.get_mut().write_all(&line(value).unwrap()).unwrap();
+        self.0.get_mut().write_all(line(value).unwrap().as_bytes()).unwrap();
     }
 
     pub fn line(&mut self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::{Hello, PROTOCOL, write_line};
+use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::Lane;
 use crate::text::excerpt;
 use crate::variables::Server;
@@ -23,7 +23,7 @@ impl Greeting {
     pub fn new(mut lane: Lane, server: &Server) -> Greeting {
         let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
         // An error shows when its hello is looked for.
-        let _ = lane.send(|out| write_line(&hello, out).unwrap_or_default());
+        let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new() }
     }
 
