@@ -70,6 +70,8 @@ impl Handler {
     }
 
     pub fn counters(&self) -> &Counters {
+        // What is still in the inbox may have to be dropped.
+        drop(self.shared.lock());
         &self.shared.counters
     }
 

@@ -154,9 +154,12 @@ impl Shared {
         log_repeating(messages::EVENT_FAILED, &kind, &args);
     }
 
-    pub fn dropped(&self) {
-        let args = [self.name(), self.counters.dropped.load(Ordering::Relaxed).to_string()];
-        log_repeating(messages::EVENT_DROPPED, &self.name(), &args);
+    /// Says of each of so many events that it was dropped.
+    pub fn say_dropped(&self, events: u64) {
+        let all = self.counters.dropped.load(Ordering::Relaxed);
+        for dropped in all.saturating_sub(events)..all {
+            log_repeating(messages::EVENT_DROPPED, &self.name(), &[self.name(), (dropped + 1).to_string()]);
+        }
     }
 
     /// The script's path, as messages name it.

@@ -106,9 +106,7 @@ impl Courier {
         let dropped = std::mem::take(&mut state.dropped);
         let stopping = state.stopping;
         drop(state);
-        if dropped {
-            self.shared.dropped();
-        }
+        self.shared.say_dropped(dropped);
         for parcel in parcels {
             match parcel {
                 Parcel::Event { seq, lane, task } => self.send(seq, lane, task),

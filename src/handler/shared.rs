@@ -73,8 +73,8 @@ pub struct State {
     pub parcels: Vec<Parcel>,
     /// Posted events that are not running.
     pub pending: usize,
-    /// Events that were dropped for want of room, and that the log has not been told of.
-    pub dropped: bool,
+    /// How many events were dropped for want of room that the log has not been told of.
+    pub dropped: u64,
     /// Events of parked packets.
     pub parked: BTreeMap<Seq, Parked>,
     /// Why there is no handler; `None` while there is one, or is about to be.
@@ -122,7 +122,7 @@ impl Shared {
             state.post(task);
             if state.pending > self.config.queue_limit && state.order.cancel_oldest().is_some() {
                 state.pending -= 1;
-                state.dropped = true;
+                state.dropped += 1;
                 Counters::add(&self.counters.dropped);
             }
         }
@@ -281,7 +281,7 @@ impl State {
             sleepers: 0,
             parcels: Vec::new(),
             pending: 0,
-            dropped: false,
+            dropped: 0,
             parked: BTreeMap::new(),
             down: None,
             stopping: false,
