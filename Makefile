@@ -53,7 +53,7 @@ check: lint unit build ## Run everything that CI runs
 lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
-	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim -name '*.cc' -o -name '*.h')
+	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
 	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
@@ -102,7 +102,7 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
 	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) "$(DESTDIR)$(PREFIX)/sbin/kea-runscript"
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
-	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
+	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)for file in examples/*/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)$(HERE) "$(DESTDIR)$(DOC)"/README.md "$(DESTDIR)$(DOC)"/examples/*/*.conf
 	$(Q)for page in $(wildcard $(PAGES)); do \

@@ -84,6 +84,9 @@ void attempt(const Change& change, const char* hook_point, Body body) {
 /// What has been kept with the packet; null if nothing has.
 KeptPtr kept(const CalloutHandle& handle) {
     KeptPtr kept;
+    if (!Counted::any()) {
+        return kept;
+    }
     try {
         handle.getContext(KEPT, kept);
     } catch (const isc::hooks::NoSuchCalloutContext&) {
@@ -96,7 +99,7 @@ KeptPtr kept(const CalloutHandle& handle) {
 
 KeptPtr keep(CalloutHandle& handle, const char* hook_point) {
     const KeptPtr before = kept(handle);
-    const auto fresh = std::make_shared<Kept>(Kept{hook_point, {}, before && before->drop});
+    const auto fresh = std::make_shared<Kept>(Kept{hook_point, {}, before && before->drop, {}});
     handle.setContext(KEPT, fresh);
     return fresh;
 }

@@ -2,10 +2,25 @@
 
 #include "callout.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
 namespace runscript {
+
+/// Knows whether there is one of its kind. Most packets have nothing kept, and to ask Kea for what is not there costs
+/// more than all else that we do at a hook point: it throws.
+class Counted {
+  public:
+    Counted() { ++count_; }
+    Counted(const Counted&) : Counted() {}
+    Counted& operator=(const Counted&) = default;
+    ~Counted() { --count_; }
+    static bool any() { return count_ > 0; }
+
+  private:
+    inline static std::atomic<size_t> count_{0};
+};
 
 /// What scripts have wanted of Kea's answer before it is sent. It stays with the packet until then: no earlier hook
 /// point has the answer, in versions before 3.0.
@@ -15,6 +30,7 @@ struct Kept {
     std::vector<Change> changes;
     /// No answer shall be sent.
     bool drop;
+    Counted counted{};
 };
 
 using KeptPtr = std::shared_ptr<Kept>;

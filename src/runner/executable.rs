@@ -37,7 +37,7 @@ pub struct Executable {
 impl Executable {
     pub fn new(path: PathBuf, arguments: Vec<OsString>) -> io::Result<Executable> {
         let open_files = getrlimit(Resource::RLIMIT_NOFILE)?;
-        // Four descriptors a lane; the usual soft limit is below what 256 lanes need.
+        // Six descriptors a lane; the usual soft limit is below what 256 lanes need.
         setrlimit(Resource::RLIMIT_NOFILE, open_files.1, open_files.1)?;
         let arguments = arguments.into_iter().map(|argument| CString::new(argument.into_vec()));
         Ok(Executable {

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from statistics import median
 
 import figures
 
@@ -28,7 +29,7 @@ TABLES = {
     "Exchanges a second": """\
 The highest rate of whole exchanges (DISCOVER to ACK, SOLICIT to REPLY, each of a new client) at which less than 1 % is dropped, as perfdhcp
 sees it; what is not answered within a tenth of a second (three times the interval between exchanges, if that is longer) counts as dropped.
-× is the ratio to Kea without a hook in the same setting.
+× is the ratio to Kea without a hook in the same setting and round, again a median.
 Clients, Kea and programs share the cores. The program is one in C that does next to nothing: this is the cost of the library, not of a
 program of yours. *Leases* are those in memory at the start.""",
     "Events handled a second, at the highest rate": """\
@@ -147,8 +148,15 @@ def shown(cell, bare):
     if bare and bare is not cell and cell.unit == "MB":
         text += f" {cell.middle - bare.middle:+.1f}"
     elif bare and bare is not cell and bare.middle:
-        text += f" {number(cell.middle / bare.middle)} ×"
+        text += f" {number(ratio(cell, bare))} ×"
     return text
+
+
+def ratio(cell, bare):
+    """Round by round, where both have all of them: a machine is now faster, now slower."""
+    if len(cell.values) != len(bare.values) or 0 in bare.values:
+        return cell.middle / bare.middle
+    return median(ours / theirs for ours, theirs in zip(cell.values, bare.values))
 
 
 def number(value):
