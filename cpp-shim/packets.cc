@@ -230,8 +230,9 @@ Span FactsBuilder::data(const OptionPtr& option) {
         return NO_FACT;
     }
     // Most options are bytes and nothing else: what is packed is what they hold.
-    if (typeid(*option) == typeid(isc::dhcp::Option) && option->getOptions().empty()) {
-        return add(option->getData());
+    const isc::dhcp::Option& plain = *option;
+    if (typeid(plain) == typeid(isc::dhcp::Option) && plain.getOptions().empty()) {
+        return add(plain.getData());
     }
     packed_.clear();
     try {

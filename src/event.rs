@@ -125,15 +125,16 @@ pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 impl Event {
     /// Appends its line, with the variables that `write` appends as the members of a JSON object. It has none itself.
     pub fn write_line(&self, out: &mut String, write: impl FnOnce(&mut String)) -> serde_json::Result<()> {
-        const NONE: &str = "}}";
+        const ENDS: &str = "}}";
         debug_assert!(self.vars.places.is_empty());
         let mut line = std::mem::take(out).into_bytes();
         serde_json::to_writer(&mut line, self)?;
         // What JSON's writer writes is UTF-8.
         *out = String::from_utf8(line).unwrap_or_default();
-        out.truncate(out.len().saturating_sub(NONE.len()));
+        out.truncate(out.len().saturating_sub(ENDS.len()));
         write(out);
-        out.push_str("}}\n");
+        out.push_str(ENDS);
+        out.push('\n');
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 
 mod conclude;
 mod courier;
+mod errands;
 mod inbox;
 mod lanes;
 mod legacy;
@@ -69,9 +70,12 @@ impl Handler {
         &self.shared.config
     }
 
-    pub fn counters(&self) -> &Counters {
-        // What is still in the inbox may have to be dropped.
+    /// Counts what packet threads have left in the inbox too.
+    pub fn catch_up(&self) {
         drop(self.shared.lock());
+    }
+
+    pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }
 
@@ -120,7 +124,7 @@ impl Handler {
     /// Stops the courier. Events not yet answered go on in the runner, without Kea.
     pub fn stop(self) -> Legacy {
         self.shared.lock().stopping = true;
-        self.shared.wake_courier();
+        self.shared.errands.wake();
         match self.courier.join() {
             Ok(courier) => courier.leave(),
             Err(_) => Legacy::default(),

@@ -225,6 +225,7 @@ pub fn status() -> String {
 }
 
 fn script_status(handler: &Handler) -> serde_json::Value {
+    handler.catch_up();
     let Counters { events, failures, timeouts, dropped, refused } = handler.counters();
     json!({
         "script": handler.config().script,
@@ -259,6 +260,7 @@ pub fn statistic_values() -> Vec<i64> {
     guarded("statistics", vec![0; STATISTICS.len()], || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handlers = || instance.iter().flat_map(|instance| &instance.handlers);
+        handlers().for_each(Handler::catch_up);
         STATISTICS.iter().map(|(_, value)| handlers().map(value).sum::<u64>() as i64).collect()
     })
 }

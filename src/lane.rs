@@ -37,6 +37,7 @@ pub struct Lane {
     searched: usize,
     /// The longest that a read waits at a time.
     patience: Duration,
+    /// At first what `watch_as` begins with.
     watched: For,
 }
 

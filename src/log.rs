@@ -65,17 +65,22 @@ static REPEATED: LazyLock<Mutex<HashMap<(&'static str, String), Repeated>>> = La
 /// Logs a failure that may repeat with every packet: the first of its kind at once, then at most one a minute, with
 /// the count of what was kept back. `kind` tells failures of one message apart.
 pub fn log_repeating(row: &'static Row, kind: &str, args: &[String]) {
+    log_repeating_times(row, kind, args, 1);
+}
+
+/// The same for what has happened so many times at once.
+pub fn log_repeating_times(row: &'static Row, kind: &str, args: &[String], times: u64) {
     let mut repeated = REPEATED.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (row.name(), kind.to_string());
     let suppressed = match repeated.get_mut(&key) {
         Some(last) if last.since.elapsed() < QUIET => {
-            last.suppressed += 1;
+            last.suppressed += times;
             return;
         }
         Some(last) => last.suppressed,
         None => 0,
     };
-    repeated.insert(key, Repeated { since: Instant::now(), suppressed: 0 });
+    repeated.insert(key, Repeated { since: Instant::now(), suppressed: times - 1 });
     drop(repeated);
     if suppressed > 0 {
         log(messages::REPEATED, &[format!("{} ({kind})", row.name()), suppressed.to_string()]);

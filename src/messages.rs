@@ -61,8 +61,6 @@ messages! {
         "What a script wrote to its standard output."
     ERROR_OUTPUT Warn "%1 at %2: %3"
         "What a script wrote to its standard error, and its exit status if that is not 0."
-    DAEMON_INFO Info "%1: %2"
-        "What the runner says of a daemon."
     DAEMON_OUTPUT Warn "%1: %2"
         "What a daemon wrote to its standard error, and how it has ended."
     HANDED_OVER Info "%1: %2 events not yet handled go on without Kea, %3 are being handled"

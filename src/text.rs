@@ -97,7 +97,8 @@ pub fn escape_json(out: &mut String, start: usize) {
         let plain = out.split_off(start);
         // A string always has a JSON text.
         let quoted = serde_json::to_string(&plain).unwrap_or_default();
-        out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+        let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        out.push_str(inside.unwrap_or_default());
     }
 }
 

@@ -39,8 +39,8 @@ pub enum For {
     Input,
     /// Input, or room for output.
     Both,
-    /// That somebody has written to it, said once for each time: what it holds need not be read.
-    Write,
+    /// That somebody has written to an eventfd, said once for each time: it need not be read.
+    Calls,
 }
 
 impl For {
@@ -49,7 +49,7 @@ impl For {
             For::HangUp => EpollFlags::EPOLLONESHOT,
             For::Input => EpollFlags::EPOLLIN,
             For::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
-            For::Write => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
+            For::Calls => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
         };
         EpollEvent::new(flags, number)
     }

@@ -203,3 +203,16 @@ def test_a_runner_that_is_not_required_comes_later(link, tmp_path, wait):
         quiet(kea)
         # What Kea did not wait for has been kept.
         assert sorted(printer.lines()) == ([] if wait else [before.mac] * 2) + [after.mac] * 2
+
+
+@THREADED
+def test_a_burst_finds_idle_lanes(link, tmp_path, gate, threads):
+    config = hook(gate.printer.script, wait=False, hook_points=["pkt4_receive"], concurrency=4, queue_limit=1)
+    with Kea(4, {**SUBNET4, **threads}, tmp_path, [config]) as kea:
+        for client in [stranger(link) for _ in range(5)]:
+            client.send(client.message(DISCOVER))
+        wait_until(lambda: kea.status()["events"] == 5, "all events")
+        assert (kea.status()["pending"], kea.status()["dropped"]) == (5, 0)
+        gate.open()
+        quiet(kea)
+        assert kea.status()["failures"] == 0

@@ -1,7 +1,5 @@
 //! What an answer means: for Kea, for the log, for the counters.
 
-use std::sync::atomic::Ordering;
-
 use super::shared::{Parked, Shared};
 use super::{Counters, Task};
 use crate::answers::{ROWS, Refused, changes, row_of};
@@ -9,7 +7,7 @@ use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log, log_repeating};
+use crate::log::{log, log_repeating, log_repeating_times};
 use crate::messages;
 use crate::order::Seq;
 use crate::text::{excerpt, printable};
@@ -154,12 +152,9 @@ impl Shared {
         log_repeating(messages::EVENT_FAILED, &kind, &args);
     }
 
-    /// Says of each of so many events that it was dropped.
-    pub fn say_dropped(&self, events: u64) {
-        let all = self.counters.dropped.load(Ordering::Relaxed);
-        for dropped in all.saturating_sub(events)..all {
-            log_repeating(messages::EVENT_DROPPED, &self.name(), &[self.name(), (dropped + 1).to_string()]);
-        }
+    /// Says that so many events were dropped, the first of which was this one's number.
+    pub fn say_dropped(&self, first: u64, events: u64) {
+        log_repeating_times(messages::EVENT_DROPPED, &self.name(), &[self.name(), first.to_string()], events);
     }
 
     /// The script's path, as messages name it.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::lanes::Lanes;
@@ -67,7 +68,7 @@ impl Courier {
     /// Does what there is to do, and sleeps until there is more; false when it is time to stop.
     fn round(&mut self) -> bool {
         let (shared, mut nap_until, mut stopping) = (Arc::clone(&self.shared), self.nap_until, false);
-        shared.until_all_is_done(&mut nap_until, || {
+        let may_rest = shared.errands.attend(&mut nap_until, || {
             stopping = self.unpack();
             if !stopping {
                 std::mem::take(&mut self.happened).into_iter().for_each(|number| self.see_to(number));
@@ -77,7 +78,8 @@ impl Courier {
         if !stopping {
             // An error here is want of memory: there is nothing to do but to try again.
             self.nap_until = nap_until;
-            self.happened = shared.watch.wait(self.deadline()).unwrap_or_default();
+            let deadline = if may_rest { self.deadline() } else { Some(Instant::now()) };
+            self.happened = shared.watch.wait(deadline).unwrap_or_default();
         }
         !stopping
     }
@@ -104,9 +106,12 @@ impl Courier {
         self.shared.assign(&mut state);
         let parcels = std::mem::take(&mut state.parcels);
         let dropped = std::mem::take(&mut state.dropped);
+        let all_dropped = self.shared.counters.dropped.load(Ordering::Relaxed);
         let stopping = state.stopping;
         drop(state);
-        self.shared.say_dropped(dropped);
+        if dropped > 0 {
+            self.shared.say_dropped(all_dropped - dropped + 1, dropped);
+        }
         for parcel in parcels {
             match parcel {
                 Parcel::Event { seq, lane, task } => self.send(seq, lane, task),

@@ -12,21 +12,25 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// The inbox, and the end from which it is emptied.
+    /// The inbox, and the end from which it is emptied, by one thread at a time: it belongs under a lock.
     pub fn new() -> (Inbox, Receiver<Task>) {
         let (sender, receiver) = channel();
         (Inbox { sender, length: AtomicUsize::new(0) }, receiver)
     }
 
-    /// Leaves an event; how many are there now.
-    pub fn leave(&self, task: Task) -> usize {
+    /// Puts an event in; how many are there now.
+    pub fn put(&self, task: Task) -> usize {
         let length = self.length.fetch_add(1, Ordering::Relaxed) + 1;
         // It fails only where the receiver is gone, and that lives as long as we do.
         let _ = self.sender.send(task);
         length
     }
 
-    /// The oldest event, if there is one. What this thread has left before is there.
+    pub fn len(&self) -> usize {
+        self.length.load(Ordering::Relaxed)
+    }
+
+    /// The oldest event, if there is one. What this thread has put in before is there.
     pub fn take(&self, receiver: &Receiver<Task>) -> Option<Task> {
         let task = receiver.try_recv().ok()?;
         self.length.fetch_sub(1, Ordering::Relaxed);

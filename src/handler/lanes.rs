@@ -16,7 +16,8 @@ use crate::config::Mode;
 use crate::lane::{self, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
-use crate::verdict::{Level, Report};
+use crate::text::excerpt;
+use crate::verdict::Report;
 use crate::wait::For;
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
@@ -79,12 +80,25 @@ impl Lanes {
     /// Something has happened to a lane that nobody in here is at work on.
     pub fn look_at(&mut self, lane: u64) {
         if self.ready.contains_key(&lane) {
-            return self.lost(lane, "the other side has closed it");
+            let reason = self.last_words(lane);
+            return self.lost(lane, &reason);
         }
         self.hear_runner();
         // No other: one that is ready afterwards would be taken for hung up when what it has said is looked at in turn.
         if let Some(reason) = self.greet(|other| other == lane) {
             self.failed(reason);
+        }
+    }
+
+    /// Why a lane that nobody in here is at work on is lost: what its handler has said unasked, if anything.
+    fn last_words(&self, lane: u64) -> String {
+        let mut state = self.shared.lock();
+        let idle = state.idle.iter().position(|idle| idle.id == lane).map(|at| state.idle.swap_remove(at));
+        drop(state);
+        match idle.map(|mut lane| lane.advance()) {
+            Some(Ok(Some(line))) => format!("it has spoken unasked: \"{}\"", excerpt(&line)),
+            Some(Ok(None)) => "it has spoken unasked".into(),
+            _ => "the other side has closed it".into(),
         }
     }
 
@@ -113,7 +127,7 @@ impl Lanes {
             let lane = self.open(deadline)?;
             self.greeting.push(Greeting::new(lane, &self.shared.server));
         }
-        // Says our hello; theirs come later.
+        // Their hellos come later; some may say at once that they will not.
         self.greet(|_| true).map_or(Ok(()), Err)
     }
 
@@ -133,9 +147,9 @@ impl Lanes {
                         runner
                     }
                 };
-                let stream = runner.open(b'L', id).map_err(|error| runner.silent(&error))?;
-                self.runner = Some(runner);
-                stream
+                // It stays even if it cannot take one more: it may be at work on others.
+                let runner = self.runner.insert(runner);
+                runner.open(b'L', id).map_err(|error| runner.silent(&error))?
             }
         };
         let lane = Lane::new(id, stream);
@@ -210,11 +224,7 @@ impl Lanes {
                     .join("; ");
             }
             for line in &lines {
-                let row = match line.level {
-                    Level::Debug | Level::Info => messages::DAEMON_INFO,
-                    Level::Warn | Level::Error => messages::DAEMON_OUTPUT,
-                };
-                log(row, &[self.shared.name(), line.text.clone()]);
+                log(messages::DAEMON_OUTPUT, &[self.shared.name(), line.text.clone()]);
             }
         }
         has_ended
@@ -261,7 +271,10 @@ impl Lanes {
     pub fn failed(&mut self, mut reason: String) {
         if !self.ready.is_empty() {
             let (some, all) = (self.ready.len(), self.shared.config.concurrency);
-            reason.push_str(&format!("; {some} of {all} lanes are at work, and a server has to serve {all} at once"));
+            reason.push_str(&format!("; {some} of {all} lanes are at work"));
+            if self.shared.config.mode == Mode::Socket {
+                reason.push_str(&format!(", and a server has to serve {all} at once"));
+            }
         }
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), reason.clone()]);
         self.plan_retry(Duration::ZERO);

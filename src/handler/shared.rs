@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
-
 use super::Counters;
 use super::courier::Parcel;
+use super::errands::Errands;
 use super::inbox::Inbox;
 use super::task::{ATTEMPTS, Task};
 use crate::bridge::ffi::Verdict;
@@ -21,7 +19,7 @@ use crate::log::log;
 use crate::messages;
 use crate::order::{Order, Seq};
 use crate::variables::Server;
-use crate::wait::{For, Watch};
+use crate::wait::Watch;
 
 /// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -30,13 +28,6 @@ pub const GRACE: Duration = Duration::from_secs(1);
 pub const WAKE: u64 = 0;
 pub const RUNNER: u64 = 1;
 pub const HERITAGE: u64 = 2;
-
-/// The courier sleeps until it is woken, which costs a packet's thread as much as all the rest. Where much is going on
-/// it only naps: it looks by itself whether there is something in the inbox.
-const ASLEEP: usize = 0;
-const AWAKE: usize = 1;
-const NAPPING: usize = 1 << (usize::BITS - 1);
-const NAP: Duration = Duration::from_millis(1);
 
 /// What the inbox may hold: with more in it, the courier is busy elsewhere, and others empty it.
 const INBOX_LIMIT: usize = 1000;
@@ -51,10 +42,7 @@ pub struct Shared {
     pub granted: Condvar,
     /// What the courier waits for: the numbers of lanes, and those above.
     pub watch: Watch,
-    /// Wakes the courier.
-    wake: EventFd,
-    /// What the courier is doing, and how often it has been called since.
-    errands: AtomicUsize,
+    pub errands: Errands,
 }
 
 pub struct State {
@@ -99,8 +87,8 @@ pub struct Parked {
 
 impl Shared {
     pub fn new(config: Config, server: &Server) -> io::Result<Shared> {
-        let (watch, wake) = (Watch::new()?, EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        watch.add(&wake, WAKE, For::Write)?;
+        let watch = Watch::new()?;
+        let errands = Errands::new(&watch, WAKE)?;
         let (inbox, posted) = Inbox::new();
         Ok(Shared {
             config,
@@ -110,65 +98,40 @@ impl Shared {
             state: Mutex::new(State::new(posted)),
             granted: Condvar::new(),
             watch,
-            wake,
-            errands: AtomicUsize::new(0),
+            errands,
         })
     }
 
     /// The state, the inbox emptied into it.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(task) = self.inbox.take(&state.posted) {
+        // Others may be putting more in all the while.
+        for _ in 0..self.inbox.len() {
+            let Some(task) = self.inbox.take(&state.posted) else { break };
             state.post(task);
-            if state.pending > self.config.queue_limit && state.order.cancel_oldest().is_some() {
-                state.pending -= 1;
-                state.dropped += 1;
-                Counters::add(&self.counters.dropped);
+            if state.pending > self.config.queue_limit {
+                self.make_room(&mut state);
             }
         }
         state
     }
 
+    fn make_room(&self, state: &mut State) {
+        // Nobody may have looked since whether lanes are idle.
+        self.assign(state);
+        if state.pending > self.config.queue_limit && state.order.cancel_oldest().is_some() {
+            state.pending -= 1;
+            state.dropped += 1;
+            Counters::add(&self.counters.dropped);
+        }
+    }
+
     /// Queues an event that Kea does not wait for.
     pub fn post(&self, task: Task) {
-        if self.inbox.leave(task) > INBOX_LIMIT {
+        if self.inbox.put(task) > INBOX_LIMIT {
             self.assign(&mut self.lock());
         }
-        self.call_courier(|doing| doing == ASLEEP);
-    }
-
-    /// Something has been done that cannot wait.
-    pub fn wake_courier(&self) {
-        self.call_courier(|doing| doing == ASLEEP || doing >= NAPPING);
-    }
-
-    /// It sees to whatever has been done by now before it rests again.
-    fn call_courier(&self, has_to_be_woken: impl FnOnce(usize) -> bool) {
-        if has_to_be_woken(self.errands.fetch_add(1, Ordering::AcqRel)) {
-            // It fails only where the courier has been woken 2^64 times already.
-            let _ = self.wake.write(1);
-        }
-    }
-
-    /// Has the courier work until nobody calls it any more. It only naps then until `nap_until`, a while after the last
-    /// call.
-    pub fn until_all_is_done(&self, nap_until: &mut Option<Instant>, mut work: impl FnMut()) {
-        let before = self.errands.swap(AWAKE, Ordering::AcqRel);
-        let mut was_called = before != ASLEEP && before != NAPPING;
-        loop {
-            let seen = self.errands.load(Ordering::Acquire);
-            work();
-            let now = Instant::now();
-            if was_called || seen != AWAKE {
-                *nap_until = Some(now + NAP);
-            }
-            *nap_until = nap_until.filter(|until| *until > now);
-            let rest = if nap_until.is_some() { NAPPING } else { ASLEEP };
-            if self.errands.compare_exchange(seen, rest, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return;
-            }
-            was_called = false;
-        }
+        self.errands.call();
     }
 
     /// Gives idle lanes to the events whose turn it is. The last lane is kept for those that a thread of Kea's waits
@@ -199,7 +162,7 @@ impl Shared {
             }
         }
         if for_courier {
-            self.wake_courier();
+            self.errands.wake();
         }
     }
 
@@ -213,7 +176,7 @@ impl Shared {
         self.assign(&mut state);
         drop(state);
         // Its time-out may be the next.
-        self.wake_courier();
+        self.errands.wake();
     }
 
     /// An event is over: those behind it move up, and its lane is free.
@@ -235,7 +198,7 @@ impl Shared {
         state.live.remove(&lane);
         state.parcels.push(Parcel::Broken { lane, reason: reason.into() });
         drop(state);
-        self.wake_courier();
+        self.errands.wake();
     }
 
     /// The handler has died over an event that no thread of Kea's waits for: the next one gets it, in the same turn.

@@ -75,7 +75,7 @@ impl Shared {
     fn abandon(&self, seq: Seq, task: &Task, lane: Lane) {
         let busy = Busy { seq, lane, task: task.abandoned(), until: self.grace() };
         self.lock().parcels.push(Parcel::Late(busy));
-        self.wake_courier();
+        self.errands.wake();
     }
 
     /// The next lane gets the event, in the same turn.

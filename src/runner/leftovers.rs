@@ -62,14 +62,13 @@ impl Leftovers {
         let mut streams: Vec<Stream> = Vec::new();
         loop {
             self.wait(&streams);
+            streams.append(&mut self.state().arrived);
             // Not under the lock: every event looks for lines, and must not wait for somebody who writes without end.
             let mut lines = Lines::default();
             output::read_all(&mut streams, &mut lines);
-            let mut state = self.state();
-            streams.append(&mut state.arrived);
             let too_many = streams.len().saturating_sub(PIPES);
             streams.drain(..too_many).for_each(|mut oldest| oldest.end_of_stream(&mut lines));
-            state.lines.append(lines);
+            self.state().lines.append(lines);
         }
     }
 

@@ -49,7 +49,7 @@ pub enum Ended {
 
 impl Run {
     /// Waits for the end and collects what the script writes. Also returns the streams that somebody can still
-    /// write to: the script has left something running.
+    /// write to: the script has left something running, or another lane's is just being started.
     pub fn watch(self, deadline: Instant, lines: &mut Lines) -> (Ended, Vec<Stream>) {
         let child = self.child;
         let mut streams = vec![self.output, self.error];

@@ -1,0 +1,81 @@
+//! How the courier hears that there is something to do.
+//!
+//! To wake a thread that sleeps costs a packet's thread as much as all the rest that it does for an event. So the courier
+//! is woken by whoever calls it first; where much is going on it only naps, and looks by itself from time to time.
+//!
+//! Nothing is overlooked: whoever calls has done before what the call is about, and adds to the one number that the
+//! courier changes too. A call before its work is seen by the work; one during it keeps the courier from resting; one after
+//! it finds the courier resting, and wakes it, or knows that it will soon look.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::wait::{For, Watch};
+
+pub struct Errands {
+    /// What the courier does, and how often it has been called since it began to.
+    doing: AtomicUsize,
+    wake: EventFd,
+}
+
+const ASLEEP: usize = 0;
+/// To be awake, and to have been called once out of sleep, is the same.
+const AWAKE: usize = 1;
+const NAPPING: usize = 1 << (usize::BITS - 1);
+
+/// For how long after a call the courier naps only.
+const NAP: Duration = Duration::from_millis(1);
+/// The answers that come in one pass free lanes, and the events for these are sent in the next.
+const PASSES: usize = 2;
+
+impl Errands {
+    /// Calls are `number` in the watch.
+    pub fn new(watch: &Watch, number: u64) -> io::Result<Errands> {
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        watch.add(&wake, number, For::Calls)?;
+        Ok(Errands { doing: AtomicUsize::new(ASLEEP), wake })
+    }
+
+    /// There is something to do that can wait for the end of a nap.
+    pub fn call(&self) {
+        self.add(|doing| doing == ASLEEP);
+    }
+
+    /// There is something to do at once.
+    pub fn wake(&self) {
+        self.add(|doing| doing == ASLEEP || doing >= NAPPING);
+    }
+
+    fn add(&self, has_to_be_woken: impl FnOnce(usize) -> bool) {
+        if has_to_be_woken(self.doing.fetch_add(1, Ordering::AcqRel)) {
+            // It fails only where the courier has been woken 2^64 times already.
+            let _ = self.wake.write(1);
+        }
+    }
+
+    /// The courier works; whether it may rest afterwards, for nobody has called it meanwhile. Until `nap_until` that is no
+    /// more than a nap.
+    pub fn attend(&self, nap_until: &mut Option<Instant>, mut work: impl FnMut()) -> bool {
+        let before = self.doing.swap(AWAKE, Ordering::AcqRel);
+        let mut was_called = before != ASLEEP && before != NAPPING;
+        let mut seen = AWAKE;
+        for _ in 0..PASSES {
+            work();
+            let now = Instant::now();
+            if was_called {
+                *nap_until = Some(now + NAP);
+            }
+            *nap_until = nap_until.filter(|until| *until > now);
+            let rest = if nap_until.is_some() { NAPPING } else { ASLEEP };
+            match self.doing.compare_exchange(seen, rest, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(calls) => seen = calls,
+            }
+            was_called = true;
+        }
+        false
+    }
+}
