@@ -75,13 +75,18 @@ def others(programs):
     return found
 
 
-def in_turns(libraries, hook_point, calls=CALLS, **options):
+def in_turns(libraries, hook_point, **options):
     """The median of a callout in each round, in microseconds, by library; without those that have no callout there."""
+    return all_in_turns({name: (library, options) for name, library in libraries.items()}, hook_point)
+
+
+def all_in_turns(processes, hook_point):
+    """The same of libraries with options of their own."""
     values = {}
     with ExitStack() as stack:
         # All load at the same time, which a million leases take their while for.
-        options = {"calls": calls, "every": EVERY, **options}
-        started = {name: Callout(library, hook_point, **options) for name, library in libraries.items()}
+        started = {name: Callout(library, hook_point, **{"calls": CALLS, "every": EVERY, **options})
+                   for name, (library, options) in processes.items()}
         for name, callout in started.items():
             try:
                 values[name] = (stack.enter_context(callout.ready()), [])
@@ -134,13 +139,15 @@ def test_against_posix_spawn(programs, tmp_path, what):
     report("A waiting exec event against posix_spawn and wait", "µs", f"{what}, {size} bytes of variables", values)
 
 
-@pytest.mark.parametrize("leases", LEASES)
-def test_leases_in_memory(programs, leases):
+def test_leases_in_memory(programs):
     libraries = {**ours(programs, COMMON), **others(programs)}
     del libraries["exec, not waiting"]
     # Forks of a large process take long.
-    values = in_turns(libraries, COMMON, calls=50, warm_up=20, leases=leases)
-    report("Cost of an event by leases in memory", "µs", f"{leases:,} leases, {COMMON}", values)
+    found = all_in_turns({(name, leases): (library, {"calls": 50, "warm_up": 20, "leases": leases})
+                          for name, library in libraries.items() for leases in LEASES}, COMMON)
+    for leases in LEASES:
+        values = {name: medians for (name, count), medians in found.items() if count == leases}
+        report("Cost of an event by leases in memory", "µs", f"{leases:,} leases, {COMMON}", values)
 
 
 @pytest.mark.parametrize("hook_point", HOOK_POINTS)
