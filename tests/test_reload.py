@@ -195,7 +195,7 @@ def test_the_library_is_taken_out_and_put_back(link, tmp_path, threads):
             assert "runscript" in processes.threads(kea.pid)
             diary.round()
             assert kea.command("config-set", plain)["result"] == 0
-            assert processes.threads(kea.pid) == before
+            processes.wait_for_threads(kea.pid, before)
             assert stranger(link).dora().type == ACK
             no_runner()
             diary.check()
@@ -216,7 +216,7 @@ def test_reloads_leave_nothing_behind(link, tmp_path):
         quiet(kea)
         wait_until(lambda: processes.Footprint.of(kea.pid).descriptors <= before.descriptors, "the last closed file")
         wait_until(lambda: len(processes.runners()) == 1, "the end of former runners")
-        assert processes.threads(kea.pid) == threads
+        processes.wait_for_threads(kea.pid, threads)
         diary.check()
 
 
@@ -238,7 +238,7 @@ def test_a_bad_configuration(link, tmp_path, bad):
         assert answer["result"] in (1, 5) and "failed to load" in answer["text"]
         [line] = kea.said("LOAD_REFUSED")
         assert "timeout" in line or "/nowhere" in line
-        assert processes.threads(kea.pid) == without
+        processes.wait_for_threads(kea.pid, without)
         with pytest.raises(NoAnswer):
             stranger(link).discover(timeout=0.3)
         assert kea.command("config-set", good)["result"] == 0

@@ -81,6 +81,11 @@ def threads(pid):
     return sorted(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm"))
 
 
+def wait_for_threads(pid, names):
+    """Waits until a process has these threads and no other: one that was joined is in /proc for a moment still."""
+    wait_until(lambda: threads(pid) == names, f"{names} as its only threads")
+
+
 def files(pid):
     """The paths of the files that a process has open."""
     return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
