@@ -19,6 +19,13 @@ pub struct Hello {
     /// Kea's version.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
+    /// How many events may be sent to the handler before it has answered those before them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Last line of the events that a runner is handed over at `unload`: without it some are missing, and none may begin.

@@ -29,6 +29,8 @@ pub fn new_id() -> u64 {
 
 pub struct Lane {
     pub id: u64,
+    /// How many lines may be sent to the handler before it has answered those before them.
+    pub ahead: usize,
     stream: UnixStream,
     out: String,
     sent: usize,
@@ -76,7 +78,7 @@ impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
         let stream = out_of_the_way(stream);
         let (out, input) = (String::new(), Vec::new());
-        Lane { id, stream, out, sent: 0, input, searched: 0, patience: Duration::MAX, watched: For::Input }
+        Lane { id, ahead: 0, stream, out, sent: 0, input, searched: 0, patience: Duration::MAX, watched: For::Input }
     }
 
     /// Has its owner watch for this from now on. It fails only for what is not watched at all.
@@ -97,7 +99,7 @@ impl Lane {
         self.sent < self.out.len()
     }
 
-    /// Begins to send the line that `write` appends: what is possible without blocking.
+    /// Begins to send the lines that `write` appends: what is possible without blocking.
     pub fn send(&mut self, write: impl FnOnce(&mut String)) -> Result<(), Failed> {
         self.start(write);
         self.send_some().map_err(|error| Failed::Gone { error, unread: true })

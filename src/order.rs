@@ -88,10 +88,7 @@ impl<K: Ord + Hash + Clone, E> Order<K, E> {
 
     /// Takes the next ready event; it is running from now on.
     pub fn take_next(&mut self) -> Option<(Seq, E)> {
-        self.take_urgent(|_| true).or_else(|| {
-            let seq = self.ready.pop_first()?;
-            self.take(seq)
-        })
+        self.take_urgent(|_| true).or_else(|| self.take_ready(|_| true))
     }
 
     /// The same, but only if it is urgent and `wanted`.
@@ -99,6 +96,37 @@ impl<K: Ord + Hash + Clone, E> Order<K, E> {
         let is_wanted = |seq: &&Seq| self.entries.get(seq).and_then(|entry| entry.event.as_ref()).is_some_and(&wanted);
         let seq = *self.urgent.iter().find(is_wanted)?;
         self.urgent.remove(&seq);
+        self.take(seq)
+    }
+
+    /// How many events are ready that are not urgent.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Takes the next of these, but only if it is `wanted`.
+    pub fn take_ready(&mut self, wanted: impl Fn(&E) -> bool) -> Option<(Seq, E)> {
+        let seq = *self.ready.first()?;
+        let event = self.entries.get_mut(&seq)?.event.take_if(|event| wanted(event))?;
+        self.ready.remove(&seq);
+        Some((seq, event))
+    }
+
+    /// Takes an event that stands right behind this one, and behind no other that is not `mine`, if it is `wanted`: whoever
+    /// has those handles it after them.
+    pub fn take_behind(
+        &mut self,
+        seq: Seq,
+        mine: impl Fn(Seq) -> bool,
+        wanted: impl Fn(&E) -> bool,
+    ) -> Option<(Seq, E)> {
+        let keys = &self.entries.get(&seq)?.keys;
+        let mut behind = keys.iter().filter_map(|key| self.queues.after(key, seq));
+        let seq = behind.find(|&seq| {
+            let Some(entry) = self.entries.get(&seq) else { return false };
+            let is_mine = |key| self.queues.before(key, seq).is_none_or(&mine);
+            entry.event.as_ref().is_some_and(&wanted) && entry.keys.iter().all(is_mine)
+        })?;
         self.take(seq)
     }
 

@@ -1,10 +1,10 @@
 //! The one thread of a handler: carries events that no thread of Kea's waits for, late answers, and what an earlier
 //! load has left; sees to the lanes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lanes::Lanes;
 use super::legacy::Heritage;
@@ -18,21 +18,30 @@ use crate::wait::For;
 
 /// What packet threads leave for the courier.
 pub enum Parcel {
-    /// An event whose turn has come, and its lane.
-    Event { seq: Seq, lane: Lane, task: Task },
+    /// Events whose turn has come, and their lane.
+    Events { lane: Lane, events: VecDeque<(Seq, Task)> },
     /// Kea has stopped waiting, but the handler has not answered yet.
     Late(Busy),
     /// A lane has broken, for this reason.
     Broken { lane: u64, reason: String },
 }
 
-/// An event on a lane.
+/// A lane at work.
 pub struct Busy {
-    pub seq: Seq,
     pub lane: Lane,
-    pub task: Task,
-    /// When we stop waiting for its answer. `None`: the runner answers in time, and we wait for as long as it lives.
+    /// The handler answers them in this order; those behind the first have been sent ahead.
+    pub events: VecDeque<(Seq, Task)>,
+    /// When we stop waiting for the first's answer. `None`: the runner answers in time, and we wait for as long as it
+    /// lives.
     pub until: Option<Instant>,
+}
+
+impl Busy {
+    /// When we stop waiting for the last's answer.
+    pub fn until_all(&self) -> Option<Instant> {
+        let behind: Duration = self.events.iter().skip(1).map(|(_, task)| task.timeout).sum();
+        self.until.map(|until| until + behind)
+    }
 }
 
 pub struct Courier {
@@ -114,7 +123,7 @@ impl Courier {
         }
         for parcel in parcels {
             match parcel {
-                Parcel::Event { seq, lane, task } => self.send(seq, lane, task),
+                Parcel::Events { lane, events } => self.send(lane, events),
                 Parcel::Late(busy) => self.keep(busy),
                 Parcel::Broken { lane, reason } => self.lanes.lost(lane, &reason),
             }
@@ -122,12 +131,16 @@ impl Courier {
         stopping
     }
 
-    fn send(&mut self, seq: Seq, mut lane: Lane, task: Task) {
-        let deadline = task.parked_until.unwrap_or_else(|| Instant::now() + task.timeout);
-        let runner_sees_to_it = self.shared.config.mode == Mode::Exec && task.parked_until.is_none();
-        let until = (!runner_sees_to_it).then_some(deadline);
-        let sent = lane.send(|out| task.line(seq, &self.shared.config, &self.shared.server, deadline, out));
-        let busy = Busy { seq, lane, task, until };
+    fn send(&mut self, mut lane: Lane, events: VecDeque<(Seq, Task)>) {
+        let Shared { config, server, .. } = &*self.shared;
+        let now = Instant::now();
+        let deadline = |task: &Task| task.parked_until.unwrap_or(now + task.timeout);
+        let runner_sees_to_it = |task: &Task| config.mode == Mode::Exec && task.parked_until.is_none();
+        let until = events.front().filter(|(_, task)| !runner_sees_to_it(task)).map(|(_, task)| deadline(task));
+        let sent = lane.send(|out| {
+            events.iter().for_each(|(seq, task)| task.line(*seq, config, server, deadline(task), out));
+        });
+        let busy = Busy { lane, events, until };
         match sent {
             Ok(()) => self.keep(busy),
             Err(failed) => self.broke(busy, &failed),
@@ -143,10 +156,39 @@ impl Courier {
 
     /// Sends and receives on a lane what is possible now.
     fn advance(&mut self, mut busy: Busy) {
-        match busy.lane.advance() {
-            Ok(None) => self.keep(busy),
-            Ok(Some(line)) => self.shared.settle(busy.seq, busy.seq, &busy.task, &line, Some(busy.lane)),
-            Err(failed) => self.broke(busy, &failed),
+        loop {
+            match busy.lane.advance() {
+                Ok(None) => return self.keep(busy),
+                Ok(Some(line)) => match self.answered(busy, &line) {
+                    Some(others) => busy = others,
+                    None => return,
+                },
+                Err(failed) => return self.broke(busy, &failed),
+            }
+        }
+    }
+
+    /// The lane with the events behind the one that this answers, if there are any.
+    fn answered(&self, mut busy: Busy, line: &[u8]) -> Option<Busy> {
+        let (seq, task) = busy.events.pop_front()?;
+        let Some((_, next)) = busy.events.front() else {
+            self.shared.settle(seq, seq, &task, line, Some(busy.lane));
+            return None;
+        };
+        busy.until = Some(Instant::now() + next.timeout);
+        if self.shared.settle(seq, seq, &task, line, None) {
+            return Some(busy);
+        }
+        self.shared.broken(busy.lane.id, "what came over it is no answer");
+        self.go_again(busy.events, 1);
+        None
+    }
+
+    /// The next lanes get these events, over each of which so many handlers may have died.
+    fn go_again(&self, events: VecDeque<(Seq, Task)>, deaths: u32) {
+        for (seq, mut task) in events {
+            task.deaths += deaths;
+            self.shared.give_back(seq, task);
         }
     }
 
@@ -170,23 +212,27 @@ impl Courier {
 
     /// The event has failed; its lane gets some more time, and is given up after that.
     fn time_is_over(&mut self, mut busy: Busy) {
-        if busy.task.is_abandoned {
+        let Some((seq, task)) = busy.events.pop_front() else { return };
+        if task.is_abandoned {
             self.lanes.lost(busy.lane.id, "no answer after the time-out");
-            return self.shared.done(busy.seq, None);
+            self.shared.done(seq, None);
+            return self.go_again(busy.events, 1);
         }
-        self.shared.end(busy.seq, &busy.task, Err(busy.task.timed_out(self.shared.config.mode)));
-        busy.task = busy.task.abandoned();
+        self.shared.end(seq, &task, Err(task.timed_out(self.shared.config.mode)));
+        busy.events.push_front((seq, task.abandoned()));
         busy.until = self.shared.grace();
         self.keep(busy);
     }
 
     fn broke(&mut self, mut busy: Busy, failed: &Failed) {
         self.lanes.lost(busy.lane.id, &failed.to_string());
-        if busy.task.is_abandoned || busy.task.goes_again(failed, self.shared.config.mode) {
-            busy.task.deaths += deaths(failed, self.shared.config.mode);
-            return self.shared.give_back(busy.seq, busy.task);
+        let mode = self.shared.config.mode;
+        let may_go_again = |(_, task): &(Seq, Task)| task.is_abandoned || task.goes_again(failed, mode);
+        if !busy.events.front().is_some_and(may_go_again) {
+            let first = busy.events.pop_front();
+            first.into_iter().for_each(|(seq, task)| self.shared.fail(seq, &task, broken(failed)));
         }
-        self.shared.fail(busy.seq, &busy.task, broken(failed));
+        self.go_again(busy.events, deaths(failed, mode));
     }
 
     /// Parked packets go on when their time is over, even if their events' turn has not come.

@@ -309,7 +309,7 @@ impl Lanes {
     pub fn leave(self, busy: &HashMap<u64, Busy>) -> Option<Runner> {
         let now = Instant::now();
         for lane in self.ready.keys().chain(self.greeting.iter().map(|greeting| &greeting.lane.id)) {
-            let due = busy.get(lane).and_then(|busy| busy.until).unwrap_or(now);
+            let due = busy.get(lane).and_then(Busy::until_all).unwrap_or(now);
             if let (Mode::Daemon, Some(runner)) = (self.shared.config.mode, &self.runner) {
                 runner.let_daemon_go(*lane, due.saturating_duration_since(now) + GRACE);
             }

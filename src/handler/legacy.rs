@@ -100,7 +100,7 @@ impl Courier {
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
         let Config { mode, script, args, .. } = self.shared.config.clone();
         let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
-        let (count, running) = (queued.len(), self.busy.len());
+        let (count, running) = (queued.len(), self.busy.values().map(|busy| busy.events.len()).sum::<usize>());
         let runner = self.lanes.leave(&self.busy).map(Arc::new);
         match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared)) {
             Some(Ok(rest)) => {
@@ -120,12 +120,13 @@ impl Courier {
             }
         }
         let deadline = Instant::now() + PATIENCE;
-        let stays = |Busy { seq, mut lane, task, until }| {
+        let stays = |Busy { mut lane, events, until }| {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
             let _ = lane.hang_up(deadline);
             let until = until.filter(|_| mode != Mode::Exec);
             let runner = runner.clone().filter(|_| mode == Mode::Daemon);
-            Connection { lane, events: vec![Foreign::of(seq, task.told())], held: None, until, runner }
+            let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
+            Connection { lane, events, held: None, until, runner }
         };
         legacy.connections.extend(self.busy.into_values().map(stays));
         release(&mut legacy.connections);
@@ -258,12 +259,14 @@ impl Connection {
     fn answered(&mut self, answer: &[u8]) -> Option<Foreign> {
         let AnswerSeq { seq } = serde_json::from_slice(answer).ok()?;
         let at = self.events.iter().position(|event| event.line_seq == seq)?;
-        Some(self.events.swap_remove(at))
+        let event = self.events.remove(at);
+        self.until = self.until.and(self.events.first()).map(|next| Instant::now() + next.task.timeout);
+        Some(event)
     }
 
     fn settle(&mut self, answer: &[u8], shared: &Shared) {
         match self.answered(answer) {
-            Some(event) => shared.settle(event.seq, event.line_seq, &event.task, answer, None),
+            Some(event) => drop(shared.settle(event.seq, event.line_seq, &event.task, answer, None)),
             None => self.fail(shared, |_| Failure::new(FailureKind::Answer, "what came over its lane is no answer")),
         }
     }
@@ -277,13 +280,14 @@ impl Connection {
         self.events.drain(..).for_each(|event| shared.give_back(event.seq, event.task));
     }
 
-    /// Nothing more is expected of the old handler.
-    fn fail(&mut self, shared: &Shared, why: impl Fn(&Task) -> Failure) {
-        for Foreign { seq, task, .. } in self.events.drain(..) {
-            match task.is_abandoned {
-                true => shared.done(seq, None),
-                false => shared.fail(seq, &task, why(&task)),
-            }
+    /// Nothing more is expected of the old handler: the first event has failed, those behind it are ours to do.
+    fn fail(&mut self, shared: &Shared, why: impl FnOnce(&Task) -> Failure) {
+        let mut events = self.events.drain(..);
+        match events.next() {
+            Some(Foreign { seq, task, .. }) if task.is_abandoned => shared.done(seq, None),
+            Some(Foreign { seq, task, .. }) => shared.fail(seq, &task, why(&task)),
+            None => {}
         }
+        events.for_each(|event| shared.give_back(event.seq, event.task));
     }
 }

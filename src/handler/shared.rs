@@ -1,6 +1,6 @@
 //! What packet threads and the courier share: the events by turn and the free lanes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -155,8 +155,9 @@ impl Shared {
                     }
                 }
                 Queued::Posted(task) | Queued::Parked(task) => {
-                    state.pending -= usize::from(task.parked_until.is_none());
-                    state.parcels.push(Parcel::Event { seq, lane, task });
+                    let lanes = state.idle.len() + 1 - kept.min(state.idle.len());
+                    let events = state.with_those_ahead(seq, task, lane.ahead, lanes);
+                    state.parcels.push(Parcel::Events { lane, events });
                     for_courier = true;
                 }
             }
@@ -254,6 +255,37 @@ impl State {
     pub fn new_seq(&mut self) -> Seq {
         self.last_seq += 1;
         self.last_seq
+    }
+
+    /// An event for one of so many lanes, and those that are sent ahead: all that stand behind it alone, and its share of
+    /// the others that are ready. What a handler has died over goes alone: it may take others with it.
+    fn with_those_ahead(&mut self, seq: Seq, task: Task, ahead: usize, lanes: usize) -> VecDeque<(Seq, Task)> {
+        let goes_alone = |task: &Task| task.parked_until.is_some() || task.deaths > 0;
+        let wanted = |queued: &Queued| matches!(queued, Queued::Posted(task) if !goes_alone(task));
+        let ahead = if goes_alone(&task) { 0 } else { ahead };
+        self.pending -= usize::from(task.parked_until.is_none());
+        let mut events = VecDeque::from([(seq, task)]);
+        let (mut share, mut looked_behind) = (self.order.ready() / lanes, 0);
+        while events.len() <= ahead {
+            let next = match events.get(looked_behind) {
+                Some((seq, _)) => {
+                    let mine = |seq| events.iter().any(|(mine, _)| *mine == seq);
+                    let behind = self.order.take_behind(*seq, mine, wanted);
+                    looked_behind += usize::from(behind.is_none());
+                    behind
+                }
+                None if share == 0 => break,
+                None => {
+                    share -= 1;
+                    self.order.take_ready(wanted)
+                }
+            };
+            if let Some((seq, Queued::Posted(task))) = next {
+                self.pending -= 1;
+                events.push_back((seq, task));
+            }
+        }
+        events
     }
 
     /// Queues an event that Kea does not wait for.

@@ -73,7 +73,7 @@ impl Shared {
 
     /// The script is being stopped; the lane is free, and the next event's turn, when that is done.
     fn abandon(&self, seq: Seq, task: &Task, lane: Lane) {
-        let busy = Busy { seq, lane, task: task.abandoned(), until: self.grace() };
+        let busy = Busy { lane, events: [(seq, task.abandoned())].into(), until: self.grace() };
         self.lock().parcels.push(Parcel::Late(busy));
         self.errands.wake();
     }

@@ -30,6 +30,13 @@ impl<K: Hash + Eq + Clone> Queues<K> {
         queue.get(at.checked_sub(1)?).copied()
     }
 
+    /// Who stands right behind `seq`.
+    pub fn after(&self, key: &K, seq: Seq) -> Option<Seq> {
+        let queue = self.0.get(key)?;
+        let at = queue.partition_point(|&other| other <= seq);
+        queue.get(at).copied()
+    }
+
     /// Leaves a key's queue, from wherever in it; returns the new head if it was the old one.
     pub fn leave(&mut self, key: &K, seq: Seq) -> Option<Seq> {
         let queue = self.0.get_mut(key)?;

@@ -31,7 +31,7 @@ pub fn serve(script: &Script, stream: Arc<UnixStream>, place: Place<Work>) {
 fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::Result<()> {
     let Some(first) = lines.next()? else { return Ok(()) };
     let hello: Hello = parse(&first, "a greeting")?;
-    let ours = Hello { hello: PROTOCOL, server: String::new(), version: env!("CARGO_PKG_VERSION").into() };
+    let ours = Hello { hello: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), ..Hello::default() };
     stream.write_all(line(&ours)?.as_bytes())?;
     if hello.hello != PROTOCOL {
         return Err(io::Error::other(format!("the other side speaks version {}, not {PROTOCOL}", hello.hello)));

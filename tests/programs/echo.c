@@ -1,49 +1,63 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1} to the first and {"seq":N} to each other
- * one; to a line that holds TEXT, only after so many milliseconds.
+ * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":64} to the first and {"seq":N} to
+ * each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char line[1 << 20];
+static char lines[4 << 20], answers[1 << 16];
+static size_t said;
 
-/* Reads up to a newline; no more comes before we have answered. */
-static int next_line(void) {
-    size_t length = 0;
-    while (length < sizeof line - 1) {
-        ssize_t n = read(0, line + length, sizeof line - 1 - length);
-        if (n <= 0) {
-            return 0;
-        }
-        length += n;
-        if (line[length - 1] == '\n') {
-            line[length] = 0;
-            return 1;
-        }
-    }
-    return 0;
+static void say(const char* text) {
+    size_t length = strlen(text);
+    memcpy(answers + said, text, length);
+    said += length;
 }
 
-static int say(const char* text) {
-    ssize_t length = strlen(text);
-    return write(1, text, length) == length;
+static int flush(void) {
+    int ok = write(1, answers, said) == (ssize_t)said;
+    said = 0;
+    return ok;
+}
+
+static int answer(const char* line, int argc, char** argv) {
+    char text[64];
+    if (argc > 2 && strstr(line, argv[1])) {
+        if (said && !flush()) {
+            return 0;
+        }
+        usleep(1000 * atoi(argv[2]));
+    }
+    snprintf(text, sizeof text, "{\"seq\":%llu}\n", strtoull(line + strlen("{\"seq\":"), NULL, 10));
+    say(text);
+    return 1;
 }
 
 int main(int argc, char** argv) {
-    char answer[64];
-    if (!next_line() || !say("{\"hello\":1}\n")) {
-        return 1;
-    }
-    while (next_line()) {
-        if (argc > 2 && strstr(line, argv[1])) {
-            usleep(1000 * atoi(argv[2]));
+    size_t length = 0, searched = 0;
+    int greeted = 0;
+    ssize_t n;
+    while ((n = read(0, lines + length, sizeof lines - length)) > 0) {
+        char *line = lines, *end;
+        length += n;
+        while ((end = memchr(lines + searched, '\n', length - searched))) {
+            *end = 0;
+            if (!greeted++) {
+                say("{\"hello\":1,\"ahead\":64}\n");
+            } else if (!answer(line, argc, argv)) {
+                return 1;
+            }
+            line = end + 1;
+            searched = line - lines;
         }
-        snprintf(answer, sizeof answer, "{\"seq\":%llu}\n", strtoull(line + strlen("{\"seq\":"), NULL, 10));
-        if (!say(answer)) {
+        length -= line - lines;
+        memmove(lines, line, length);
+        searched = length;
+        if (said && !flush()) {
             return 1;
         }
     }

@@ -10,6 +10,9 @@ use crate::variables::Server;
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
+/// More than this are not sent ahead: a handler that hangs has them.
+const MOST_AHEAD: usize = 64;
+
 /// A lane that waits for its handler's hello.
 pub struct Greeting {
     pub lane: Lane,
@@ -21,7 +24,8 @@ pub struct Greeting {
 impl Greeting {
     /// Says ours.
     pub fn new(mut lane: Lane, server: &Server) -> Greeting {
-        let hello = Hello { hello: PROTOCOL, server: server.name.clone(), version: server.version.clone() };
+        let (server, version) = (server.name.clone(), server.version.clone());
+        let hello = Hello { hello: PROTOCOL, server, version, ahead: 0 };
         // An error shows when its hello is looked for.
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new() }
@@ -32,7 +36,7 @@ impl Greeting {
         match self.lane.advance() {
             Ok(None) if Instant::now() < self.until => None,
             Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
-            Ok(Some(line)) => Some(understood(&line)),
+            Ok(Some(line)) => Some(understood(&line).map(|hello| self.lane.ahead = hello.ahead.min(MOST_AHEAD))),
             Err(failed) => Some(Err(failed.to_string())),
         }
     }
@@ -42,12 +46,12 @@ pub fn no_hello(patience: Duration) -> String {
     format!("no hello within {} s: does it answer the greeting, and flush each line?", patience.as_secs())
 }
 
-/// Whether a handler's hello is of our version of the lines.
-fn understood(line: &[u8]) -> Result<(), String> {
+/// A handler's hello, if it is of our version of the lines.
+fn understood(line: &[u8]) -> Result<Hello, String> {
     let no_hello = |error| format!("its first line is no hello: {error}: \"{}\"", excerpt(line));
     let theirs: Hello = serde_json::from_slice(line).map_err(no_hello)?;
     match theirs.hello {
-        PROTOCOL => Ok(()),
+        PROTOCOL => Ok(theirs),
         other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
     }
 }
