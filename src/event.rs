@@ -134,11 +134,8 @@ impl Event {
     pub fn write_line(&self, out: &mut String, write: impl FnOnce(&mut String)) -> serde_json::Result<()> {
         const ENDS: &str = "}}";
         debug_assert!(self.vars.places.is_empty());
-        let mut line = std::mem::take(out).into_bytes();
-        serde_json::to_writer(&mut line, self)?;
-        // What JSON's writer writes is UTF-8.
-        *out = String::from_utf8(line).unwrap_or_default();
-        out.truncate(out.len().saturating_sub(ENDS.len()));
+        let text = serde_json::to_string(self)?;
+        out.push_str(text.strip_suffix(ENDS).unwrap_or(&text));
         write(out);
         out.push_str(ENDS);
         out.push('\n');

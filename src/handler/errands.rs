@@ -27,7 +27,7 @@ const AWAKE: usize = 1;
 const NAPPING: usize = 1 << (usize::BITS - 1);
 
 /// For how long after a call the courier naps only.
-const NAP: Duration = Duration::from_millis(1);
+const NAP: Duration = Duration::from_millis(5);
 /// The answers that come in one pass free lanes, and the events for these are sent in the next.
 const PASSES: usize = 2;
 

@@ -1,7 +1,7 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":64} to the first and {"seq":N} to
+ * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and {"seq":N} to
  * each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
  */
 #include <stdio.h>
@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
         while ((end = memchr(lines + searched, '\n', length - searched))) {
             *end = 0;
             if (!greeted++) {
-                say("{\"hello\":1,\"ahead\":64}\n");
+                say("{\"hello\":1,\"ahead\":32}\n");
             } else if (!answer(line, argc, argv)) {
                 return 1;
             }

@@ -11,7 +11,7 @@ use crate::variables::Server;
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 /// More than this are not sent ahead: a handler that hangs has them.
-const MOST_AHEAD: usize = 64;
+const MOST_AHEAD: usize = 32;
 
 /// A lane that waits for its handler's hello.
 pub struct Greeting {
