@@ -21,10 +21,12 @@ class Stopwatch {
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-void tell(CalloutHandle& handle, const char* hook_point, Collect collect, bool wants_hold) {
+void tell(CalloutHandle& handle, const char* hook_point, Collect collect, const Interest& wanted) {
+    const bool is_parked = handle.getStatus() == CalloutHandle::NEXT_STEP_PARK;
+    const bool wants_hold = wanted.parks || (wanted.waits && is_parked);
     // First, lest a library that has parked the packet before us lets it go on while we wait.
     std::optional<Hold> hold = wants_hold ? Hold::take(handle, hook_point) : std::nullopt;
-    const bool goes_on_already = !hold && handle.getStatus() == CalloutHandle::NEXT_STEP_PARK;
+    const bool goes_on_already = !hold && is_parked;
     FactsBuilder& facts = FactsBuilder::fresh();
     // A script that refuses strangers must not be evaded by a packet that we fail to read: it gets what there is.
     guarded(hook_point, [&] {
@@ -34,6 +36,12 @@ void tell(CalloutHandle& handle, const char* hook_point, Collect collect, bool w
     Verdict verdict = event(hook_point, facts.facts(), hold.has_value());
     if (verdict.ticket != 0) {
         return park(std::move(*hold), verdict.ticket, handle, hook_point);
+    }
+    if (!wants_hold && wanted.waits && verdict.step == Step::Drop) {
+        // Lest a library after us parks the packet and lets it go on.
+        if (std::optional<Hold> late = Hold::take(handle, hook_point)) {
+            late->drop();
+        }
     }
     apply(verdict, handle, hook_point);
     if (handle.getStatus() != CalloutHandle::NEXT_STEP_DROP) {
@@ -54,7 +62,7 @@ void forward(CalloutHandle& handle, const char* hook_point, Collect collect) {
     }
     const Interest wanted = interest(hook_point);
     if (wanted.events) {
-        tell(handle, hook_point, collect, wanted.hold);
+        tell(handle, hook_point, collect, wanted);
     }
 }
 

@@ -238,8 +238,10 @@ pub mod ffi {
     struct Interest {
         /// One of them is called there.
         events: bool,
-        /// Kea can park there, and waits for one of them: nobody else may let the packet go on meanwhile.
-        hold: bool,
+        /// Kea can park there, and waits for one of them: nobody else may let a parked packet go on meanwhile.
+        waits: bool,
+        /// One of them has its packets parked.
+        parks: bool,
     }
 
     #[derive(Debug)]

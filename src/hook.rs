@@ -125,7 +125,7 @@ pub fn unload() {
     });
 }
 
-const NONE: Interest = Interest { events: false, hold: false };
+const NONE: Interest = Interest { events: false, waits: false, parks: false };
 
 pub fn interest(hook_point: &str) -> Interest {
     guarded(hook_point, NONE, || {

@@ -1,7 +1,7 @@
 //! What Kea's hook points are to us: what scripts want there, and what the shim has to do there for them.
 
 use crate::bridge::ffi::Interest;
-use crate::config::{Config, Kea, Point};
+use crate::config::{Config, Kea, Point, Wait};
 use crate::handler::Handler;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::verdict::Next;
@@ -14,10 +14,10 @@ pub fn interests(handlers: &[Handler], kea: Kea) -> Vec<Interest> {
 /// What the scripts want of a hook point.
 fn interest(point: usize, handlers: &[Handler], kea: Kea) -> Interest {
     let mut selected = handlers.iter().filter_map(|handler| handler.config().points[point]).peekable();
-    Interest {
-        events: selected.peek().is_some(),
-        hold: kea.parks(&HOOK_POINTS[point]) && selected.any(|how| how.wait.waits()),
-    }
+    let events = selected.peek().is_some();
+    let can_park = kea.parks(&HOOK_POINTS[point]);
+    let waits = can_park && selected.clone().any(|how| how.wait.waits());
+    Interest { events, waits, parks: can_park && selected.any(|how| how.wait == Wait::Park) }
 }
 
 /// Hook points that at least one script wants, and those where the shim has to finish what one says elsewhere.

@@ -140,7 +140,7 @@ impl Lane {
 
     /// Reads what there is, up to a line's end; without `MSG_DONTWAIT` it waits for something, once.
     fn receive_some(&mut self, flags: MsgFlags) -> Result<(), Failed> {
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; 1024];
         loop {
             let n = match recv(self.stream.as_raw_fd(), &mut chunk, flags) {
                 Ok(0) => return Err(self.closed()),
