@@ -18,7 +18,7 @@ const TRUNCATED_LIMIT: usize = 64 * 1024;
 /// hundred, and Kea's thread may be waiting.
 pub struct Collector<'a> {
     out: &'a mut String,
-    /// What the next names begin with; nothing in it has to be escaped.
+    /// What stands before the next names: a comma, a quote, and what they begin with, in which nothing has to be escaped.
     prefix: String,
     is_first: bool,
     total: usize,
@@ -27,13 +27,13 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     pub fn new(out: &'a mut String) -> Self {
-        Collector { out, prefix: String::new(), is_first: true, total: 0, left_out: Vec::new() }
+        Collector { out, prefix: ",\"".into(), is_first: true, total: 0, left_out: Vec::new() }
     }
 
     /// What the next names begin with.
     pub fn begin(&mut self, prefix: impl Display) {
         self.prefix.clear();
-        let _ = write!(self.prefix, "{prefix}");
+        let _ = write!(self.prefix, ",\"{prefix}");
     }
 
     /// Adds a variable whose value `write` appends; none if that returns false.
@@ -44,9 +44,8 @@ impl<'a> Collector<'a> {
     /// The same; `name` appends the rest of the name.
     pub fn add_named(&mut self, name: impl FnOnce(&mut String), write: impl FnOnce(&mut String) -> bool) {
         let start = self.out.len();
-        self.out.push_str(if self.is_first { "\"" } else { ",\"" });
-        let name_at = self.out.len();
-        self.out.push_str(&self.prefix);
+        self.out.push_str(&self.prefix[usize::from(self.is_first)..]);
+        let name_at = start + 2 - usize::from(self.is_first);
         name(self.out);
         let name_end = self.out.len();
         self.out.push_str("\":\"");
