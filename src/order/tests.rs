@@ -55,6 +55,48 @@ fn a_cancelled_event_lets_the_next_one_pass_but_not_overtake() {
     assert_eq!(all_ready(&mut order), [2]);
 }
 
+fn behind(order: &mut Order<String, usize>, seq: Seq, mine: &[Seq]) -> Option<usize> {
+    order.take_behind(seq, |seq| mine.contains(&seq), |_| true).map(|(_, event)| event)
+}
+
+#[test]
+fn who_has_all_that_stand_before_an_event_may_have_it_too() {
+    let mut order = order(&["a", "a b", "b c", "a c", "c"]);
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(behind(&mut order, 0, &[0]), Some(1));
+    assert_eq!(behind(&mut order, 0, &[0, 1]), None, "1 is running, and 3 stands behind it");
+    assert_eq!(behind(&mut order, 1, &[0, 1]), Some(2), "3 stands behind 2 as well");
+    assert_eq!(behind(&mut order, 1, &[0, 1, 2]), Some(3));
+    assert_eq!(order.take_next(), None);
+    (0..4).for_each(|seq| order.done(seq));
+    assert_eq!(all_ready(&mut order), [4]);
+    order.done(4);
+    assert!(order.is_empty() && order.queues.is_empty());
+}
+
+#[test]
+fn an_event_behind_one_of_somebody_elses_is_not_taken() {
+    let mut order = order(&["a", "b", "a b"]);
+    assert_eq!(all_ready(&mut order), [0, 1]);
+    assert_eq!(behind(&mut order, 0, &[0]), None);
+    order.done(1);
+    assert_eq!(behind(&mut order, 0, &[0]), Some(2));
+}
+
+#[test]
+fn events_given_back_together_come_again_in_order() {
+    let mut order = order(&["a", "a", "a"]);
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(behind(&mut order, 0, &[0]), Some(1));
+    order.give_back(0, 0);
+    order.give_back(1, 1);
+    assert_eq!(all_ready(&mut order), [0]);
+    order.done(0);
+    assert_eq!(all_ready(&mut order), [1]);
+    order.done(1);
+    assert_eq!(all_ready(&mut order), [2]);
+}
+
 #[test]
 fn an_event_given_back_keeps_its_turn() {
     let mut order = order(&["a", "a"]);

@@ -146,7 +146,8 @@ enum Until {
     Silence,
 }
 
-/// Reads the streams until then, or `false`: until `deadline`. Streams that end are removed.
+/// Reads the streams until then, or `false`: until `deadline`. Streams that end are removed. What has come with the end of
+/// the script is left to whoever reads next.
 fn wait(child: &Child, streams: &mut Vec<Stream>, deadline: Instant, until: Until, lines: &mut Lines) -> bool {
     loop {
         if until == Until::Silence && streams.is_empty() {
@@ -154,10 +155,10 @@ fn wait(child: &Child, streams: &mut Vec<Stream>, deadline: Instant, until: Unti
         }
         let watched = (until == Until::Exit).then_some(child);
         let ended = wait_for_any(watched, streams, deadline);
-        output::read_all(streams, lines);
         if ended {
             return true;
         }
+        output::read_all(streams, lines);
         if Instant::now() >= deadline {
             return false;
         }
