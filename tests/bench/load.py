@@ -54,11 +54,11 @@ def highest(attempt, guess, stride, resolution):
     """The probe with the highest rate that is served, if any is; `attempt(rate)` makes one.
 
     From the guess on, it strides until one is served and one is not, then halves what lies between, in ratio, down to
-    the resolution.
+    the resolution, or to the next whole number: perfdhcp knows no others.
     """
     best = worst = None
     rate = guess
-    while not best or not worst or worst / best.rate > resolution:
+    while not best or not worst or worst > max(best.rate * resolution, best.rate + 1):
         if rate < 0.5:
             return None
         load = attempt(rate)

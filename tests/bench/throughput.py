@@ -21,7 +21,7 @@ import figures
 import pytest
 from load import exchanges, highest, probe
 from rig.kea import binary, hook, version
-from rig.programs import compiled
+from rig.programs import compiled, library
 from rig.wait import wait_until
 from servers import Server, Setting, write_leases
 
@@ -33,7 +33,11 @@ SMALL, MILLION = 1000, 1_000_000
 SETTINGS = {f"v{family}-{'threads' if threads else 'single'}-{name}": Setting(family, threads, leases)
             for family in (4, 6) for threads in (False, True) for name, leases in (("small", SMALL), ("million", MILLION))}
 
-UNITS = {"Exchanges a second": "exchanges/s", "Latency of an exchange at 20 a second": "ms",
+BARE = "no hook"
+GROUP = 2                       # subjects that are measured between two measurements of no hook
+
+UNITS = {"Exchanges a second": "exchanges/s", "Exchanges, beside Kea without a hook": "×",
+         "Latency of an exchange at 20 a second": "ms",
          "Events handled a second, at the highest rate": "events/s", "Events dropped, at the highest rate": "%"}
 
 
@@ -47,10 +51,13 @@ class Subject:
 
 def subjects(setting, directory):
     """All that are compared in a setting, by name."""
-    daemon, script = compiled("echo", directory), compiled("nothing", directory)
-    point = f"leases{setting.family}_committed"
+    daemon, script, empty = compiled("echo", directory), compiled("nothing", directory), library("empty", directory)
+    family, point = setting.family, f"leases{setting.family}_committed"
     alone = {"mode": "daemon", "hook_points": [point]}
-    found = {"no hook": Subject(None),
+    met = [f"pkt{family}_receive", f"subnet{family}_select", f"lease{family}_select", f"pkt{family}_send"]
+    nothing = {"library": str(empty), "parameters": {"hook-points": met}}
+    found = {BARE: Subject(None),
+             "a library that does nothing": Subject(nothing),
              "exec, waiting": Subject(hook(script)),
              "exec, not waiting": Subject(hook(script, wait=False), waits=False),
              "daemon, waiting": Subject(hook(daemon, mode="daemon")),
@@ -60,6 +67,8 @@ def subjects(setting, directory):
         found["daemon, park"] = Subject(hook(daemon, mode="daemon", wait="park"))
     apart = not setting.threads and setting.leases == SMALL
     if apart:
+        nothing_alone = {**nothing, "parameters": {"hook-points": [point]}}
+        found[f"a library that does nothing, {point} alone"] = Subject(nothing_alone)
         found[f"daemon, waiting, {point} alone"] = Subject(hook(daemon, **alone))
         found[f"daemon, not waiting, {point} alone"] = Subject(hook(daemon, **alone, wait=False), waits=False)
     if apart or version() < (2, 6):
@@ -91,7 +100,7 @@ class Bench:
         self.started = time.monotonic()
 
     def run(self):
-        """All rounds; in each, the subjects take turns."""
+        """All rounds; in each, the subjects take turns, and no hook has one every so often: the machine's mood changes."""
         if self.setting.leases == MILLION:
             # Kea takes long to read them. So all servers are started once, and idle while others are measured.
             with self.serving(list(self.subjects)) as servers:
@@ -101,13 +110,23 @@ class Bench:
 
     def rounds(self, serving):
         for number in range(ROUNDS):
-            for name in list(self.subjects):
-                with serving([name]) as servers:
-                    if name in servers:
-                        self.measure(name, servers[name])
+            names = [name for name in self.subjects if name != BARE]
+            before = self.turn(BARE, serving)
+            for at in range(0, len(names), GROUP):
+                rates = {name: self.turn(name, serving) for name in names[at:at + GROUP]}
+                after = self.turn(BARE, serving)
+                for name, rate in rates.items():
+                    if rate:
+                        self.note("Exchanges, beside Kea without a hook", name, rate / geometric_mean([before, after]))
+                before = after
             # A run that is broken off has kept what it has.
             figures.keep(f"throughput-{self.name}", self.figures())
             self.say(f"round {number + 1} of {ROUNDS} done after {time.monotonic() - self.started:.0f} s")
+
+    def turn(self, name, serving):
+        """The highest rate of a subject; None if it is left out."""
+        with serving([name]) as servers:
+            return self.measure(name, servers[name]) if name in servers else None
 
     @contextlib.contextmanager
     def serving(self, names):
@@ -135,20 +154,22 @@ class Bench:
     def measure(self, name, server):
         guess = self.guess(name, server)
         small = self.setting.leases == SMALL
-        exchanges(server.link, self.setting.family, min(guess / 2, 500), WARM_UP if small else LOW_COUNT)
+        count = min(LOW_COUNT, round(guess) + 2)
+        exchanges(server.link, self.setting.family, min(guess / 2, 500), WARM_UP if small else count)
         if small:
             for who, held in server.memory().items():
                 for kind, megabytes in held.items():
                     self.note(f"Memory of {who} ({kind})", name, megabytes)
-        low = exchanges(server.link, self.setting.family, min(guess / 2, LOW), LOW_COUNT)
+        low = exchanges(server.link, self.setting.family, min(guess / 2, LOW), count)
         best = self.search(name, server, guess)
         if not best or not low.answered:
             self.say(f"{name}: left out, for it does not serve one exchange a second: {low}")
             del self.subjects[name]
-            return
+            return None
         self.note("Latency of an exchange at 20 a second", name, low.delay)
         self.note("Exchanges a second", name, best.rate)
         self.say(f"{name}: {best.rate:.0f} exchanges/s, {low.delay:.2f} ms")
+        return best.rate
 
     def guess(self, name, server):
         """What the earlier rounds have found; in the first one, what a client at a time would see."""
@@ -185,7 +206,7 @@ class Bench:
 
     def resolution(self, rate):
         """Finer where the difference to no hook is small."""
-        bare = self.values["Exchanges a second"]["no hook"]
+        bare = self.values["Exchanges a second"][BARE]
         return 1.02 if not bare or rate > 0.8 * bare[-1] else 1.03
 
     def figures(self):
