@@ -61,12 +61,12 @@ pub struct Event {
 pub struct Variables {
     /// `NAME=value` and a NUL, one after the other: what becomes an environment is copied no more.
     block: String,
-    places: Vec<Place>,
+    extents: Vec<Extent>,
 }
 
 /// Where in the block a variable begins, where its value begins, and where it ends, behind its NUL.
 #[derive(Clone, Debug, PartialEq)]
-struct Place {
+struct Extent {
     start: usize,
     value: usize,
     end: usize,
@@ -76,16 +76,16 @@ impl Variables {
     pub fn push(&mut self, name: &str, value: &str) {
         let start = self.block.len();
         [name, "=", value, "\0"].into_iter().for_each(|part| self.block.push_str(part));
-        self.places.push(Place { start, value: start + name.len() + 1, end: self.block.len() });
+        self.extents.push(Extent { start, value: start + name.len() + 1, end: self.block.len() });
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.places.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.value..at.end - 1]))
+        self.extents.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.value..at.end - 1]))
     }
 
     /// Each with its name, as the environment has it: with the `=` and the NUL.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.places.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.start..at.end]))
+        self.extents.iter().map(|at| (&self.block[at.start..at.value - 1], &self.block[at.start..at.end]))
     }
 }
 
@@ -133,7 +133,7 @@ impl Event {
     /// Appends its line, with the variables that `write` appends as the members of a JSON object. It has none itself.
     pub fn write_line(&self, out: &mut String, write: impl FnOnce(&mut String)) -> serde_json::Result<()> {
         const ENDS: &str = "}}";
-        debug_assert!(self.vars.places.is_empty());
+        debug_assert!(self.vars.extents.is_empty());
         let text = serde_json::to_string(self)?;
         out.push_str(text.strip_suffix(ENDS).unwrap_or(&text));
         write(out);

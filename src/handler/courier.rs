@@ -16,6 +16,9 @@ use crate::lane::{Failed, Lane};
 use crate::order::Seq;
 use crate::wait::For;
 
+/// No event is sent ahead behind more than this.
+const BYTES_AHEAD: usize = 256 * 1024;
+
 /// What packet threads leave for the courier.
 pub enum Parcel {
     /// Events whose turn has come, and their lane.
@@ -131,15 +134,20 @@ impl Courier {
         stopping
     }
 
-    fn send(&mut self, mut lane: Lane, events: VecDeque<(Seq, Task)>) {
+    fn send(&mut self, mut lane: Lane, mut events: VecDeque<(Seq, Task)>) {
         let Shared { config, server, .. } = &*self.shared;
         let now = Instant::now();
         let deadline = |task: &Task| task.parked_until.unwrap_or(now + task.timeout);
         let runner_sees_to_it = |task: &Task| config.mode == Mode::Exec && task.parked_until.is_none();
         let until = events.front().filter(|(_, task)| !runner_sees_to_it(task)).map(|(_, task)| deadline(task));
+        let mut lines = 0;
         let sent = lane.send(|out| {
-            events.iter().for_each(|(seq, task)| task.line(*seq, config, server, deadline(task), out));
+            while let Some((seq, task)) = events.get(lines).filter(|_| out.len() < BYTES_AHEAD) {
+                task.line(*seq, config, server, deadline(task), out);
+                lines += 1;
+            }
         });
+        self.go_again(events.split_off(lines), 0);
         let busy = Busy { lane, events, until };
         match sent {
             Ok(()) => self.keep(busy),

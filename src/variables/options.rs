@@ -9,23 +9,23 @@ use crate::text::{hex, number};
 const DEPTHS: usize = 4;
 
 /// The codes from a packet's own option down to this one, and where in the packet it stands.
-type Place = ([Option<u16>; DEPTHS], usize);
+type Position = ([Option<u16>; DEPTHS], usize);
 
 /// Adds `<prefix>OPTION_<code>` and `<prefix>OPTION_<code>_SUB_<code>` for `options`. A code that comes several
 /// times is one variable, the values in the packet's order with a space between.
 pub fn add(out: &mut Collector, of: Of, options: Span) {
     let options = of.facts.options(options);
-    let mut places: Vec<Place> = Vec::with_capacity(options.len());
+    let mut positions: Vec<Position> = Vec::with_capacity(options.len());
     let mut path = [None; DEPTHS];
     for (at, option) in options.iter().enumerate() {
         let depth = usize::from(option.depth).min(DEPTHS - 1);
         path[depth..].fill(None);
         path[depth] = Some(option.code);
-        places.push((path, at));
+        positions.push((path, at));
     }
     // Kea keeps them by code: next to nothing has to be moved.
-    places.sort();
-    for same in places.chunk_by(|(one, _), (other, _)| one == other) {
+    positions.sort();
+    for same in positions.chunk_by(|(one, _), (other, _)| one == other) {
         let (path, _) = same[0];
         out.add_named(
             |text| name(&path, text),
