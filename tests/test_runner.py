@@ -162,7 +162,7 @@ def test_more_events_than_queue_limit(link, tmp_path, gate, threads):
         assert (status["events"], status["pending"], status["dropped"]) == (8, 4, 4)
         shown = kea.command("statistic-get", {"name": "runscript.dropped"})["arguments"]
         assert shown["runscript.dropped"][0][0] == 4
-        [line] = kea.said("EVENT_DROPPED")
+        [line] = wait_until(lambda: kea.said("EVENT_DROPPED"), "a line about what was dropped")
         assert line == f"{gate.printer.script}: queue-limit reached: 1 events dropped, the oldest first"
         gate.open()
         quiet(kea)
