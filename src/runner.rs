@@ -186,7 +186,7 @@ impl Runner {
         let Message { kind, lane, time, descriptor } = message;
         match (kind, descriptor, &self.handler) {
             (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
-            (b'H', _, Handler::Daemon(daemon)) => daemon.let_go(lane, Duration::from_millis(time)),
+            (b'H', theirs, Handler::Daemon(daemon)) => daemon.let_go(lane, Duration::from_millis(time), theirs),
             (b'K' | b'H', _, Handler::Script(_)) => {}
             (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
             (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),

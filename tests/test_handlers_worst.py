@@ -1,13 +1,15 @@
 """Handlers at their worst, and too many of them: Kea goes on, and no event blocks others for ever."""
 
+import json
 import socket
 import threading
 from contextlib import contextmanager
 
 import pytest
 
-from rig.configs import SUBNET4, THREADS
+from rig.configs import SUBNET4, SUBNET6, THREADS
 from rig.dhcp4 import ACK, OFFER, stranger
+from rig.dhcp6 import Client6
 from rig.handlers import handler
 from rig.kea import Kea, hook
 from rig.recorder import Recorder
@@ -109,6 +111,35 @@ def test_a_daemon_that_does_not_heed_the_end_of_its_input(link, tmp_path, when):
             quiet(kea, 20)
             assert [mac for mac, _ in one.seen()] == [slow.mac, other.mac]
             wait_until(lambda: len(one.pids()) == 1, "the end of the old daemons")
+
+
+def test_a_reload_while_long_lines_are_not_read(link, tmp_path):
+    """A server has said that it takes events ahead, and reads them one by one: Kea does not wait for that, nor cut a line."""
+    seen, gates = [], [threading.Event(), threading.Event()]
+
+    def serve(connection):
+        lines = connection.makefile("r")
+        lines.readline()
+        connection.sendall(b'{"hello":1,"ahead":32}\n')
+        for line in lines:
+            event = json.loads(line)
+            seen.append(event["vars"]["KEA_QUERY6_TRANSACTION_ID"])
+            for gate in gates[len(seen) - 1:len(seen)]:
+                gate.wait()
+            connection.sendall(b'{"seq":%d}\n' % event["seq"])
+    with server(tmp_path, serve) as path:
+        config = hook(socket=str(path), hook_points=["pkt6_send"], wait=False, concurrency=1, debug=True)
+        with Kea(6, SUBNET6, tmp_path, [config]) as kea:
+            client = Client6(link, options=[(200 + number, b"ten bytes.") for number in range(80)])
+            for _ in range(34):
+                client.solicit()
+            gates[0].set()
+            wait_until(lambda: len(seen) == 2, "the second event")
+            kea.reload()
+            gates[1].set()
+            client.solicit()
+            quiet(kea)
+            assert len(seen) == len(set(seen)) == 35
 
 
 def test_parked_packets_leave_a_lane_to_those_that_kea_waits_for(link, tmp_path):

@@ -16,8 +16,8 @@ use crate::lane::{Failed, Lane};
 use crate::order::Seq;
 use crate::wait::For;
 
-/// No event is sent ahead behind more than this.
-const BYTES_AHEAD: usize = 256 * 1024;
+/// No event is sent ahead behind more than this: all has to be on its way when the handler is hung up.
+const BYTES_AHEAD: usize = 64 * 1024;
 
 /// What packet threads leave for the courier.
 pub enum Parcel {

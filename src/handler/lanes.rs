@@ -311,7 +311,8 @@ impl Lanes {
         for lane in self.ready.keys().chain(self.greeting.iter().map(|greeting| &greeting.lane.id)) {
             let due = busy.get(lane).and_then(Busy::until_all).unwrap_or(now);
             if let (Mode::Daemon, Some(runner)) = (self.shared.config.mode, &self.runner) {
-                runner.let_daemon_go(*lane, due.saturating_duration_since(now) + GRACE);
+                let ours = busy.get(lane).map(|busy| &busy.lane);
+                runner.let_daemon_go(*lane, due.saturating_duration_since(now) + GRACE, ours);
             }
         }
         self.runner

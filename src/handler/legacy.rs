@@ -224,10 +224,7 @@ impl Heritage {
         let now = Instant::now();
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
-            self.connections
-                .iter_mut()
-                .filter(is_over)
-                .for_each(|one| one.fail(shared, |task| task.timed_out(shared.config.mode)));
+            self.connections.iter_mut().filter(is_over).for_each(|one| one.time_is_over(shared));
             self.forget_finished();
         }
     }
@@ -235,7 +232,7 @@ impl Heritage {
     fn forget_finished(&mut self) {
         for connection in self.connections.iter().filter(|connection| connection.events.is_empty()) {
             if let Some(runner) = &connection.runner {
-                runner.let_daemon_go(connection.lane.id, GRACE);
+                runner.let_daemon_go(connection.lane.id, GRACE, None);
             }
         }
         self.connections.retain(|connection| !connection.events.is_empty());
@@ -280,8 +277,23 @@ impl Connection {
         self.events.drain(..).for_each(|event| shared.give_back(event.seq, event.task));
     }
 
+    /// The first event has failed; its lane gets some more time, and is given up after that.
+    fn time_is_over(&mut self, shared: &Shared) {
+        match self.events.first_mut() {
+            Some(Foreign { seq, task, .. }) if !task.is_abandoned => {
+                shared.end(*seq, task, Err(task.timed_out(shared.config.mode)));
+                *task = task.abandoned();
+                self.until = Some(Instant::now() + GRACE);
+            }
+            _ => self.fail(shared, |task| task.timed_out(shared.config.mode)),
+        }
+    }
+
     /// Nothing more is expected of the old handler: the first event has failed, those behind it are ours to do.
     fn fail(&mut self, shared: &Shared, why: impl FnOnce(&Task) -> Failure) {
+        if let Some(runner) = self.runner.take() {
+            runner.stop_daemon(self.lane.id);
+        }
         let mut events = self.events.drain(..);
         match events.next() {
             Some(Foreign { seq, task, .. }) if task.is_abandoned => shared.done(seq, None),

@@ -16,6 +16,7 @@ use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
 use crate::config::{Config, Mode};
+use crate::lane::Lane;
 use crate::trust::distrust;
 use crate::verdict::Report;
 
@@ -82,10 +83,13 @@ impl Runner {
         let _ = self.send(b'K', lane, 0, &[]);
     }
 
-    /// Has the daemon of a lane stopped if it is still there so long after we have hung up.
-    pub fn let_daemon_go(&self, lane: u64, patience: Duration) {
+    /// Has the daemon of a lane stopped if it is still there so long after we have hung up. The runner keeps `ours` open
+    /// until then: without Kea, a daemon that has several events would die of its first answer.
+    pub fn let_daemon_go(&self, lane: u64, patience: Duration, ours: Option<&Lane>) {
+        let ours = ours.map(|lane| [lane.as_fd().as_raw_fd()]);
+        let control = ours.as_ref().map(|ours| ControlMessage::ScmRights(ours));
         // If that fails, it has until the longest time-out is over.
-        let _ = self.send(b'H', lane, patience.as_millis() as u64, &[]);
+        let _ = self.send(b'H', lane, patience.as_millis() as u64, control.as_slice());
     }
 
     fn send(&self, kind: u8, lane: u64, time: u64, control: &[ControlMessage]) -> io::Result<()> {

@@ -35,6 +35,8 @@ pub struct Leash {
     news: EventFd,
     is_given_up: AtomicBool,
     patience: Mutex<Duration>,
+    /// The library's end of the lane, as long as the copy may have something to say.
+    theirs: Mutex<Option<OwnedFd>>,
 }
 
 impl Leash {
@@ -52,6 +54,10 @@ impl Leash {
     /// For how long the copy may go on when its lane has been hung up.
     pub fn patience(&self) -> Duration {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn keep(&self, theirs: OwnedFd) {
+        *self.theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(theirs);
     }
 
     pub fn set_patience(&self, patience: Duration) {
@@ -87,7 +93,8 @@ impl Daemon {
 
     pub fn leash(&self) -> io::Result<Arc<Leash>> {
         let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience: Mutex::new(self.patience) }))
+        let patience = Mutex::new(self.patience);
+        Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience, theirs: Mutex::default() }))
     }
 
     /// Gives a lane a copy, which may be at work until its end: we do not see what it is told.
@@ -121,15 +128,20 @@ impl Daemon {
         self.tell(lane, Leash::give_up);
     }
 
-    /// Lets a lane's copy go on for so long when its lane has been hung up.
-    pub fn let_go(&self, lane: u64, patience: Duration) {
-        self.tell(lane, |leash| leash.set_patience(patience));
+    /// Lets a lane's copy go on for so long when its lane has been hung up, with the library's end open.
+    pub fn let_go(&self, lane: u64, patience: Duration, theirs: Option<OwnedFd>) {
+        self.tell(lane, |leash| {
+            theirs.into_iter().for_each(|theirs| leash.keep(theirs));
+            leash.set_patience(patience);
+        });
     }
 
-    fn tell(&self, lane: u64, what: impl Fn(&Leash)) {
+    fn tell(&self, lane: u64, what: impl FnOnce(&Leash)) {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_lane = copies.iter().filter(|(other, _)| *other == lane);
-        of_lane.filter_map(|(_, copy)| copy.upgrade()).for_each(|copy| what(&copy));
+        let of_lane = copies.iter().find(|(other, _)| *other == lane);
+        if let Some(copy) = of_lane.and_then(|(_, copy)| copy.upgrade()) {
+            what(&copy);
+        }
     }
 
     /// Starts a copy on `socket`; also returns its standard error.

@@ -3,10 +3,14 @@
 
 handler.py DIARY [SOCKET]: on standard input and output, or on each connection to the socket.
 A line of the diary: process, connection, sequence number, hook point, hardware address, vendor class.
+
+With a number in the file `ahead` beside the diary, that is what its hello says, and it reads on while it is at work: the
+diary has `read` and the hook point for each line as it comes, and `answered` just before an answer goes.
 """
 
 import json
 import os
+import queue
 import signal
 import socket
 import sys
@@ -33,6 +37,8 @@ class Lane:
     def __init__(self, number, connection=None):
         self.number = number
         self.connection = connection
+        file = DIARY.with_name("ahead")
+        self.ahead = int(file.read_text()) if file.exists() else None
         self.lines = connection.makefile("r") if connection else sys.stdin
 
     def write(self, text):
@@ -43,6 +49,8 @@ class Lane:
             sys.stdout.flush()
 
     def answer(self, seq, **more):
+        if self.ahead is not None:
+            note(os.getpid(), self.number, seq, "answered")
         self.write(json.dumps({"seq": seq, **more}) + "\n")
 
     def end(self, how):
@@ -52,14 +60,27 @@ class Lane:
             sys.exit()
         how()
 
+    def read_on(self):
+        """The events; each is read as soon as it comes."""
+        events = queue.SimpleQueue()
+
+        def read():
+            try:
+                for event in map(json.loads, self.lines):
+                    note(os.getpid(), self.number, event["seq"], "read", event["hook"])
+                    events.put(event)
+            finally:
+                events.put(None)
+        threading.Thread(target=read, daemon=True).start()
+        return iter(events.get, None)
+
     def serve(self):
         hello = json.loads(self.lines.readline() or "{}")
         note(os.getpid(), self.number, 0, "hello", hello.get("server"), hello.get("version"))
         if DIARY.with_name("slow").exists():
             wait_for("awake")
-        self.write('{"hello": 1}\n')
-        for line in self.lines:
-            event = json.loads(line)
+        self.write(json.dumps({"hello": 1, "ahead": self.ahead} if self.ahead else {"hello": 1}) + "\n")
+        for event in map(json.loads, self.lines) if self.ahead is None else self.read_on():
             seq, variables = event["seq"], event["vars"]
             deed = bytes.fromhex(variables.get("KEA_QUERY4_OPTION_60", "0x")[2:]).decode()
             note(os.getpid(), self.number, seq, event["hook"], variables.get("KEA_QUERY4_HWADDR"), deed or "-")
@@ -93,6 +114,16 @@ def late(lane, seq):
     lane.answer(seq, next="drop")
 
 
+def later(lane, seq):
+    wait_for("on")
+    lane.answer(seq)
+
+
+def nap(lane, seq):
+    time.sleep(0.6)
+    lane.answer(seq)
+
+
 def half(lane, seq):
     lane.write('{"seq": %d, "next"' % seq)
     hang(lane, seq)
@@ -112,8 +143,8 @@ def close(lane, seq):
 
 
 DEEDS = {
-    "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "half": half, "twice": twice,
-    "close": close,
+    "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "later": later, "nap": nap,
+    "half": half, "twice": twice, "close": close,
     "garbage": lambda lane, seq: lane.write("nonsense\n"),
     "binary": lambda lane, seq: lane.write("\0\x01\n"),
     "huge": lambda lane, seq: lane.write("x" * 10_000_000 + "\n"),

@@ -17,6 +17,10 @@ PROGRAM = SOURCES / "handler.py"
 MODES = ["daemon", "socket"]
 
 
+# What is in a diary besides events.
+MARKS = ["hello", "end", "read", "answered"]
+
+
 @dataclass(frozen=True)
 class Entry:
     """One event in a handler's diary."""
@@ -79,12 +83,24 @@ class Handler:
         return sum(what == "end" for _, _, _, what, *_ in self._lines())
 
     def events(self):
-        rows = [row for row in self._lines() if row[3] not in ("hello", "end")]
+        rows = [row for row in self._lines() if row[3] not in MARKS]
         return [Entry(int(pid), int(lane), int(seq), *rest) for pid, lane, seq, *rest in rows]
 
     def seen(self):
         """Hardware address and hook point of each event so far."""
         return [(entry.mac, entry.hook) for entry in self.events()]
+
+    def came(self):
+        """Lane and hook point of each line that has come, and the hook points of those before it that were unanswered then."""
+        unanswered, came = {}, []
+        for pid, lane, seq, what, *rest in self._lines():
+            here = unanswered.setdefault((int(pid), int(lane)), {})
+            if what == "read":
+                came.append(((int(pid), int(lane)), rest[0], list(here.values())))
+                here[seq] = rest[0]
+            elif what == "answered":
+                here.pop(seq, None)
+        return came
 
     def wait(self, count):
         return wait_until(lambda: self.events() if len(self.events()) >= count else None,
@@ -95,13 +111,15 @@ class Handler:
 
 
 @contextmanager
-def handler(mode, directory):
-    """A handler, which is gone at the end."""
+def handler(mode, directory, ahead=None):
+    """A handler, which is gone at the end; `ahead` is what its hello says."""
+    if ahead is not None:
+        (directory / "ahead").write_text(str(ahead))
     one = Handler(mode, directory).launch()
     try:
         yield one
     finally:
-        one.touch("go")
-        one.touch("awake")
+        for name in ("go", "on", "awake"):
+            one.touch(name)
         if one.mode == "socket":
             one.kill()

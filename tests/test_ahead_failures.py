@@ -1,0 +1,179 @@
+"""What becomes of events that were sent ahead when a handler fails, at a reload, and when Kea ends: none is lost."""
+
+import os
+import signal
+
+import pytest
+
+from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, quiet, serve, tell, told
+from rig.dhcp4 import stranger
+from rig.handlers import MODES, handler
+from rig.wait import wait_until
+
+
+@pytest.fixture(params=MODES)
+def one(request, tmp_path):
+    with handler(request.param, tmp_path, AHEAD) as one:
+        yield one
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_each_has_its_time(link, tmp_path, one, reload):
+    """It begins when the one before was answered."""
+    with serve(tmp_path, one, timeout=1000) as kea:
+        hold(link, one)
+        tell(stranger(link), "nap", "nap", "nap")
+        let_go(one, 3)
+        if reload:
+            kea.reload()
+        quiet(kea)
+        assert deeds(one) == ["nap"] * 3
+        assert counts(kea) == (0, 0, 0)
+
+
+def test_no_answer(link, tmp_path, one):
+    with serve(tmp_path, one, timeout=1000) as kea:
+        hold(link, one)
+        tell(stranger(link), "1", "hang", "2", "3")
+        let_go(one, 4)
+        quiet(kea)
+        assert deeds(one) == ["1", "hang", "2", "3"]
+        assert lanes(one, "1") == lanes(one, "hang") != lanes(one, "2", "3")
+        assert len(kea.said("EVENT_FAILED")) == len(kea.said("LANE_LOST")) == 1
+        assert counts(kea) == (1, 1, 0)
+        wait_until(lambda: one.mode == "socket" or len(one.pids()) == 1, "the end of the one that hangs")
+
+
+def test_a_late_answer(link, tmp_path, one):
+    """It comes in the second that is left: the lane goes on."""
+    with serve(tmp_path, one, timeout=1000) as kea:
+        hold(link, one)
+        tell(stranger(link), "later", "1", "2")
+        let_go(one, 3)
+        wait_until(lambda: kea.status()["timeouts"] == 1, "the time-out")
+        one.touch("on")
+        quiet(kea)
+        assert deeds(one) == ["later", "1", "2"] and len(lanes(one, "later", "1", "2")) == 1
+        assert counts(kea) == (1, 1, 0) and not kea.said("LANE_LOST")
+
+
+@pytest.mark.parametrize("deed, behind", [("garbage", ["1", "2"]), ("wrong", ["1", "2"]), ("huge", ["1", "2"]),
+                                          ("twice", ["2"])])
+def test_no_answer_at_all(link, tmp_path, one, deed, behind):
+    """The first that has no answer fails, those behind it go to another lane. The old one may have looked at them already."""
+    with serve(tmp_path, one) as kea:
+        hold(link, one)
+        tell(stranger(link), "later", deed, "1", "2")
+        let_go(one, 4)
+        one.touch("on")
+        quiet(kea)
+        [first] = lanes(one, deed)
+        assert [entry.deed for entry in told(one) if (entry.pid, entry.lane) != first] == behind
+        assert len(kea.said("EVENT_FAILED")) == len(kea.said("LANE_LOST")) == 1
+        assert counts(kea) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_it_dies_over_events(link, tmp_path, one, concurrency):
+    """Three times at most over each, and all others are handled, once."""
+    with serve(tmp_path, one, concurrency) as kea:
+        hold(link, one, concurrency)
+        names = ["later", "crash", "1", "leave", "2"]
+        for name in names:
+            tell(stranger(link), name)
+        let_go(one, len(names), concurrency)
+        one.touch("on")
+        quiet(kea)
+        # The first death counts for all that were there.
+        assert sorted(deeds(one)) == ["1", "2", *["crash"] * 3, "later", *["leave"] * 2]
+        [first] = lanes(one, "later")
+        assert not any(before for lane, _, before in one.came() if lane != first), "each goes alone then"
+        assert len(kea.said("EVENT_LOST")) == 2 and counts(kea) == (2, 0, 0)
+
+
+def test_it_is_killed(link, tmp_path, one):
+    with serve(tmp_path, one) as kea:
+        hold(link, one)
+        tell(stranger(link), "later", "1", "2")
+        let_go(one, 3)
+        one.kill()
+        one.launch()
+        wait_until(lambda: len(deeds(one)) == 2, "the next one at work")
+        one.touch("on")
+        quiet(kea)
+        assert deeds(one) == ["later", "later", "1", "2"]
+        assert [len(before) for _, _, before in one.came()[4:]] == [0, 0, 0]
+        assert counts(kea) == (0, 0, 0)
+
+
+# Reload, and the end of Kea
+
+def reload_at_work(kea, link, one, first, concurrency=1):
+    """A lane has three events of a client when the reload comes, and there is a fourth."""
+    hold(link, one, concurrency)
+    client = stranger(link)
+    tell(client, first, "1", "2")
+    let_go(one, 3, concurrency)
+    kea.reload()
+    assert "3 events" in kea.said("TAKEN_OVER")[0]
+    tell(client, "3")
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_reload(link, tmp_path, one, concurrency):
+    with serve(tmp_path, one, concurrency) as kea:
+        reload_at_work(kea, link, one, "later", concurrency)
+        tell(stranger(link), "4")
+        if concurrency > 1:
+            wait_until(lambda: deeds(one) == ["later", "4"], "another client's event")
+        one.touch("on")
+        quiet(kea)
+        assert [deed for deed in deeds(one) if deed != "4"] == ["later", "1", "2", "3"] and deeds(one).count("4") == 1
+        assert len(lanes(one, "later", "1", "2")) == 1 and lanes(one, "later") != lanes(one, "3")
+        assert counts(kea) == (0, 0, 0)
+        wait_until(lambda: one.mode == "socket" or len(one.pids()) == concurrency, "the end of the old ones")
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_time_is_over_after_a_reload(link, tmp_path, one, answers):
+    """The old one may still answer in the second that is left, and handle those behind; else the new one does."""
+    with serve(tmp_path, one, timeout=1000) as kea:
+        reload_at_work(kea, link, one, "later")
+        wait_until(lambda: kea.status()["timeouts"] == 1, "the time-out")
+        if answers:
+            one.touch("on")
+        quiet(kea)
+        assert deeds(one) == ["later", "1", "2", "3"]
+        assert lanes(one, "1", "2") == lanes(one, "later" if answers else "3")
+        assert counts(kea) == (1, 1, 0)
+
+
+def test_it_is_killed_after_a_reload(link, tmp_path, one):
+    with serve(tmp_path, one) as kea:
+        reload_at_work(kea, link, one, "later")
+        if one.mode == "daemon":
+            os.kill(told(one)[0].pid, signal.SIGKILL)
+        else:
+            one.kill()
+            one.launch()
+        wait_until(lambda: len(deeds(one)) == 2, "the new one at work")
+        one.touch("on")
+        quiet(kea)
+        assert deeds(one) == ["later", "later", "1", "2", "3"]
+        assert counts(kea) == (0, 0, 0)
+
+
+def test_kea_ends(link, tmp_path):
+    """Daemons finish what they have, and others that the runner starts do the rest."""
+    with handler("daemon", tmp_path, AHEAD) as one:
+        with serve(tmp_path, one) as kea:
+            hold(link, one)
+            client = stranger(link)
+            tell(client, "later", "1", "2")
+            let_go(one, 3)
+            tell(client, "3", "4")
+        assert "2 events not yet handled go on without Kea, 3 are being handled" in kea.said("HANDED_OVER")[0]
+        one.touch("on")
+        wait_until(lambda: len(deeds(one)) == 5, lambda: f"all events ({deeds(one)})")
+        assert deeds(one) == ["later", "1", "2", "3", "4"]
+        wait_until(lambda: not one.pids(), "the end of all")
