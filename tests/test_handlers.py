@@ -302,9 +302,24 @@ def test_the_daemon_of_the_docs(link, tmp_path):
                 assert '"mode": "daemon" missing?' in kea.said("ERROR_OUTPUT")[0]
 
 
+def test_the_daemon_of_the_docs_that_has_many_events(link, tmp_path):
+    journal = tmp_path / "journal"
+    daemon = write_script(tmp_path / "journal.py", of_the_docs(1).replace("/var/log/events", str(journal)))
+    with Kea(4, SUBNET4, tmp_path, [hook(daemon, mode="daemon", wait=False)]) as kea:
+        clients = [stranger(link) for _ in range(5)]
+        for client in clients:
+            assert client.dora().type == ACK
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of all events")
+        assert kea.status()["failures"] == 0
+    lines = [line.split() for line in journal.read_text().splitlines()]
+    for client in clients:
+        points = ["pkt4_receive", "subnet4_select", "lease4_select", "pkt4_send"]
+        assert [point for point, mac in lines if mac == client.mac] == 2 * points
+
+
 def test_the_server_of_the_docs(link, tmp_path):
     path = tmp_path / "socket"
-    server = write_script(tmp_path / "server.py", of_the_docs(1).replace("/run/mine/socket", str(path)))
+    server = write_script(tmp_path / "server.py", of_the_docs(2).replace("/run/mine/socket", str(path)))
     with subprocess.Popen([sys.executable, server]) as process:
         try:
             wait_until(path.exists, "the socket")
