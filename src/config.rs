@@ -72,6 +72,11 @@ impl Config {
         self.points.iter().flatten().any(|point| point.wait == Wait::Yes)
     }
 
+    /// Whether Kea waits for the script anywhere, in whatever way.
+    pub fn ever_waits(&self) -> bool {
+        self.points.iter().flatten().any(|point| point.wait.waits())
+    }
+
     /// Whether Kea waits for the script in different ways: not at all, with a packet parked, with a thread of its.
     pub fn waits_sometimes(&self) -> bool {
         let mut ways = self.points.iter().flatten().map(|point| point.wait);

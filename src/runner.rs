@@ -179,6 +179,9 @@ impl Runner {
                     }
                 }
             }
+            if let Handler::Daemon(daemon) = &self.handler {
+                daemon.hear_out(scope);
+            }
         });
     }
 

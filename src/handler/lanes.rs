@@ -125,7 +125,7 @@ impl Lanes {
     fn make(&mut self, deadline: Instant) -> Result<(), String> {
         while self.ready.len() + self.greeting.len() < self.shared.config.concurrency {
             let lane = self.open(deadline)?;
-            self.greeting.push(Greeting::new(lane, &self.shared.server));
+            self.greeting.push(Greeting::new(lane, &self.shared));
         }
         // Their hellos come later; some may say at once that they will not.
         self.greet(|_| true).map_or(Ok(()), Err)

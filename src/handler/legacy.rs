@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::courier::{Busy, Courier};
 use super::process::Runner;
 use super::shared::{GRACE, HERITAGE, Queued, Shared};
-use super::task::Task;
+use super::task::{Task, deaths};
 use crate::config::{Config, Mode};
 use crate::event::{self, End};
 use crate::lane::{Failed, Lane};
@@ -274,7 +274,7 @@ impl Connection {
             return;
         }
         log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
-        self.events.drain(..).for_each(|event| shared.give_back(event.seq, event.task));
+        go_again(self.events.drain(..), deaths(failed, shared.config.mode), shared);
     }
 
     /// The first event has failed; its lane gets some more time, and is given up after that.
@@ -300,6 +300,14 @@ impl Connection {
             Some(Foreign { seq, task, .. }) => shared.fail(seq, &task, why(&task)),
             None => {}
         }
-        events.for_each(|event| shared.give_back(event.seq, event.task));
+        go_again(events, 1, shared);
+    }
+}
+
+/// Makes these events ours, over each of which so many handlers may have died.
+fn go_again(events: impl Iterator<Item = Foreign>, deaths: u32, shared: &Shared) {
+    for Foreign { seq, mut task, .. } in events {
+        task.deaths += deaths;
+        shared.give_back(seq, task);
     }
 }

@@ -137,8 +137,7 @@ impl Shared {
     /// Gives idle lanes to the events whose turn it is. The last lane is kept for those that a thread of Kea's waits
     /// for, if others could take it.
     pub fn assign(&self, state: &mut State) {
-        let (waits, waits_sometimes) = (self.config.blocks(), self.config.waits_sometimes());
-        let kept = usize::from(state.live.len() > 1 && waits_sometimes);
+        let (waits, kept) = (self.config.blocks(), usize::from(state.live.len() > 1 && self.config.waits_sometimes()));
         let may_have_the_last = |queued: &Queued| !waits || !matches!(queued, Queued::Parked(_));
         let mut for_courier = false;
         while !state.idle.is_empty() && !state.stopping {
@@ -156,9 +155,8 @@ impl Shared {
                     }
                 }
                 Queued::Posted(task) | Queued::Parked(task) => {
-                    // Those that Kea may soon wait for must not stand behind strangers.
-                    let share = if waits_sometimes { 0 } else { state.order.ready() / (state.idle.len() + 1) };
-                    let events = state.with_those_ahead(seq, task, lane.ahead, share);
+                    let lanes = state.idle.len() + 1;
+                    let events = state.with_those_ahead(seq, task, lane.ahead, lanes);
                     state.parcels.push(Parcel::Events { lane, events });
                     for_courier = true;
                 }
@@ -259,15 +257,15 @@ impl State {
         self.last_seq
     }
 
-    /// An event for a lane, and those that are sent ahead: all that stand behind it alone, and a share of the others that are
-    /// ready. What a handler has died over goes alone: it may take others with it.
-    fn with_those_ahead(&mut self, seq: Seq, task: Task, ahead: usize, mut share: usize) -> VecDeque<(Seq, Task)> {
+    /// An event for one of so many lanes, and those that are sent ahead: all that stand behind it alone, and its share of the
+    /// others that are ready. What a handler has died over goes alone: it may take others with it.
+    fn with_those_ahead(&mut self, seq: Seq, task: Task, ahead: usize, lanes: usize) -> VecDeque<(Seq, Task)> {
         let goes_alone = |task: &Task| task.parked_until.is_some() || task.deaths > 0;
         let wanted = |queued: &Queued| matches!(queued, Queued::Posted(task) if !goes_alone(task));
         let ahead = if goes_alone(&task) { 0 } else { ahead };
         self.pending -= usize::from(task.parked_until.is_none());
         let mut events = VecDeque::from([(seq, task)]);
-        let mut looked_behind = 0;
+        let (mut share, mut looked_behind) = ((self.order.ready() / lanes).min(ahead), 0);
         while events.len() <= ahead {
             let next = match events.get(looked_behind) {
                 Some((seq, _)) => {

@@ -1,6 +1,7 @@
 //! The daemon: a program of which each lane has a copy of its own. The library talks to the copies themselves; we
 //! start them, hear their standard error, and see to their end.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -18,7 +19,7 @@ use super::reports::Reports;
 use super::run::LONG;
 use super::sys::Child;
 use super::turns::Turns;
-use super::{copy, spawn_in};
+use super::{complain, copy, spawn_in};
 use crate::event::Variables;
 use crate::verdict::{Failure, Level};
 
@@ -134,6 +135,19 @@ impl Daemon {
             theirs.into_iter().for_each(|theirs| leash.keep(theirs));
             leash.set_patience(patience);
         });
+    }
+
+    /// The library is gone: what the copies still answer is read in its place, lest they wait for a reader.
+    pub fn hear_out<'scope>(&self, scope: &'scope Scope<'scope, '_>) {
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        for leash in copies.iter().filter_map(|(_, copy)| copy.upgrade()) {
+            let theirs = leash.theirs.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // It ends with the copy, or before, at an error.
+            let ear = theirs.map(|theirs| move || drop(io::copy(&mut File::from(theirs), &mut io::sink())));
+            if let Some(Err(error)) = ear.map(|ear| spawn_in(scope, "ear", ear)) {
+                complain(format_args!("what a daemon still answers cannot be read: {error}"));
+            }
+        }
     }
 
     fn tell(&self, lane: u64, what: impl FnOnce(&Leash)) {

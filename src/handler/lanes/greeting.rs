@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::Lane;
 use crate::text::excerpt;
-use crate::variables::Server;
 
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -19,16 +19,19 @@ pub struct Greeting {
     pub until: Instant,
     /// What the runner has reported of the daemon.
     pub words: String,
+    most_ahead: usize,
 }
 
 impl Greeting {
     /// Says ours.
-    pub fn new(mut lane: Lane, server: &Server) -> Greeting {
-        let (server, version) = (server.name.clone(), server.version.clone());
+    pub fn new(mut lane: Lane, shared: &Shared) -> Greeting {
+        let (server, version) = (shared.server.name.clone(), shared.server.version.clone());
         let hello = Hello { hello: PROTOCOL, server, version, ahead: 0 };
         // An error shows when its hello is looked for.
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
-        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new() }
+        // What Kea may wait for some day must not stand behind what it does not wait for.
+        let most_ahead = if shared.config.ever_waits() { 0 } else { MOST_AHEAD };
+        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new(), most_ahead }
     }
 
     /// The hello, or why it will not come; `None` while it may.
@@ -36,7 +39,7 @@ impl Greeting {
         match self.lane.advance() {
             Ok(None) if Instant::now() < self.until => None,
             Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
-            Ok(Some(line)) => Some(understood(&line).map(|hello| self.lane.ahead = hello.ahead.min(MOST_AHEAD))),
+            Ok(Some(line)) => Some(understood(&line).map(|hello| self.lane.ahead = hello.ahead.min(self.most_ahead))),
             Err(failed) => Some(Err(failed.to_string())),
         }
     }
