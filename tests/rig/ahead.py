@@ -11,7 +11,9 @@ POINT = "pkt4_receive"
 
 def serve(tmp_path, one, concurrency=1, **parameters):
     parameters = {"hook_points": [POINT], "wait": False, **parameters}
-    return Kea(4, SUBNET4, tmp_path, [one.hook(concurrency=concurrency, **parameters)])
+    # Newer Keas keep a released address for its client otherwise.
+    config = {**SUBNET4, "expired-leases-processing": {"hold-reclaimed-time": 0}}
+    return Kea(4, config, tmp_path, [one.hook(concurrency=concurrency, **parameters)])
 
 
 def tell(client, *deeds):
