@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
 use crate::verdict::Next;
-pub use points::{Point, Wait};
+pub use points::{Point, Wait, Ways};
 use read::{Refusal, Section};
 
 /// What a time-out may be, in milliseconds: up to an hour.
@@ -31,6 +31,8 @@ pub struct Config {
     pub env: Vec<(String, String)>,
     /// By index of [`HOOK_POINTS`]; `None` where the script is not called.
     pub points: Vec<Option<Point>>,
+    /// What is in `points`.
+    pub ways: Ways,
     pub on_failure: Next,
     pub answers: bool,
     pub concurrency: usize,
@@ -60,28 +62,6 @@ impl Config {
     /// The longest time that an event may take.
     pub fn longest_timeout(&self) -> Duration {
         self.points.iter().flatten().map(|point| point.timeout).max().unwrap_or_default()
-    }
-
-    /// Whether packets are parked for the script.
-    pub fn parks(&self) -> bool {
-        self.points.iter().flatten().any(|point| point.wait == Wait::Park)
-    }
-
-    /// Whether a thread of Kea's waits for the script at some hook point.
-    pub fn blocks(&self) -> bool {
-        self.points.iter().flatten().any(|point| point.wait == Wait::Yes)
-    }
-
-    /// Whether Kea waits for the script anywhere, in whatever way.
-    pub fn ever_waits(&self) -> bool {
-        self.points.iter().flatten().any(|point| point.wait.waits())
-    }
-
-    /// Whether Kea waits for the script in different ways: not at all, with a packet parked, with a thread of its.
-    pub fn waits_sometimes(&self) -> bool {
-        let mut ways = self.points.iter().flatten().map(|point| point.wait);
-        let first = ways.next();
-        ways.any(|way| Some(way) != first)
     }
 }
 
@@ -166,6 +146,7 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         answers: answers(section, &points)?,
         args: section.strings("args")?,
         env: section.string_map("env")?,
+        ways: Ways::of(&points),
         points,
         on_failure: on_failure(section)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
@@ -254,7 +235,7 @@ fn on_failure(section: &Section) -> Result<Next, Refusal> {
 
 fn answers(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
     let answers = section.bool("answers")?.unwrap_or(false);
-    if answers && !points.iter().flatten().any(|point| point.wait.waits()) {
+    if answers && !Ways::of(points).wait() {
         let remedy = "Kea waits nowhere for an answer: set \"wait\" to true, here or for a hook point, or leave it out";
         return Err(section.refuse("answers", remedy));
     }

@@ -4,6 +4,7 @@
 //! A packet's thread that waits talks to its lane itself; everything else is the courier's. Both take turns by
 //! [`crate::order`] under one lock, which is never held while anybody reads, writes or sleeps.
 
+mod again;
 mod conclude;
 mod courier;
 mod errands;

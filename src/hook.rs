@@ -79,7 +79,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         ok: true,
         hook_points: wanted(&interests, &handlers),
         debug: handlers.iter().any(|handler| handler.config().debug),
-        parks: handlers.iter().any(|handler| handler.config().parks()),
+        parks: handlers.iter().any(|handler| handler.config().ways.park),
     };
     for handler in &handlers {
         announce(handler.config());

@@ -33,6 +33,34 @@ impl Wait {
     }
 }
 
+/// In which ways Kea waits for a script, at one hook point or another.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ways {
+    /// It does not.
+    pub no: bool,
+    /// With a thread of its.
+    pub yes: bool,
+    /// With a parked packet.
+    pub park: bool,
+}
+
+impl Ways {
+    pub fn of(points: &[Option<Point>]) -> Ways {
+        let has = |wait| points.iter().flatten().any(|point| point.wait == wait);
+        Ways { no: has(Wait::No), yes: has(Wait::Yes), park: has(Wait::Park) }
+    }
+
+    /// Whether it waits anywhere.
+    pub fn wait(self) -> bool {
+        self.yes || self.park
+    }
+
+    /// Whether there are several.
+    pub fn differ(self) -> bool {
+        usize::from(self.no) + usize::from(self.yes) + usize::from(self.park) > 1
+    }
+}
+
 /// What the script's own parameters say for every hook point.
 struct Common {
     wait: Wait,

@@ -17,10 +17,10 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes}
 const SHOWN: usize = 300;
 
 impl Shared {
-    /// The answer to an event that no thread of Kea's waits for, or no longer does; whether it was one.
-    pub fn settle(&self, seq: Seq, line_seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> bool {
+    /// The answer to an event that no thread of Kea's waits for, or no longer does; `Err` says why it is none.
+    pub fn settle(&self, seq: Seq, line_seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> Result<(), String> {
         let answer = self.receive(seq, line_seq, task.point, line, lane);
-        let is_answer = answer.is_ok();
+        let is_answer = answer.as_ref().map(|_| ()).map_err(|failure| failure.text.clone());
         // What Kea has given up was concluded then: the answer is only late.
         if !task.is_abandoned {
             self.end(seq, task, answer);

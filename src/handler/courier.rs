@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::again::{broken, deaths};
 use super::lanes::Lanes;
 use super::legacy::Heritage;
 use super::shared::{HERITAGE, RUNNER, Shared, WAKE};
-use super::task::{Task, broken, deaths};
+use super::task::Task;
 use crate::config::Mode;
 use crate::guard::guarded;
 use crate::lane::{Failed, Lane};
@@ -147,7 +148,7 @@ impl Courier {
                 lines += 1;
             }
         });
-        self.go_again(events.split_off(lines), 0);
+        self.shared.go_again(events.split_off(lines), 0);
         let busy = Busy { lane, events, until };
         match sent {
             Ok(()) => self.keep(busy),
@@ -180,24 +181,15 @@ impl Courier {
     fn answered(&self, mut busy: Busy, line: &[u8]) -> Option<Busy> {
         let (seq, task) = busy.events.pop_front()?;
         let Some((_, next)) = busy.events.front() else {
-            self.shared.settle(seq, seq, &task, line, Some(busy.lane));
+            // What it is worth, its lane is told in there.
+            let _ = self.shared.settle(seq, seq, &task, line, Some(busy.lane));
             return None;
         };
         busy.until = Some(Instant::now() + next.timeout);
-        if self.shared.settle(seq, seq, &task, line, None) {
-            return Some(busy);
-        }
-        self.shared.broken(busy.lane.id, "what came over it is no answer");
-        self.go_again(busy.events, 1);
+        let Err(reason) = self.shared.settle(seq, seq, &task, line, None) else { return Some(busy) };
+        self.shared.broken(busy.lane.id, &reason);
+        self.shared.go_again(busy.events, 1);
         None
-    }
-
-    /// The next lanes get these events, over each of which so many handlers may have died.
-    fn go_again(&self, events: VecDeque<(Seq, Task)>, deaths: u32) {
-        for (seq, mut task) in events {
-            task.deaths += deaths;
-            self.shared.give_back(seq, task);
-        }
     }
 
     fn keep(&mut self, mut busy: Busy) {
@@ -224,7 +216,7 @@ impl Courier {
         if task.is_abandoned {
             self.lanes.lost(busy.lane.id, "no answer after the time-out");
             self.shared.done(seq, None);
-            return self.go_again(busy.events, 1);
+            return self.shared.go_again(busy.events, 1);
         }
         self.shared.end(seq, &task, Err(task.timed_out(self.shared.config.mode)));
         busy.events.push_front((seq, task.abandoned()));
@@ -240,7 +232,7 @@ impl Courier {
             let first = busy.events.pop_front();
             first.into_iter().for_each(|(seq, task)| self.shared.fail(seq, &task, broken(failed)));
         }
-        self.go_again(busy.events, deaths(failed, mode));
+        self.shared.go_again(busy.events, deaths(failed, mode));
     }
 
     /// Parked packets go on when their time is over, even if their events' turn has not come.

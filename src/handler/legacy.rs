@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::again::deaths;
 use super::courier::{Busy, Courier};
 use super::process::Runner;
 use super::shared::{GRACE, HERITAGE, Queued, Shared};
-use super::task::{Task, deaths};
+use super::task::Task;
 use crate::config::{Config, Mode};
 use crate::event::{self, End};
 use crate::lane::{Failed, Lane};
@@ -262,8 +263,10 @@ impl Connection {
     }
 
     fn settle(&mut self, answer: &[u8], shared: &Shared) {
-        match self.answered(answer) {
-            Some(event) => drop(shared.settle(event.seq, event.line_seq, &event.task, answer, None)),
+        let event = self.answered(answer);
+        match event.map(|event| shared.settle(event.seq, event.line_seq, &event.task, answer, None)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.give_up(shared),
             None => self.fail(shared, |_| Failure::new(FailureKind::Answer, "what came over its lane is no answer")),
         }
     }
@@ -274,7 +277,7 @@ impl Connection {
             return;
         }
         log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
-        go_again(self.events.drain(..), deaths(failed, shared.config.mode), shared);
+        shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
     }
 
     /// The first event has failed; its lane gets some more time, and is given up after that.
@@ -289,25 +292,27 @@ impl Connection {
         }
     }
 
-    /// Nothing more is expected of the old handler: the first event has failed, those behind it are ours to do.
+    /// The first event has failed, and nothing more is expected of the old handler.
     fn fail(&mut self, shared: &Shared, why: impl FnOnce(&Task) -> Failure) {
+        if !self.events.is_empty() {
+            let Foreign { seq, task, .. } = self.events.remove(0);
+            match task.is_abandoned {
+                true => shared.done(seq, None),
+                false => shared.fail(seq, &task, why(&task)),
+            }
+        }
+        self.give_up(shared);
+    }
+
+    /// Nothing more is expected of the old handler: its events are ours to do.
+    fn give_up(&mut self, shared: &Shared) {
         if let Some(runner) = self.runner.take() {
             runner.stop_daemon(self.lane.id);
         }
-        let mut events = self.events.drain(..);
-        match events.next() {
-            Some(Foreign { seq, task, .. }) if task.is_abandoned => shared.done(seq, None),
-            Some(Foreign { seq, task, .. }) => shared.fail(seq, &task, why(&task)),
-            None => {}
-        }
-        go_again(events, 1, shared);
+        shared.go_again(self.unfinished(), 1);
     }
-}
 
-/// Makes these events ours, over each of which so many handlers may have died.
-fn go_again(events: impl Iterator<Item = Foreign>, deaths: u32, shared: &Shared) {
-    for Foreign { seq, mut task, .. } in events {
-        task.deaths += deaths;
-        shared.give_back(seq, task);
+    fn unfinished(&mut self) -> impl Iterator<Item = (Seq, Task)> {
+        self.events.drain(..).map(|Foreign { seq, task, .. }| (seq, task))
     }
 }

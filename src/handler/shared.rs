@@ -10,13 +10,11 @@ use super::Counters;
 use super::courier::Parcel;
 use super::errands::Errands;
 use super::inbox::Inbox;
-use super::task::{ATTEMPTS, Task};
+use super::task::Task;
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
 use crate::keys::Key;
 use crate::lane::Lane;
-use crate::log::log;
-use crate::messages;
 use crate::order::{Order, Seq};
 use crate::variables::Server;
 use crate::wait::Watch;
@@ -137,8 +135,9 @@ impl Shared {
     /// Gives idle lanes to the events whose turn it is. The last lane is kept for those that a thread of Kea's waits
     /// for, if others could take it.
     pub fn assign(&self, state: &mut State) {
-        let (waits, kept) = (self.config.blocks(), usize::from(state.live.len() > 1 && self.config.waits_sometimes()));
-        let may_have_the_last = |queued: &Queued| !waits || !matches!(queued, Queued::Parked(_));
+        let ways = self.config.ways;
+        let kept = usize::from(state.live.len() > 1 && ways.differ());
+        let may_have_the_last = |queued: &Queued| !ways.yes || !matches!(queued, Queued::Parked(_));
         let mut for_courier = false;
         while !state.idle.is_empty() && !state.stopping {
             let next = match state.idle.len() > kept {
@@ -155,8 +154,7 @@ impl Shared {
                     }
                 }
                 Queued::Posted(task) | Queued::Parked(task) => {
-                    let lanes = state.idle.len() + 1;
-                    let events = state.with_those_ahead(seq, task, lane.ahead, lanes);
+                    let events = state.with_those_ahead(seq, task, lane.ahead);
                     state.parcels.push(Parcel::Events { lane, events });
                     for_courier = true;
                 }
@@ -202,31 +200,6 @@ impl Shared {
         self.errands.wake();
     }
 
-    /// The handler has died over an event that no thread of Kea's waits for: the next one gets it, in the same turn.
-    pub fn give_back(&self, seq: Seq, task: Task) {
-        if task.is_abandoned {
-            return self.done(seq, None);
-        }
-        if task.deaths >= ATTEMPTS {
-            let failure = Task::deadly(self.config.mode);
-            if task.wait {
-                return self.fail(seq, &task, failure);
-            }
-            Counters::add(&self.counters.failures);
-            log(messages::EVENT_LOST, &[self.name(), task.row().name.into(), failure.text]);
-            return self.done(seq, None);
-        }
-        let mut state = self.lock();
-        match task.parked_until {
-            Some(_) => state.order.give_back(seq, Queued::Parked(task)),
-            None => {
-                state.order.give_back(seq, Queued::Posted(task));
-                state.pending += 1;
-            }
-        }
-        self.assign(&mut state);
-    }
-
     /// How long a daemon may be late before it is given up. The runner sees to its scripts itself.
     pub fn grace(&self) -> Option<Instant> {
         (self.config.mode != Mode::Exec).then(|| Instant::now() + GRACE)
@@ -257,15 +230,14 @@ impl State {
         self.last_seq
     }
 
-    /// An event for one of so many lanes, and those that are sent ahead: all that stand behind it alone, and its share of the
-    /// others that are ready. What a handler has died over goes alone: it may take others with it.
-    fn with_those_ahead(&mut self, seq: Seq, task: Task, ahead: usize, lanes: usize) -> VecDeque<(Seq, Task)> {
-        let goes_alone = |task: &Task| task.parked_until.is_some() || task.deaths > 0;
-        let wanted = |queued: &Queued| matches!(queued, Queued::Posted(task) if !goes_alone(task));
-        let ahead = if goes_alone(&task) { 0 } else { ahead };
+    /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
+    /// that are ready. What a handler has died over goes alone: it may take others with it.
+    fn with_those_ahead(&mut self, seq: Seq, task: Task, ahead: usize) -> VecDeque<(Seq, Task)> {
+        let wanted = |queued: &Queued| matches!(queued, Queued::Posted(task) if task.deaths == 0);
+        let ahead = if task.deaths > 0 { 0 } else { ahead };
         self.pending -= usize::from(task.parked_until.is_none());
         let mut events = VecDeque::from([(seq, task)]);
-        let (mut share, mut looked_behind) = ((self.order.ready() / lanes).min(ahead), 0);
+        let (mut share, mut looked_behind) = ((self.order.ready() / (self.idle.len() + 1)).min(ahead), 0);
         while events.len() <= ahead {
             let next = match events.get(looked_behind) {
                 Some((seq, _)) => {

@@ -1,6 +1,5 @@
 //! An event on its way: facts now, a line when its turn has come.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,13 +8,9 @@ use crate::event::{Event, Variables};
 use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::keys::{Key, texts};
-use crate::lane::Failed;
 use crate::order::Seq;
 use crate::variables::{Server, write_variables};
 use crate::verdict::{Failure, FailureKind};
-
-/// An event whose handling has killed the runner this often is given up.
-pub const ATTEMPTS: u32 = 3;
 
 #[derive(Clone)]
 pub struct Task {
@@ -89,24 +84,6 @@ impl Task {
         Task { wait: false, parked_until: None, ..self }
     }
 
-    /// Whether another lane shall have it after this failure. What Kea waits for fails at once with the daemon that has
-    /// it; the runner is ours, and has only died beside its script.
-    pub fn goes_again(&self, failed: &Failed, mode: Mode) -> bool {
-        match failed {
-            Failed::Gone { unread, .. } => *unread || !self.wait || mode == Mode::Exec,
-            Failed::TimedOut | Failed::TooLong => false,
-        }
-    }
-
-    pub fn deadly(mode: Mode) -> Failure {
-        let what = match mode {
-            Mode::Exec => "the runner died",
-            Mode::Daemon => "the daemon died",
-            Mode::Socket => "the server hung up",
-        };
-        Failure::new(FailureKind::Gone, format!("{what} {ATTEMPTS} times over this event"))
-    }
-
     pub fn timed_out(&self, mode: Mode) -> Failure {
         let (what, hint) = match mode {
             Mode::Exec => ("end", ""),
@@ -123,23 +100,5 @@ impl Task {
             Some(text) => Failure::new(FailureKind::Start, text),
             None => Failure::new(FailureKind::Timeout, late()),
         }
-    }
-}
-
-/// How many handlers may have died over an event whose lane has broken so: one or none. One that has read a part of the
-/// line leaves as much unread as one that has not looked at it, but for the runner, which has died beside it then.
-pub fn deaths(failed: &Failed, mode: Mode) -> u32 {
-    u32::from(match failed {
-        Failed::Gone { unread, .. } if mode == Mode::Exec => !unread,
-        Failed::Gone { error, .. } => error.kind() != io::ErrorKind::BrokenPipe,
-        Failed::TimedOut | Failed::TooLong => false,
-    })
-}
-
-/// What becomes of an event whose lane has broken so.
-pub fn broken(failed: &Failed) -> Failure {
-    match failed {
-        Failed::TooLong => Failure::new(FailureKind::Answer, failed.to_string()),
-        _ => Failure::new(FailureKind::Gone, format!("no answer: {failed}")),
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use super::again::{ATTEMPTS, broken, deadly, deaths};
 use super::courier::{Busy, Parcel};
 use super::shared::{Queued, Shared};
-use super::task::{ATTEMPTS, Task, broken, deaths};
+use super::task::Task;
 use crate::lane::{Failed, Lane};
 use crate::order::Seq;
 use crate::verdict::{Answer, Failure};
@@ -40,7 +41,7 @@ impl Shared {
             }
         }
         self.done(seq, None);
-        Err(Task::deadly(self.config.mode))
+        Err(deadly(self.config.mode))
     }
 
     fn queue(&self, task: &Task) -> Seq {

@@ -30,7 +30,7 @@ impl Greeting {
         // An error shows when its hello is looked for.
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         // What Kea may wait for some day must not stand behind what it does not wait for.
-        let most_ahead = if shared.config.ever_waits() { 0 } else { MOST_AHEAD };
+        let most_ahead = if shared.config.ways.wait() { 0 } else { MOST_AHEAD };
         Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new(), most_ahead }
     }
 
