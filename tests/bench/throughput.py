@@ -34,7 +34,8 @@ SETTINGS = {f"v{family}-{'threads' if threads else 'single'}-{name}": Setting(fa
             for family in (4, 6) for threads in (False, True) for name, leases in (("small", SMALL), ("million", MILLION))}
 
 BARE = "no hook"
-GROUP = 2                       # subjects that are measured between two measurements of no hook
+GROUP = 3                       # subjects that are measured between two measurements of no hook
+RESOLUTION = 1.04               # of the highest rate; the machine's moods are larger
 
 UNITS = {"Exchanges a second": "exchanges/s", "Exchanges, beside Kea without a hook": "×",
          "Latency of an exchange at 20 a second": "ms",
@@ -69,6 +70,8 @@ def subjects(setting, directory):
     if apart:
         nothing_alone = {**nothing, "parameters": {"hook-points": [point]}}
         found[f"a library that does nothing, {point} alone"] = Subject(nothing_alone)
+        slow = hook(daemon, mode="daemon", wait=False, args=["one-by-one"])
+        found["daemon without ahead, not waiting"] = Subject(slow, waits=False)
         found[f"daemon, waiting, {point} alone"] = Subject(hook(daemon, **alone))
         found[f"daemon, not waiting, {point} alone"] = Subject(hook(daemon, **alone, wait=False), waits=False)
     if apart or version() < (2, 6):
@@ -194,20 +197,15 @@ class Bench:
                 fates[load] = before.until(server.events())
             return load
 
-        first, resolution = not self.values["Exchanges a second"][name], self.resolution(guess)
+        first = not self.values["Exchanges a second"][name]
         # Not the same rates in each round.
-        guess *= resolution ** random.uniform(-0.5, 0.5)
-        best = highest(attempt, guess, 1.4 if first else resolution, resolution)
+        guess *= RESOLUTION ** random.uniform(-0.5, 0.5)
+        best = highest(attempt, guess, 1.4 if first else RESOLUTION, RESOLUTION)
         if counted and best:
             self.note("Events handled a second, at the highest rate", name, fates[best].handled / fates[best].seconds)
             self.note("Events dropped, at the highest rate", name, 100 * fates[best].dropped / fates[best].events)
         wait_until(server.idle, f"end of {name}'s events", timeout=60)
         return best
-
-    def resolution(self, rate):
-        """Finer where the difference to no hook is small."""
-        bare = self.values["Exchanges a second"][BARE]
-        return 1.02 if not bare or rate > 0.8 * bare[-1] else 1.03
 
     def figures(self):
         return [figures.Figure(table, UNITS.get(table, "MB"), str(self.setting), name, tuple(round(value, 3) for value in values))

@@ -1,8 +1,9 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo [TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and {"seq":N} to
- * each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
+ * echo [one-by-one | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and
+ * {"seq":N} to each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
+ * With one-by-one there is no "ahead" in its hello.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
         while ((end = memchr(lines + searched, '\n', length - searched))) {
             *end = 0;
             if (!greeted++) {
-                say("{\"hello\":1,\"ahead\":32}\n");
+                say(argc == 2 ? "{\"hello\":1}\n" : "{\"hello\":1,\"ahead\":32}\n");
             } else if (!answer(line, argc, argv)) {
                 return 1;
             }
