@@ -91,7 +91,7 @@ pub fn ipv6(address: [u8; 16], out: &mut String) {
 
 /// Makes what `out` holds from `start` on the inside of a JSON string.
 pub fn escape_json(out: &mut String, start: usize) {
-    // Without an early end or a counter, the compiler looks at many bytes in one step.
+    // The loop has no branch for each byte, so the compiler can make vector instructions of it (on x86-64 it does).
     let is_suspect = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     let has_suspects = out.as_bytes()[start..].iter().fold(false, |found, &byte| found | is_suspect(byte));
     if has_suspects {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from rig.ahead import AHEAD, POINT, counts, deeds, hold, lanes, let_go, quiet, serve, tell
+from rig.ahead import AHEAD, POINT, counts, deeds, hold, lanes, let_go, serve, tell
 from rig.dhcp4 import ACK, VENDOR_CLASS, stranger
 from rig.handlers import MODES, handler
 from rig.park import ask_for
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 COMMITTED = "leases4_committed"
 
@@ -92,28 +92,14 @@ def test_a_crowd_over_reloads(link, tmp_path, one):
 
 # Those that Kea waits for
 
-def none_ahead(one):
-    return not any(before for _, _, before in one.came())
-
-
-def test_none_where_kea_waits_too(link, tmp_path, one):
+@pytest.mark.parametrize("wait", [True, "park"])
+def test_none_where_kea_waits_too(link, tmp_path, one, wait):
+    """Neither those of strangers nor, behind the event that it waits for, those of the same client."""
     points = [{"name": POINT, "wait": False}, COMMITTED]
-    with serve(tmp_path, one, 2, hook_points=points, wait=True) as kea:
+    with serve(tmp_path, one, 2, hook_points=points, wait=wait) as kea:
         hold(link, one)
         for _ in range(4):
             tell(stranger(link), *"123456789")
-        for _ in range(3):
-            assert stranger(link).dora().type == ACK
-        one.touch("go")
-        quiet(kea)
-        assert none_ahead(one)
-        assert counts(kea) == (0, 0, 0)
-
-
-def test_none_where_packets_are_parked_too(link, tmp_path, one):
-    points = [{"name": POINT, "wait": False}, COMMITTED]
-    with serve(tmp_path, one, 2, hook_points=points, wait="park") as kea:
-        hold(link, one)
         client = stranger(link)
         offer = client.discover()
         client.options = [(VENDOR_CLASS, b"nap")]
@@ -124,7 +110,7 @@ def test_none_where_packets_are_parked_too(link, tmp_path, one):
         assert answer().type == ACK
         one.touch("go")
         quiet(kea)
-        assert none_ahead(one)
+        assert not any(before for _, _, before in one.came())
         assert counts(kea) == (0, 0, 0)
 
 

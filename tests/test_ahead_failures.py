@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
-from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, quiet, serve, tell, told
+from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, serve, tell, told
 from rig.dhcp4 import stranger
 from rig.handlers import MODES, handler
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 
 @pytest.fixture(params=MODES)

@@ -12,7 +12,7 @@ from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, DISCOVER, OFFER, stranger
 from rig.kea import Kea, hook
 from rig.recorder import Printer, write_script
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 POINT = "lease4_select"    # comes twice in DORA
 MODES = pytest.mark.parametrize("wait, threads", [(True, {}), (True, THREADS), (False, {})],
@@ -26,10 +26,6 @@ def kea4(tmp_path, script, threads=None, **parameters):
 
 def sh(tmp_path, lines):
     return write_script(tmp_path / "script", f"#!/bin/sh\n{lines}\n")
-
-
-def quiet(kea):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})")
 
 
 def await_failures(kea, count):

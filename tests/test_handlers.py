@@ -14,7 +14,7 @@ from rig.dhcp4 import ACK, OFFER, Client4, NoAnswer, stranger
 from rig.handlers import MODES, handler
 from rig.kea import REPOSITORY, Kea, hook
 from rig.recorder import write_script
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 POINT = "pkt4_receive"
 THREADED = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
@@ -29,10 +29,6 @@ def one(request, tmp_path):
 def does(link, deed):
     """A client that makes the handler do this."""
     return stranger(link, options=[(60, deed.encode())])
-
-
-def quiet(kea):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})", 30)
 
 
 @THREADED
@@ -309,7 +305,7 @@ def test_the_daemon_of_the_docs_that_has_many_events(link, tmp_path):
         clients = [stranger(link) for _ in range(5)]
         for client in clients:
             assert client.dora().type == ACK
-        wait_until(lambda: kea.status()["pending"] == 0, "the end of all events")
+        quiet(kea)
         assert kea.status()["failures"] == 0
     lines = [line.split() for line in journal.read_text().splitlines()]
     for client in clients:

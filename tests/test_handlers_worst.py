@@ -13,7 +13,7 @@ from rig.dhcp6 import Client6
 from rig.handlers import handler
 from rig.kea import Kea, hook
 from rig.recorder import Recorder
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 POINT = "pkt4_receive"
 HELLO = b'{"hello":1}\n'
@@ -36,10 +36,6 @@ def server(directory, serve, most=1_000_000):
         threading.Thread(target=accept, daemon=True).start()
         yield directory / "socket"
         listener.shutdown(socket.SHUT_RDWR)
-
-
-def quiet(kea, seconds=10):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})", seconds)
 
 
 def test_an_answer_with_very_many_keys(link, tmp_path):
@@ -90,7 +86,7 @@ def test_a_server_that_takes_one_connection_only(link, tmp_path):
     with server(tmp_path, serve, most=1) as path:
         with Kea(4, SUBNET4, tmp_path, [hook(socket=str(path), hook_points=points, concurrency=2)]) as kea:
             assert stranger(link).discover().type == OFFER
-            quiet(kea)
+            quiet(kea, 10)
             assert len(seen) == 2
 
 
@@ -108,7 +104,7 @@ def test_a_daemon_that_does_not_heed_the_end_of_its_input(link, tmp_path, when):
                 one.touch("go")
             kea.reload()
             one.touch("go")
-            quiet(kea, 20)
+            quiet(kea)
             assert [mac for mac, _ in one.seen()] == [slow.mac, other.mac]
             wait_until(lambda: len(one.pids()) == 1, "the end of the old daemons")
 

@@ -10,7 +10,7 @@ from rig.configs import SUBNET4
 from rig.dhcp4 import DISCOVER, OFFER, stranger
 from rig.kea import Kea, hook
 from rig.recorder import Printer
-from rig.wait import wait_until
+from rig.wait import quiet
 
 POINT = "pkt4_receive"
 EVENTS = 300
@@ -44,7 +44,7 @@ def test_the_runner_cannot_take_what_is_handed_over(link, tmp_path, fate):
         (tmp_path / "go").touch()
         if processes.alive(runner):
             os.kill(runner, signal.SIGCONT)
-        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events", 30)
+        quiet(kea)
         again = printer.lines()
         if fate == signal.SIGKILL:
             assert sorted(set(again)) == expected and len(again) <= EVENTS + 2    # two were at work
@@ -65,7 +65,7 @@ def test_nobody_listens_to_the_runner_for_a_while(link, tmp_path):
         (tmp_path / "go").touch()
         printer.wait(EVENTS, 60)
         assert kea.command("config-set", ours)["result"] == 0
-        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events", 30)
+        quiet(kea)
         assert sorted(printer.lines()) == expected
         assert not kea.said("HANDLER_LOST")
 
@@ -81,7 +81,7 @@ def test_events_stay_with_their_script(link, tmp_path):
         kea.configure(SUBNET4, [hook(scripts=[other, waits])])
         kea.reload()
         assert first.wait(3) == [POINT] * 3
-        wait_until(lambda: kea.status(1)["pending"] == 0, "the end of the events")
+        quiet(kea)
         assert not second.lines()
 
 
@@ -94,5 +94,5 @@ def test_a_lane_is_kept_for_whom_kea_waits(link, tmp_path):
             assert stranger(link).discover().type == OFFER
         assert printer.wait(4).count("pkt4_send") == 1
         (tmp_path / "go").touch()
-        wait_until(lambda: kea.status()["pending"] == 0, "the end of the events")
+        quiet(kea)
         assert printer.lines().count("pkt4_send") == 3

@@ -13,7 +13,7 @@ from rig.kea import Kea, hook, version
 from rig.programs import compiled
 from rig.recorder import Recorder
 from rig.siege import Strangers4, Strangers6, besiege
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 PACKETS = 4000
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))    # another one is another set of packets
@@ -66,13 +66,13 @@ def test_strangers(link, tmp_path, name_server, family, strangers):
     inspector = Inspector(family, tmp_path)
     with Kea(family, strangers.config, tmp_path / "with", [inspector.hook]) as kea:
         together = besiege(kea, strangers(link, SEED), PACKETS)
-        script = quiet(kea)
+        script = nothing_amiss(kea)
         kea.configure({**strangers.config, **SHORT}, [inspector.hook])
         kea.reload()
         besiege(kea, strangers(link, SEED), PACKETS // 10)
         wait_until(lambda: inspector.hook_points() >= set(HOOKS[family]), lambda: "every hook point (missing: "
                    f"{set(HOOKS[family]) - inspector.hook_points()})")
-        quiet(kea)
+        nothing_amiss(kea)
     print(script, together)
     assert not inspector.complaints(), "\n".join(inspector.complaints()[:20])
     assert len(inspector.lines()) > script["events"] > 4 * PACKETS
@@ -82,13 +82,12 @@ def test_strangers(link, tmp_path, name_server, family, strangers):
     assert together[f"pkt{family}-received"] >= PACKETS > 2 * together[f"pkt{family}-parse-failed"]
 
 
-def quiet(kea):
-    """Waits for the end of all scripts; returns what the library has counted, none of it amiss."""
-    def script():
-        return kea.command("runscript-status")["arguments"]["scripts"][0]
-    wait_until(lambda: script()["pending"] == 0, "the end of all scripts", 120)
-    assert script()["failures"] == script()["timeouts"] == script()["dropped"] == 0
-    return script()
+def nothing_amiss(kea):
+    """What the library has counted at the end of all events."""
+    quiet(kea, 120)
+    counted = kea.status()
+    assert counted["failures"] == counted["timeouts"] == counted["dropped"] == 0
+    return counted
 
 
 def test_the_largest_packets(link, tmp_path):

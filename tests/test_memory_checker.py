@@ -11,7 +11,7 @@ from rig.recorded import CASES, is_timer
 from rig.replay4 import Replay4
 from rig.replay6 import Replay6
 from rig.siege import Strangers4, Strangers6, besiege
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 PATIENCE = 120    # seconds: all of Kea is some thirty times slower
 HOSTILE = 800     # packets that are not in the corpus
@@ -51,7 +51,7 @@ def test_the_whole_corpus_and_worse(recorded_link, recorder, tmp_path, family):
         besiege(kea, (Strangers4 if family == 4 else Sparing6)(recorded_link, seed=1), HOSTILE)
         wait_until(lambda: set(recorder.hooks()) == hook_points, lambda: "every hook point (missing: "
                    f"{hook_points - set(recorder.hooks())})", PATIENCE)
-        wait_until(lambda: kea.status()["pending"] == 0, "the end of all scripts", PATIENCE)
+        quiet(kea, PATIENCE)
     findings = memcheck.findings()
     ours = [finding for finding in findings if finding.concerns(HOOK.resolve())]
     kept = [finding for finding in ours if finding.kind == REACHABLE]

@@ -10,7 +10,7 @@ from rig.others import Backup, together
 from rig.park import THREADING, ask_for, nothing_wrong, parking, serve, silent
 from rig.programs import library
 from rig.since import since
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 ORDER = pytest.mark.parametrize("order", ["first", "last"], ids=["theirs first", "ours first"])
 WAITING = pytest.mark.parametrize("wait", [True, "park"], ids=["wait", "park"])
@@ -37,7 +37,7 @@ def test_high_availability(link, tmp_path, order, wait, verdict):
         if verdict == "continue":
             assert answer().option(3) == bytes([192, 0, 2, 1])
         else:
-            wait_until(lambda: kea.status()["pending"] == 0, "the verdict")
+            quiet(kea)
             silent(answer)
         assert client.dora().type == ACK
         nothing_wrong(kea)
@@ -82,7 +82,7 @@ def test_another_library_lets_it_go_on_before_we_are_asked(link, tmp_path, wait)
             answer = ask_for(client, client.discover())
             gate.open(client, verdict)
             if verdict == "exit 20":
-                wait_until(lambda: kea.status()["pending"] == 0, "the verdict")
+                quiet(kea)
                 silent(answer)
             else:
                 assert answer().file == b"f"

@@ -10,7 +10,7 @@ from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, OFFER, NoAnswer, stranger
 from rig.kea import HOOK, Kea, hook
 from rig.recorder import Printer
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 POINTS = ["pkt4_receive", "lease4_select", "pkt4_send"]    # what a DISCOVER meets
 CLIENTS = 4
@@ -48,10 +48,6 @@ class Diary:
         lines = self.printer.lines()
         for mac, expected in self.expected.items():
             assert [line for line in lines if mac in line] == expected
-
-
-def quiet(kea):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})", 30)
 
 
 def without_us(kea, *hooks):

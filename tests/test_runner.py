@@ -12,7 +12,7 @@ from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, DISCOVER, OFFER, NoAnswer, stranger
 from rig.kea import HOOK, Kea, hook
 from rig.recorder import Printer
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 POINTS = ["pkt4_receive", "lease4_select", "pkt4_send"]    # what a DISCOVER meets
 THREADED = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
@@ -35,10 +35,6 @@ def gate(tmp_path):
     gate = Gate(tmp_path)
     yield gate
     gate.open()
-
-
-def quiet(kea):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})")
 
 
 @THREADED
@@ -208,7 +204,8 @@ def test_a_runner_that_is_not_required_comes_later(link, tmp_path, wait):
 @THREADED
 def test_a_burst_finds_idle_lanes(link, tmp_path, gate, threads):
     config = hook(gate.printer.script, wait=False, hook_points=["pkt4_receive"], concurrency=4, queue_limit=1)
-    with Kea(4, {**SUBNET4, **threads}, tmp_path, [config]) as kea:
+    with Kea(4, {**SUBNET4, **threads}, tmp_path, [config], severity="DEBUG", debuglevel=40) as kea:
+        kea.wait_log("RUNSCRIPT_HANDLER_STARTED.* 4 lanes")
         for client in [stranger(link) for _ in range(5)]:
             client.send(client.message(DISCOVER))
         wait_until(lambda: kea.status()["events"] == 5, "all events")

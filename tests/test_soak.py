@@ -10,7 +10,7 @@ from rig.crowd import crowd, guests
 from rig.kea import Kea, hook
 from rig.processes import Footprint, processes, runners, states
 from rig.programs import compiled
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 WARM_UP, EVENTS = 2_000, 20_000
 PORTION = 25     # of what the clients do, some 300 events
@@ -37,7 +37,7 @@ class Soak:
             # In portions, so that what waits in the queue is little.
             steps = itertools.count()
             crowd(self.tables, lambda: next(steps) >= PORTION, most=10)
-            wait_until(lambda: not any(script["pending"] for script in self.scripts()), "the end of all scripts", 60)
+            quiet(self.kea, 60)
         wait_until(lambda: self.connections() == 1, "the end of our connections to Kea's control socket")
         return {name: Footprint.of(pid) for name, pid in self.processes.items()}
 

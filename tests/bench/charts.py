@@ -1,6 +1,7 @@
 """Bar charts of figures: a panel for each setting, a bar for each subject, whiskers from the lowest to the highest."""
 
 import matplotlib
+from figures import BARE
 
 matplotlib.use("svg")
 # The same figures make the same file; text stays text.
@@ -8,7 +9,7 @@ matplotlib.rcParams.update({"svg.hashsalt": "kea-hook-runscript", "svg.fonttype"
                             "font.family": "sans-serif", "font.sans-serif": ["Arial", "DejaVu Sans", "sans-serif"]})
 from matplotlib import pyplot  # noqa: E402
 
-OURS, BARE, OTHERS = "#2a78b8", "#333333", "#9aa0a6"
+OURS, NONE, OTHERS = "#2a78b8", "#333333", "#9aa0a6"
 COLUMNS = 2
 # A linear axis shows no bar that is smaller than this part of the longest.
 TOO_SMALL = 1 / 200
@@ -66,6 +67,6 @@ def plain(value, _):
 
 
 def colour(subject):
-    if subject == "no hook":
-        return BARE
+    if subject == BARE:
+        return NONE
     return OURS if subject.startswith(("exec", "daemon", "socket")) else OTHERS

@@ -8,6 +8,7 @@ from statistics import median
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIGURES = Path(os.environ.get("BENCH_FIGURES", REPOSITORY / "build" / "bench"))
+BARE = "no hook"    # the subject that all others are compared with
 
 
 @dataclass(frozen=True)

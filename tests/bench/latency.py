@@ -21,7 +21,7 @@ RATE, SECONDS, ROUNDS = 1000, 3, int(os.environ.get("ROUNDS", 5))
 
 THREADS = {"multi-threading": {"enable-multi-threading": True, "thread-pool-size": 2, "packet-queue-size": 64}}
 SUBNET = {"subnet4": [{"id": 1, "subnet": "192.0.0.0/16", "pools": [{"pool": "192.0.4.0 - 192.0.20.0"}]}]}
-HOOKS = {"no hook": None, "daemon, park": "park", "daemon, waiting": True}
+HOOKS = {figures.BARE: None, "daemon, park": "park", "daemon, waiting": True}
 SETTINGS = {"single": ("single-threaded", {}), "threads": ("multi-threaded", THREADS)}
 LATENCY = "Latency of the others while one client of a hundred is slow"
 LOST = "Renewals lost while one client of a hundred is slow"

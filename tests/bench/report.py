@@ -20,41 +20,45 @@ import charts  # noqa: E402
 from rig.kea import version  # noqa: E402
 
 TARGET = Path(os.environ.get("BENCH_REPORT", figures.REPOSITORY / "docs" / "benchmarks"))
-BARE = "no hook"
 MOST_COLUMNS = 4
 
 # What each table means, in the order in which they are shown; others come after these.
 TABLES = {
     "Exchanges a second": """\
-The highest rate of whole exchanges (DISCOVER to ACK, SOLICIT to REPLY, each of a new client) at which less than 1 % is dropped, as perfdhcp
-sees it in 1.2 seconds, or five where that is too few; what is not answered within a tenth of a second (three times the interval between exchanges, if that is longer) counts as dropped.
-Where Kea does not wait, look at what is dropped, two tables further, too.
+The highest rate of whole exchanges (DISCOVER to ACK, SOLICIT to REPLY, each of a new client) at which less than 1 % is dropped. perfdhcp
+tries each rate for 1.2 seconds, or for up to five where that makes fewer than 200 exchanges; an answer counts as dropped if it takes longer than a tenth of a second (three times the interval between exchanges, if that is longer).
+Where Kea does not wait, a high rate counts for little if most events are dropped: see *Events dropped* below.
 Clients, Kea and programs share the cores. The program is one in C that does next to nothing: this is the cost of the library, not of a
-program of yours. *A library that does nothing* is what Kea itself pays for calling any at the same hook points. *Leases* are those in memory at the start.""",
+program of yours. *A library that does nothing* shows what Kea itself pays for calling any at the same hook points. The leases are those in memory at the start.""",
     "Exchanges, beside Kea without a hook": """\
-The same, each divided by what Kea without a hook has served right before and after it: the machine is now faster, now slower.
-Where this and the table above disagree, believe this one; differences below a tenth are noise.""",
+The same, divided by what Kea without a hook has served shortly before and after: the machine is now faster, now slower.
+Where this and the table above disagree, believe this one; differences below a fifth are noise.""",
     "Events handled a second, at the highest rate": """\
-What reached the program meanwhile, where Kea does not wait, from perfdhcp's start to its end, which is longer than the exchanges take.""",
+By the program, where Kea does not wait, from perfdhcp's start to its end, which is longer than the exchanges take. Of our library alone: others do not count.""",
     "Events dropped, at the highest rate": """\
-Where Kea does not wait, it may be faster than the program: what `queue-limit` (10000 events) does not hold is dropped, the oldest first.
-A high rate above counts for little where most events are dropped.""",
+Where Kea does not wait, it may be faster than the program: of more events than `queue-limit` (10000) the oldest are dropped.""",
     "Latency of an exchange at 20 a second": """\
-What a client waits for both answers together, on average, at a server that has little else to do (at half its highest rate, if that is
+How long a client waits for both answers together, on average, at a server that has little else to do (at half its highest rate, if that is
 lower).""",
     "Latency of the others while one client of a hundred is slow": """\
-Renewals at an even rate, while the program takes 200 ms for one client of a hundred: what the other ninety-nine wait.""",
-    "Renewals lost while one client of a hundred is slow": "Of all clients; what was not answered within two seconds after the last one.",
-    "Time of a callout, in Kea's thread": "How long one call at one hook point keeps the thread of Kea that made it.",
+DHCPv4 renewals at an even rate, while the program, which is called at `leases4_committed` alone, takes 200 ms for one client of a hundred: how
+long the other ninety-nine wait. What is never answered is not in it, but in the next table.""",
+    "Renewals lost while one client of a hundred is slow": """\
+Of all clients, the slow ones too: what was still unanswered when all had been sent and no answer had come for two seconds.""",
+    "Time of a callout, in Kea's thread": """\
+How long one call at one hook point keeps the thread of Kea that made it. Each value is the median of 200 calls, half a millisecond apart, by a
+program that loads the library as Kea does.""",
     "A waiting exec event against posix_spawn and wait": """\
-An event for which Kea waits, beside the least that it costs to start a process and wait for it.""",
-    "Cost of an event by leases in memory": "Whether an event costs more when Kea holds more leases.",
-    "Instructions of a callout": "Counted by valgrind, so that the noise of the machine is not in them.",
+A call for which Kea waits, beside the least that it costs to start a process and wait for it, and to send the variables to another process and
+have its answer (*round trip*).""",
+    "Cost of an event by leases in memory": "Whether a call keeps Kea's thread longer when Kea holds more leases.",
+    "Instructions of a callout": """\
+Those of Kea's thread, counted by valgrind, so that the noise of the machine is not in them. What the kernel does, such as a fork, is not either.""",
     "Memory of Kea (VmRSS)": """\
-After the same 200 exchanges; pages of shared libraries are counted whole. + is the difference to Kea without a hook: at most 8 MB are
-what we allow ourselves.""",
+After 200 exchanges; pages of shared libraries are counted whole. + is the difference to Kea without a hook; we
+allow ourselves 8 MB at most.""",
     "Memory of Kea (anonymous)": "The part of it that is no file's: heap and stacks.",
-    "Memory of the runner (VmRSS)": "`kea-runscript`, likewise: at most 10 MB are what we allow ourselves.",
+    "Memory of the runner (VmRSS)": "`kea-runscript`, likewise; we allow ourselves 10 MB at most.",
     "Memory of the runner (anonymous)": "The part of it that is no file's.",
 }
 
@@ -62,7 +66,7 @@ HEAD = """\
 # Benchmarks
 
 {system}, {day}. Medians of {rounds} rounds, lowest and highest in
-brackets; no hook has more turns than the others. All subjects take turns within each round, so compare within a table; another machine, or another day, has other figures.
+brackets. All subjects take turns within each round, *no hook* several times, so compare within a table; another machine, or another day, has other figures.
 
 `make bench` makes all this anew, in some two and a half hours, with DHCPv4 and 6, with multi-threading and without, with 1,000 leases and a million; a
 setting that is not shown was not part of this run. Some of it, and another library beside ours:
@@ -71,11 +75,11 @@ setting that is not shown was not part of this run. Some of it, and another libr
     make bench PEER=/path/to/library.so PEER_NAME=theirs PEER_PARAMETERS='{{"script": "{{script}}", "wait": true}}'
 
 `exec` starts the program once per event, `daemon` has it running; *waiting*, *not waiting* and *park* are the parameter
-[`wait`](../parameters.md). The program is called at the nineteen default hook points, unless it says *alone*. `libdhcp_run_script` is Kea's
-own library: it is called at other hook points, never waits, keeps no order, and sets no limit to the processes that it starts. The daemon's
-hello says `"ahead": 32` (see [lines.md](../lines.md#many-events)), which counts where Kea does not wait. An exchange makes eight events in
-DHCPv4 at the default hook points, one at `leases*_committed`. Other libraries than ours and Kea's have the parameters that they were given, with
-`wait` on unless said otherwise.
+[`wait`](../parameters.md): `true`, `false` and `"park"`. Exchanges and memory are measured with the nineteen default hook points, which make eight
+events of an exchange in DHCPv4, or with one hook point *alone*, which makes one. The daemon's hello says `"ahead": 32`
+(see [lines.md](../lines.md#many-events)), unless it is one *without ahead*; that has an effect only where Kea does not wait. `libdhcp_run_script` is Kea's
+own library: it is called at other hook points, never waits, keeps no order, and sets no limit to the processes that it starts. A library beside
+these, `PEER`, has the script and `"wait": true`, or `PEER_PARAMETERS`.
 All values are in [figures.json](figures.json).
 
 {images}
@@ -140,7 +144,7 @@ def grid(cells, settings):
     unit = unique(cell.unit for cell in by_place.values())
     rows = [[", ".join(unit), *settings], ["---", *("---:" for _ in settings)]]
     for subject in subjects:
-        cells = [shown(by_place.get((subject, setting)), by_place.get((BARE, setting))) for setting in settings]
+        cells = [shown(by_place.get((subject, setting)), by_place.get((figures.BARE, setting))) for setting in settings]
         rows.append([subject, *cells])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

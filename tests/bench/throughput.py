@@ -19,6 +19,7 @@ from statistics import geometric_mean
 
 import figures
 import pytest
+from figures import BARE
 from load import exchanges, highest, probe
 from rig.kea import binary, hook, version
 from rig.programs import compiled, library
@@ -33,7 +34,6 @@ SMALL, MILLION = 1000, 1_000_000
 SETTINGS = {f"v{family}-{'threads' if threads else 'single'}-{name}": Setting(family, threads, leases)
             for family in (4, 6) for threads in (False, True) for name, leases in (("small", SMALL), ("million", MILLION))}
 
-BARE = "no hook"
 GROUP = 3                       # subjects that are measured between two measurements of no hook
 RESOLUTION = 1.04               # of the highest rate; the machine's moods are larger
 

@@ -49,10 +49,6 @@ def lanes(one, *names):
     return list(dict.fromkeys((entry.pid, entry.lane) for entry in told(one) if entry.deed in names))
 
 
-def quiet(kea, seconds=30):
-    wait_until(lambda: kea.status()["pending"] == 0, lambda: f"the end of the events ({kea.status()})", seconds)
-
-
 def counts(kea):
     status = kea.status()
     return status["failures"], status["timeouts"], status["dropped"]

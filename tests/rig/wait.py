@@ -20,3 +20,11 @@ def wait_until(condition, what, timeout=10.0):
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)
     return result
+
+
+def quiet(kea, timeout=30.0):
+    """Waits until no event is pending, of any script: each has been handled, given up or dropped."""
+    def scripts():
+        return kea.command("runscript-status")["arguments"]["scripts"]
+    wait_until(lambda: not any(script["pending"] for script in scripts()),
+               lambda: f"the end of the events ({scripts()})", timeout)
