@@ -6,6 +6,7 @@
 //! chosen by strangers on the network: a value never becomes a path, an argument or a name, and no shell of ours
 //! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
 
+mod afterwards;
 mod answer;
 mod conversation;
 mod copy;
@@ -186,10 +187,12 @@ impl Runner {
     }
 
     fn heed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, message: Message) {
-        let Message { kind, lane, time, descriptor } = message;
+        let Message { kind, lane, times, descriptor } = message;
         match (kind, descriptor, &self.handler) {
             (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
-            (b'H', theirs, Handler::Daemon(daemon)) => daemon.let_go(lane, Duration::from_millis(time), theirs),
+            (b'H', library_end, Handler::Daemon(daemon)) => {
+                daemon.let_go(lane, times.into_iter().map(Duration::from_millis).collect(), library_end);
+            }
             (b'K' | b'H', _, Handler::Script(_)) => {}
             (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
             (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, serve, tell, told
+from rig import processes
+from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, make_wordy, serve, tell, told
 from rig.dhcp4 import stranger
 from rig.handlers import MODES, handler
 from rig.wait import quiet, wait_until
@@ -177,3 +178,81 @@ def test_kea_ends(link, tmp_path):
         wait_until(lambda: len(deeds(one)) == 5, lambda: f"all events ({deeds(one)})")
         assert deeds(one) == ["later", "1", "2", "3", "4"]
         wait_until(lambda: not one.pids(), "the end of all")
+
+
+# Nobody but the runner hears what daemons answer when Kea has ended.
+
+def end_at_work(link, tmp_path, one, *deeds, **parameters):
+    """Kea ends while a lane is at work on the first of these events and has the others; returns it."""
+    with serve(tmp_path, one, **parameters) as kea:
+        hold(link, one)
+        tell(stranger(link), "later", *deeds)
+        let_go(one, len(deeds) + 1)
+    assert f"{len(deeds) + 1} are being handled" in kea.said("HANDED_OVER")[0]
+    return kea
+
+
+def expect_all(kea, one, *expected):
+    wait_until(lambda: deeds(one) == [*expected], lambda: f"all events ({deeds(one)})")
+    wait_until(lambda: not processes.runners(), "the end of the runner")
+    assert one.ends() == 1 and "lost" not in kea.log()
+
+
+def test_each_has_its_time_without_kea(link, tmp_path):
+    """Together they take longer than one may, with the second that a late answer has."""
+    with handler("daemon", tmp_path, AHEAD) as one:
+        names = ["nap"] * 6
+        kea = end_at_work(link, tmp_path, one, *names, timeout=1000)
+        one.touch("on")
+        expect_all(kea, one, "later", *names)
+
+
+def test_long_answers_without_kea(link, tmp_path):
+    """All of them together do not fit into a connection."""
+    with handler("daemon", tmp_path, 32) as one:
+        make_wordy(one, 16_000)
+        names = [str(number) for number in range(32)]
+        kea = end_at_work(link, tmp_path, one, *names)
+        one.touch("on")
+        expect_all(kea, one, "later", *names)
+
+
+def test_a_daemon_that_does_not_leave_without_kea(link, tmp_path):
+    """When it has answered all, a second is enough."""
+    with handler("daemon", tmp_path, AHEAD) as one:
+        one.touch("deaf")
+        kea = end_at_work(link, tmp_path, one, "1", "2")
+        one.touch("on")
+        expect_all(kea, one, "later", "1", "2")
+
+
+@pytest.mark.parametrize("deed, reason", [
+    ("hang", "no answer in time; it is stopped"), ("huge", "more than 4194304 bytes and no end of the line; it is stopped"),
+    ("leave", "ended with exit status 3"), ("crash", "killed by SIGKILL")])
+def test_what_is_lost_without_kea(link, tmp_path, deed, reason):
+    """One that hangs has the time of one event for it, not that of all which it has."""
+    with handler("daemon", tmp_path, AHEAD) as one:
+        kea = end_at_work(link, tmp_path, one, "1", deed, *"23456", timeout=2000)
+        one.touch("on")
+        wait_until(lambda: not processes.runners(), "the end of the runner", 2 + 1 + 3)
+        assert deeds(one) == ["later", "1", deed] and not one.pids()
+        assert f"kea-runscript: {one.script}: 6 events are lost: {reason}\n" in kea.log()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_kea_ends_after_a_reload(link, tmp_path, dies):
+    """What the library has heard of is not lost."""
+    with handler("daemon", tmp_path, AHEAD) as one:
+        with serve(tmp_path, one, timeout=2000) as kea:
+            hold(link, one)
+            tell(stranger(link), "later", "1", "hang", "2", "3")
+            let_go(one, 5)
+            kea.reload()
+            one.touch("on")
+            wait_until(lambda: kea.status()["pending"] == 3, "the first answers")
+        if dies:
+            os.kill(told(one)[0].pid, signal.SIGKILL)
+        wait_until(lambda: not processes.runners(), "the end of the runners", 2 + 1 + 3)
+        assert not one.pids()
+        reason = "killed by SIGKILL" if dies else "no answer in time; it is stopped"
+        assert kea.log().count(" lost: ") == 1 and f"3 events are lost: {reason}\n" in kea.log()

@@ -41,10 +41,11 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// When we stop waiting for the last's answer.
-    pub fn until_all(&self) -> Option<Instant> {
-        let behind: Duration = self.events.iter().skip(1).map(|(_, task)| task.timeout).sum();
-        self.until.map(|until| until + behind)
+    /// How long we would wait for each answer, from the one before; for the first from now.
+    pub fn times(&self) -> Vec<Duration> {
+        let first = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let behind = self.events.iter().skip(1).map(|(_, task)| task.timeout);
+        first.into_iter().chain(behind).collect()
     }
 }
 

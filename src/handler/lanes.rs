@@ -10,7 +10,7 @@ use greeting::{Greeting, HELLO_WITHIN, no_hello};
 
 use super::courier::Busy;
 use super::process::Runner;
-use super::shared::{GRACE, RUNNER, Shared};
+use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
@@ -305,14 +305,13 @@ impl Lanes {
         self.greeting.iter().map(|greeting| greeting.until).chain(self.retry).min()
     }
 
-    /// The runner, for what is left. All lanes will be let go of; `busy` says when an answer is due on them.
+    /// The runner, for what is left. All lanes will be let go of; `busy` says what is to be answered on them.
     pub fn leave(self, busy: &HashMap<u64, Busy>) -> Option<Runner> {
-        let now = Instant::now();
         for lane in self.ready.keys().chain(self.greeting.iter().map(|greeting| &greeting.lane.id)) {
-            let due = busy.get(lane).and_then(Busy::until_all).unwrap_or(now);
             if let (Mode::Daemon, Some(runner)) = (self.shared.config.mode, &self.runner) {
-                let ours = busy.get(lane).map(|busy| &busy.lane);
-                runner.let_daemon_go(*lane, due.saturating_duration_since(now) + GRACE, ours);
+                let busy = busy.get(lane);
+                let times = busy.map(Busy::times).unwrap_or_default();
+                runner.let_daemon_go(*lane, &times, busy.map(|busy| &busy.lane));
             }
         }
         self.runner

@@ -231,11 +231,6 @@ impl Heritage {
     }
 
     fn forget_finished(&mut self) {
-        for connection in self.connections.iter().filter(|connection| connection.events.is_empty()) {
-            if let Some(runner) = &connection.runner {
-                runner.let_daemon_go(connection.lane.id, GRACE, None);
-            }
-        }
         self.connections.retain(|connection| !connection.events.is_empty());
         release(&mut self.connections);
     }
@@ -259,7 +254,16 @@ impl Connection {
         let at = self.events.iter().position(|event| event.line_seq == seq)?;
         let event = self.events.remove(at);
         self.until = self.until.and(self.events.first()).map(|next| Instant::now() + next.task.timeout);
+        self.tell_runner();
         Some(event)
+    }
+
+    /// What the daemon has still to answer; the next has its whole time.
+    fn tell_runner(&self) {
+        if let Some(runner) = &self.runner {
+            let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
+            runner.let_daemon_go(self.lane.id, &times, None);
+        }
     }
 
     fn settle(&mut self, answer: &[u8], shared: &Shared) {
@@ -278,6 +282,7 @@ impl Connection {
         }
         log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
         shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
+        self.tell_runner();
     }
 
     /// The first event has failed; its lane gets some more time, and is given up after that.

@@ -73,29 +73,29 @@ impl Runner {
     /// rest.
     pub fn open(&self, purpose: u8, lane: u64) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.send(purpose, lane, 0, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
+        self.send(purpose, lane, &[], &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
         Ok(ours)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
     pub fn stop_daemon(&self, lane: u64) {
         // If that fails, the runner stops it when the time-out is over.
-        let _ = self.send(b'K', lane, 0, &[]);
+        let _ = self.send(b'K', lane, &[], &[]);
     }
 
-    /// Has the daemon of a lane stopped if it is still there so long after we have hung up. The runner keeps `ours` open
-    /// until then: without Kea, a daemon that has several events would die of its first answer.
-    pub fn let_daemon_go(&self, lane: u64, patience: Duration, ours: Option<&Lane>) {
+    /// Has the daemon of a lane end when it has answered its events, for each of which it has the time given here, from
+    /// the answer before. With `ours` the runner can see to that without us: it reads what comes when we are gone.
+    pub fn let_daemon_go(&self, lane: u64, times: &[Duration], ours: Option<&Lane>) {
         let ours = ours.map(|lane| [lane.as_fd().as_raw_fd()]);
         let control = ours.as_ref().map(|ours| ControlMessage::ScmRights(ours));
         // If that fails, it has until the longest time-out is over.
-        let _ = self.send(b'H', lane, patience.as_millis() as u64, control.as_slice());
+        let _ = self.send(b'H', lane, times, control.as_slice());
     }
 
-    fn send(&self, kind: u8, lane: u64, time: u64, control: &[ControlMessage]) -> io::Result<()> {
+    fn send(&self, kind: u8, lane: u64, times: &[Duration], control: &[ControlMessage]) -> io::Result<()> {
         let mut message = vec![kind];
         message.extend(lane.to_le_bytes());
-        message.extend(time.to_le_bytes());
+        times.iter().for_each(|time| message.extend((time.as_millis() as u64).to_le_bytes()));
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control, flags, None)?;
         Ok(())

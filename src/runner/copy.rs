@@ -32,6 +32,7 @@ pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> 
             let copy = Copy { daemon, socket, leash, child, streams: vec![errors], hung_up: None };
             let (ended, asked) = copy.watch(&mut log);
             let last = last_words(&ended, asked);
+            leash.has_ended(ended.to_string());
             (Outcome::Ended(ended), last)
         }
         Err(failure) => {
@@ -128,7 +129,7 @@ impl Copy<'_> {
 
     /// When we stop to wait for its end.
     fn leave_by(&self) -> Option<Instant> {
-        self.hung_up.map(|since| since + self.leash.patience())
+        self.hung_up.map(|since| self.leash.leave_by(since))
     }
 
     /// Waits until something has happened, or it is time to leave or to report.

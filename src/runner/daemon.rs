@@ -1,25 +1,25 @@
 //! The daemon: a program of which each lane has a copy of its own. The library talks to the copies themselves; we
 //! start them, hear their standard error, and see to their end.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::afterwards::Afterwards;
 use super::executable::Executable;
 use super::output::Stream;
 use super::reports::Reports;
-use super::run::LONG;
+use super::run::{GRACE, LONG};
 use super::sys::Child;
 use super::turns::Turns;
-use super::{complain, copy, spawn_in};
+use super::{copy, spawn_in};
 use crate::event::Variables;
 use crate::verdict::{Failure, Level};
 
@@ -29,15 +29,22 @@ pub struct Daemon {
     patience: Duration,
     /// The copies that lanes have, by lane.
     copies: Mutex<Vec<(u64, Weak<Leash>)>>,
+    afterwards: Afterwards,
 }
 
 /// How a copy's thread is told what shall become of the copy.
 pub struct Leash {
     news: EventFd,
     is_given_up: AtomicBool,
-    patience: Mutex<Duration>,
-    /// The library's end of the lane, as long as the copy may have something to say.
-    theirs: Mutex<Option<OwnedFd>>,
+    patience: Mutex<Patience>,
+    /// How the copy has ended, in words.
+    end: OnceLock<String>,
+}
+
+/// For how long a copy may go on when its lane has been hung up, and since when we know that.
+struct Patience {
+    since: Instant,
+    time: Duration,
 }
 
 impl Leash {
@@ -52,18 +59,26 @@ impl Leash {
         self.is_given_up.load(Ordering::Acquire)
     }
 
-    /// For how long the copy may go on when its lane has been hung up.
-    pub fn patience(&self) -> Duration {
-        *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When the copy is stopped whose lane was hung up then.
+    pub fn leave_by(&self, hung_up: Instant) -> Instant {
+        let patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        hung_up.max(patience.since) + patience.time
     }
 
-    pub fn keep(&self, theirs: OwnedFd) {
-        *self.theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(theirs);
-    }
-
-    pub fn set_patience(&self, patience: Duration) {
-        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience.min(LONG);
+    /// For how long the copy may go on, from now, or from when its lane is hung up.
+    pub fn set_patience(&self, time: Duration) {
+        let patience = Patience { since: Instant::now(), time: time.min(LONG) };
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
         self.wake();
+    }
+
+    pub fn has_ended(&self, how: String) {
+        let _ = self.end.set(how);
+    }
+
+    /// How the copy has ended, if it has.
+    pub fn end(&self) -> Option<&str> {
+        self.end.get().map(String::as_str)
     }
 
     fn wake(&self) {
@@ -81,7 +96,8 @@ impl AsFd for Leash {
 impl Daemon {
     /// `patience`: how long a copy may go on when its lane has been hung up.
     pub fn new(program: Executable, reports: Reports, patience: Duration) -> Daemon {
-        Daemon { program, reports, patience: patience.min(LONG), copies: Mutex::default() }
+        let patience = patience.min(LONG);
+        Daemon { program, reports, patience, copies: Mutex::default(), afterwards: Afterwards::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -94,8 +110,8 @@ impl Daemon {
 
     pub fn leash(&self) -> io::Result<Arc<Leash>> {
         let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let patience = Mutex::new(self.patience);
-        Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience, theirs: Mutex::default() }))
+        let patience = Mutex::new(Patience { since: Instant::now(), time: self.patience });
+        Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience, end: OnceLock::new() }))
     }
 
     /// Gives a lane a copy, which may be at work until its end: we do not see what it is told.
@@ -126,36 +142,28 @@ impl Daemon {
 
     /// Stops a lane's copy now.
     pub fn give_up(&self, lane: u64) {
-        self.tell(lane, Leash::give_up);
+        self.afterwards.forget(lane);
+        self.copy(lane).iter().for_each(|leash| leash.give_up());
     }
 
-    /// Lets a lane's copy go on for so long when its lane has been hung up, with the library's end open.
-    pub fn let_go(&self, lane: u64, patience: Duration, theirs: Option<OwnedFd>) {
-        self.tell(lane, |leash| {
-            theirs.into_iter().for_each(|theirs| leash.keep(theirs));
-            leash.set_patience(patience);
-        });
-    }
-
-    /// The library is gone: what the copies still answer is read in its place, lest they wait for a reader.
-    pub fn hear_out<'scope>(&self, scope: &'scope Scope<'scope, '_>) {
-        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        for leash in copies.iter().filter_map(|(_, copy)| copy.upgrade()) {
-            let theirs = leash.theirs.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // It ends with the copy, or before, at an error.
-            let ear = theirs.map(|theirs| move || drop(io::copy(&mut File::from(theirs), &mut io::sink())));
-            if let Some(Err(error)) = ear.map(|ear| spawn_in(scope, "ear", ear)) {
-                complain(format_args!("what a daemon still answers cannot be read: {error}"));
-            }
+    /// Lets a lane's copy answer what it has when its lane has been hung up: `times` has an entry for each event. The
+    /// library sees to each of them; if it does not, because it is not loaded just now, the copy has all the time at once.
+    pub fn let_go(&self, lane: u64, times: Vec<Duration>, library_end: Option<OwnedFd>) {
+        let leash = self.copy(lane);
+        if let Some(leash) = &leash {
+            leash.set_patience(times.iter().fold(GRACE, |all, time| all.saturating_add(*time)));
         }
+        self.afterwards.expect(lane, times, library_end, leash);
     }
 
-    fn tell(&self, lane: u64, what: impl FnOnce(&Leash)) {
+    /// The library is gone: we see to each answer in its place.
+    pub fn hear_out<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        self.afterwards.begin(scope, self.path());
+    }
+
+    fn copy(&self, lane: u64) -> Option<Arc<Leash>> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_lane = copies.iter().find(|(other, _)| *other == lane);
-        if let Some(copy) = of_lane.and_then(|(_, copy)| copy.upgrade()) {
-            what(&copy);
-        }
+        copies.iter().find(|(other, _)| *other == lane)?.1.upgrade()
     }
 
     /// Starts a copy on `socket`; also returns its standard error.

@@ -57,15 +57,18 @@ pub struct Message {
     pub kind: u8,
     /// The number that the library gave the lane; 0 if it has none.
     pub lane: u64,
-    /// Milliseconds, where the kind has a time.
-    pub time: u64,
+    /// Milliseconds, where the kind has times.
+    pub times: Vec<u64>,
     pub descriptor: Option<OwnedFd>,
 }
 
+/// More than a lane has events.
+const MOST_TIMES: usize = 64;
+
 /// Takes the next message; `None` at the end.
 pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
-    let (mut kind, mut lane, mut time) = ([0], [0; 8], [0; 8]);
-    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane), IoSliceMut::new(&mut time)];
+    let (mut kind, mut lane, mut times) = ([0], [0; 8], [[0; 8]; MOST_TIMES]);
+    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane), IoSliceMut::new(times.as_flattened_mut())];
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut descriptor = None;
@@ -76,9 +79,9 @@ pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
             descriptor = Some(unsafe { OwnedFd::from_raw_fd(sent) });
         }
     }
-    let any = message.bytes > 0;
-    let (lane, time) = (u64::from_le_bytes(lane), u64::from_le_bytes(time));
-    Ok(any.then(|| Message { kind: kind[0], lane, time, descriptor }))
+    let (any, count) = (message.bytes > 0, message.bytes.saturating_sub(1 + 8) / 8);
+    let times = times[..count].iter().map(|time| u64::from_le_bytes(*time)).collect();
+    Ok(any.then(|| Message { kind: kind[0], lane: u64::from_le_bytes(lane), times, descriptor }))
 }
 
 /// A program with all that its start needs.
