@@ -8,6 +8,7 @@ mod again;
 mod conclude;
 mod courier;
 mod errands;
+mod heritage;
 mod inbox;
 mod lanes;
 mod legacy;

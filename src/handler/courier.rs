@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::again::{broken, deaths};
+use super::heritage::Heritage;
 use super::lanes::Lanes;
-use super::legacy::Heritage;
 use super::shared::{HERITAGE, RUNNER, Shared, WAKE};
 use super::task::Task;
 use crate::config::Mode;

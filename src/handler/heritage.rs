@@ -1,0 +1,191 @@
+//! Events of earlier handlers that are still being handled, since a reload: by a runner or a server that goes on
+//! without the handler that it had them from.
+
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::again::deaths;
+use super::process::Runner;
+use super::shared::{GRACE, Shared};
+use super::task::Task;
+use crate::lane::{Failed, Lane};
+use crate::log::log_repeating;
+use crate::messages;
+use crate::order::Seq;
+use crate::verdict::{Failure, FailureKind};
+
+/// A connection to a runner of ours that goes on without us. The runners of earlier handlers stand before those of
+/// later ones.
+pub struct Connection {
+    pub lane: Lane,
+    pub events: Vec<Foreign>,
+    /// The runner has these events, and begins when this is shut down, or closed by the end of Kea: it knows nothing
+    /// of those that earlier runners are still handling.
+    pub held: Option<UnixStream>,
+    /// When we stop waiting, as in [`super::courier::Busy`].
+    pub until: Option<Instant>,
+    /// Who looks after the daemon on this lane.
+    pub runner: Option<Arc<Runner>>,
+}
+
+pub struct Foreign {
+    /// Its number among our events.
+    pub seq: Seq,
+    /// Its number in the line that the runner was sent.
+    pub line_seq: Seq,
+    pub task: Task,
+}
+
+impl Foreign {
+    pub fn of(seq: Seq, task: Task) -> Self {
+        Foreign { seq, line_seq: seq, task }
+    }
+}
+
+/// The events of earlier handlers that are still being handled.
+#[derive(Default)]
+pub struct Heritage {
+    pub connections: Vec<Connection>,
+}
+
+impl Heritage {
+    /// When to stop waiting for the first of them.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.connections.iter().filter_map(|connection| connection.until).min()
+    }
+
+    /// Takes the answers that have come.
+    pub fn advance(&mut self, shared: &Shared) {
+        for connection in &mut self.connections {
+            loop {
+                match connection.lane.advance() {
+                    Ok(Some(answer)) => connection.settle(&answer, shared),
+                    Ok(None) => break,
+                    Err(failed) => {
+                        connection.handler_is_lost(&failed, shared);
+                        break;
+                    }
+                }
+            }
+        }
+        self.forget_finished();
+    }
+
+    /// Stops waiting for those whose time is over.
+    pub fn look_at_the_clock(&mut self, shared: &Shared) {
+        let now = Instant::now();
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
+            self.connections.iter_mut().filter(is_over).for_each(|one| one.time_is_over(shared));
+            self.forget_finished();
+        }
+    }
+
+    fn forget_finished(&mut self) {
+        self.connections.retain(|connection| !connection.events.is_empty());
+        release(&mut self.connections);
+    }
+}
+
+impl Connection {
+    /// How many events have gone with their runner.
+    pub fn lost(&mut self) -> usize {
+        loop {
+            match self.lane.advance() {
+                Ok(Some(answer)) => drop(self.answered(&answer)),
+                Ok(None) => return 0,
+                Err(_) => return self.events.len(),
+            }
+        }
+    }
+
+    /// The event that this is the answer to; it is not pending any more.
+    fn answered(&mut self, answer: &[u8]) -> Option<Foreign> {
+        let AnswerSeq { seq } = serde_json::from_slice(answer).ok()?;
+        let at = self.events.iter().position(|event| event.line_seq == seq)?;
+        let event = self.events.remove(at);
+        self.until = self.until.and(self.events.first()).map(|next| Instant::now() + next.task.timeout);
+        self.tell_runner();
+        Some(event)
+    }
+
+    /// What the daemon has still to answer; the next has its whole time.
+    fn tell_runner(&self) {
+        if let Some(runner) = &self.runner {
+            let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
+            runner.let_daemon_go(self.lane.id, &times, None);
+        }
+    }
+
+    fn settle(&mut self, answer: &[u8], shared: &Shared) {
+        let event = self.answered(answer);
+        match event.map(|event| shared.settle(event.seq, event.line_seq, &event.task, answer, None)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.give_up(shared),
+            None => self.fail(shared, |_| Failure::new(FailureKind::Answer, "what came over its lane is no answer")),
+        }
+    }
+
+    /// The old handler is gone: what it has not finished is ours to do.
+    fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
+        if self.events.is_empty() {
+            return;
+        }
+        log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
+        shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
+        self.tell_runner();
+    }
+
+    /// The first event has failed; its lane gets some more time, and is given up after that.
+    fn time_is_over(&mut self, shared: &Shared) {
+        match self.events.first_mut() {
+            Some(Foreign { seq, task, .. }) if !task.is_abandoned => {
+                shared.end(*seq, task, Err(task.timed_out(shared.config.mode)));
+                *task = task.abandoned();
+                self.until = Some(Instant::now() + GRACE);
+            }
+            _ => self.fail(shared, |task| task.timed_out(shared.config.mode)),
+        }
+    }
+
+    /// The first event has failed, and nothing more is expected of the old handler.
+    fn fail(&mut self, shared: &Shared, why: impl FnOnce(&Task) -> Failure) {
+        if !self.events.is_empty() {
+            let Foreign { seq, task, .. } = self.events.remove(0);
+            match task.is_abandoned {
+                true => shared.done(seq, None),
+                false => shared.fail(seq, &task, why(&task)),
+            }
+        }
+        self.give_up(shared);
+    }
+
+    /// Nothing more is expected of the old handler: its events are ours to do.
+    fn give_up(&mut self, shared: &Shared) {
+        if let Some(runner) = self.runner.take() {
+            runner.stop_daemon(self.lane.id);
+        }
+        shared.go_again(self.unfinished(), 1);
+    }
+
+    fn unfinished(&mut self) -> impl Iterator<Item = (Seq, Task)> {
+        self.events.drain(..).map(|Foreign { seq, task, .. }| (seq, task))
+    }
+}
+
+/// Lets a runner begin with its rest once those before it have finished.
+pub fn release(connections: &mut [Connection]) {
+    if let Some(held) = connections.first_mut().and_then(|first| first.held.take()) {
+        // It fails only where the runner is gone, and that is noticed.
+        let _ = held.shutdown(Shutdown::Write);
+    }
+}
+
+#[derive(Deserialize)]
+struct AnswerSeq {
+    seq: Seq,
+}
