@@ -68,7 +68,7 @@ HEAD = """\
 {system}, {day}. Medians of {rounds} rounds, lowest and highest in
 brackets. All subjects take turns within each round, *no hook* several times, so compare within a table; another machine, or another day, has other figures.
 
-`make bench` makes all this anew, in some two and a half hours, with DHCPv4 and 6, with multi-threading and without, with 1,000 leases and a million; a
+`make bench` makes all this anew, in an hour and a half, with DHCPv4 and 6: single-threaded with 1,000 leases and with a million, multi-threaded with 1,000; a
 setting that is not shown was not part of this run. Some of it, and another library beside ours:
 
     make bench BENCH='-k "v4 and single"'

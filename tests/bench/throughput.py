@@ -31,10 +31,11 @@ LOW, LOW_COUNT = 20, 20         # exchanges a second at which latency is measure
 WARM_UP = 200                   # exchanges before all else; after them, memory is measured
 SMALL, MILLION = 1000, 1_000_000
 
-SETTINGS = {f"v{family}-{'threads' if threads else 'single'}-{name}": Setting(family, threads, leases)
-            for family in (4, 6) for threads in (False, True) for name, leases in (("small", SMALL), ("million", MILLION))}
+KINDS = {"single-small": (False, SMALL), "single-million": (False, MILLION), "threads-small": (True, SMALL)}
+SETTINGS = {f"v{family}-{kind}": Setting(family, threads, leases)
+            for family in (4, 6) for kind, (threads, leases) in KINDS.items()}
 
-GROUP = 3                       # subjects that are measured between two measurements of no hook
+GROUP = 4                       # subjects that are measured between two measurements of no hook
 RESOLUTION = 1.04               # of the highest rate; the machine's moods are larger
 
 UNITS = {"Exchanges a second": "exchanges/s", "Exchanges, beside Kea without a hook": "×",
@@ -52,13 +53,9 @@ class Subject:
 
 def subjects(setting, directory):
     """All that are compared in a setting, by name."""
-    daemon, script, empty = compiled("echo", directory), compiled("nothing", directory), library("empty", directory)
-    family, point = setting.family, f"leases{setting.family}_committed"
-    alone = {"mode": "daemon", "hook_points": [point]}
-    met = [f"pkt{family}_receive", f"subnet{family}_select", f"lease{family}_select", f"pkt{family}_send"]
-    nothing = {"library": str(empty), "parameters": {"hook-points": met}}
+    daemon, script = compiled("echo", directory), compiled("nothing", directory)
+    point = f"leases{setting.family}_committed"
     found = {BARE: Subject(None),
-             "a library that does nothing": Subject(nothing),
              "exec, waiting": Subject(hook(script)),
              "exec, not waiting": Subject(hook(script, wait=False), waits=False),
              "daemon, waiting": Subject(hook(daemon, mode="daemon")),
@@ -66,17 +63,30 @@ def subjects(setting, directory):
     # Before Kea 2.6, none of the default hook points can park.
     if version() >= (2, 6):
         found["daemon, park"] = Subject(hook(daemon, mode="daemon", wait="park"))
-    apart = not setting.threads and setting.leases == SMALL
-    if apart:
-        nothing_alone = {**nothing, "parameters": {"hook-points": [point]}}
-        found[f"a library that does nothing, {point} alone"] = Subject(nothing_alone)
-        slow = hook(daemon, mode="daemon", wait=False, args=["one-by-one"])
-        found["daemon without ahead, not waiting"] = Subject(slow, waits=False)
-        found[f"daemon, waiting, {point} alone"] = Subject(hook(daemon, **alone))
-        found[f"daemon, not waiting, {point} alone"] = Subject(hook(daemon, **alone, wait=False), waits=False)
-    if apart or version() < (2, 6):
-        found[f"daemon, park, {point} alone"] = Subject(hook(daemon, **alone, wait="park"))
+    plain = not setting.threads and setting.leases == SMALL
+    if plain:
+        found |= shares(setting.family, point, daemon, directory)
+    if plain or version() < (2, 6):
+        parking = hook(daemon, mode="daemon", wait="park", hook_points=[point])
+        found[f"daemon, park, {point} alone"] = Subject(parking)
     return found | others(script)
+
+
+def shares(family, point, daemon, directory):
+    """What tells whose share of the time is whose: measured in the plainest setting only."""
+    met = [f"pkt{family}_receive", f"subnet{family}_select", f"lease{family}_select", f"pkt{family}_send"]
+    empty = str(library("empty", directory))
+
+    def nothing(at):
+        return Subject({"library": empty, "parameters": {"hook-points": at}})
+
+    one_by_one = hook(daemon, mode="daemon", wait=False, args=["one-by-one"])
+    alone = {"mode": "daemon", "hook_points": [point]}
+    return {"a library that does nothing": nothing(met),
+            f"a library that does nothing, {point} alone": nothing([point]),
+            "daemon without ahead, not waiting": Subject(one_by_one, waits=False),
+            f"daemon, waiting, {point} alone": Subject(hook(daemon, **alone)),
+            f"daemon, not waiting, {point} alone": Subject(hook(daemon, **alone, wait=False), waits=False)}
 
 
 def others(script):
