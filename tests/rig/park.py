@@ -41,4 +41,4 @@ def nothing_wrong(kea):
     assert kea.status()["refused"] == kea.status()["failures"] == 0, kea.said("(?:ANSWER_REFUSED|EVENT_FAILED)")
     # Kea's word on a packet that finds no subnet is an error, too.
     errors = [line for line in kea.log().splitlines() if " ERROR " in line and ".bad-packets/" not in line]
-    assert not errors
+    assert not errors, errors
