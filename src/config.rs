@@ -139,15 +139,16 @@ fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
 fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     section.check_keys()?;
     let points = points::points(section, kea)?;
+    let ways = Ways::of(&points);
     let (mode, script) = handler(section, kea)?;
     Ok(Config {
         mode,
         script,
-        answers: answers(section, &points)?,
+        answers: answers(section, ways)?,
         args: section.strings("args")?,
         env: section.string_map("env")?,
-        ways: Ways::of(&points),
         points,
+        ways,
         on_failure: on_failure(section)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
@@ -233,9 +234,9 @@ fn on_failure(section: &Section) -> Result<Next, Refusal> {
     }
 }
 
-fn answers(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
+fn answers(section: &Section, ways: Ways) -> Result<bool, Refusal> {
     let answers = section.bool("answers")?.unwrap_or(false);
-    if answers && !Ways::of(points).wait() {
+    if answers && !ways.wait() {
         let remedy = "Kea waits nowhere for an answer: set \"wait\" to true, here or for a hook point, or leave it out";
         return Err(section.refuse("answers", remedy));
     }

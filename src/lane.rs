@@ -18,6 +18,9 @@ use crate::wait::{For, Watch, wait_for};
 /// An answer longer than this is no answer.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
+/// More than this are not sent ahead: a handler that hangs has them.
+pub const MOST_AHEAD: usize = 32;
+
 /// What one line has made larger than this is given back after it.
 const KEPT_BYTES: usize = 64 * 1024;
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from rig import processes
-from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, make_wordy, serve, tell, told
+from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, serve, tell, told
 from rig.dhcp4 import stranger
 from rig.handlers import MODES, handler
 from rig.wait import quiet, wait_until
@@ -210,8 +210,7 @@ def test_each_has_its_time_without_kea(link, tmp_path):
 def test_long_answers_without_kea(link, tmp_path):
     """All of them together do not fit into a connection."""
     with handler("daemon", tmp_path, 32) as one:
-        make_wordy(one, 16_000)
-        names = [str(number) for number in range(32)]
+        names = ["wordy"] * 32
         kea = end_at_work(link, tmp_path, one, *names)
         one.touch("on")
         expect_all(kea, one, "later", *names)

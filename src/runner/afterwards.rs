@@ -67,7 +67,7 @@ impl Unanswered {
     fn hear_out(mut self, path: &Path) {
         // It is for us now to say when its time is over.
         self.leash.iter().for_each(|leash| leash.set_patience(LONG));
-        let heard = self.hear();
+        let heard = self.read_answers();
         self.leash.iter().for_each(|leash| if heard.is_ok() { leash.set_patience(GRACE) } else { leash.give_up() });
         if let Err(failed) = heard {
             let events = if self.times.len() == 1 { "event is" } else { "events are" };
@@ -77,7 +77,7 @@ impl Unanswered {
     }
 
     /// Each answer has the time of its event, and the grace that the library would give it.
-    fn hear(&mut self) -> Result<(), Failed> {
+    fn read_answers(&mut self) -> Result<(), Failed> {
         // What is there already is read in any case.
         let mut due = self.times.front().map(|time| (self.since + *time).max(Instant::now()));
         while let Some(until) = due {

@@ -11,6 +11,8 @@ use nix::sys::signal::SigSet;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 
+use crate::lane::MOST_AHEAD;
+
 /// Closes all descriptors but 0, 1 and 2: Kea opens sockets without close-on-exec, and its ports would stay
 /// taken for as long as we live.
 pub fn close_inherited() -> nix::Result<()> {
@@ -62,8 +64,8 @@ pub struct Message {
     pub descriptor: Option<OwnedFd>,
 }
 
-/// More than a lane has events.
-const MOST_TIMES: usize = 64;
+/// One for each event of a lane: that which is being handled, and those ahead.
+const MOST_TIMES: usize = 1 + MOST_AHEAD;
 
 /// Takes the next message; `None` at the end.
 pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {

@@ -124,6 +124,10 @@ def nap(lane, seq):
     lane.answer(seq)
 
 
+def wordy(lane, seq):
+    lane.answer(seq, log=[{"level": "debug", "text": "x" * 1000}] * 16)
+
+
 def half(lane, seq):
     lane.write('{"seq": %d, "next"' % seq)
     hang(lane, seq)
@@ -144,7 +148,7 @@ def close(lane, seq):
 
 DEEDS = {
     "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "later": later, "nap": nap,
-    "half": half, "twice": twice, "close": close,
+    "wordy": wordy, "half": half, "twice": twice, "close": close,
     "garbage": lambda lane, seq: lane.write("nonsense\n"),
     "binary": lambda lane, seq: lane.write("\0\x01\n"),
     "huge": lambda lane, seq: lane.write("x" * 10_000_000 + "\n"),

@@ -1,12 +1,8 @@
 """What tests of handlers that take events ahead have in common."""
 
-import sys
-
 from .configs import SUBNET4
 from .dhcp4 import OFFER, VENDOR_CLASS, stranger
-from .handlers import PROGRAM
 from .kea import Kea
-from .recorder import write_script
 from .wait import wait_until
 
 AHEAD = 8
@@ -51,17 +47,6 @@ def deeds(one):
 def lanes(one, *names):
     """The lanes on which these were handled, each once."""
     return list(dict.fromkeys((entry.pid, entry.lane) for entry in told(one) if entry.deed in names))
-
-
-def make_wordy(one, count):
-    """A handler whose answers have so many bytes more, for the log."""
-    lines = [{"level": "debug", "text": "x" * 1000}] * (count // 1000)
-    write_script(one.script, f"""#!{sys.executable}
-import json, runpy
-dumps, log = json.dumps, {lines!r}
-json.dumps = lambda answer: dumps({{**answer, "log": log}} if "seq" in answer else answer)
-runpy.run_path({str(PROGRAM)!r}, run_name="__main__")
-""")
 
 
 def counts(kea):

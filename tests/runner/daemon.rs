@@ -4,20 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use kea_hook_runscript::event::Event;
-use kea_hook_runscript::verdict::{FailureKind, Level, Next};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use kea_hook_runscript::verdict::{Level, Next};
 
 use crate::bench::{Bench, wait_until};
 use crate::library::{Runner, event};
-use crate::process::{children, field, number, status};
+use crate::process::{field, status};
 
 /// More than any test takes.
-const LONG: u64 = 600_000;
+pub const LONG: u64 = 600_000;
 
 /// A daemon that greets, runs `body` for each event with its number in `$seq`, and answers then.
-fn daemon(body: &str) -> Bench {
+pub fn daemon(body: &str) -> Bench {
     Bench::shell(&format!(
         "while read -r line; do\n\
          seq=${{line#*\\\"seq\\\":}}; seq=${{seq%%,*}}\n\
@@ -28,11 +25,11 @@ fn daemon(body: &str) -> Bench {
     ))
 }
 
-fn texts(runner: &Runner) -> Vec<(u64, String)> {
+pub fn texts(runner: &Runner) -> Vec<(u64, String)> {
     runner.reports().into_iter().map(|(lane, line)| (lane, line.text)).collect()
 }
 
-fn pid(bench: &Bench, name: &str) -> i32 {
+pub fn pid(bench: &Bench, name: &str) -> i32 {
     let mut said = String::new();
     wait_until(|| {
         said = bench.read(name);
@@ -41,7 +38,7 @@ fn pid(bench: &Bench, name: &str) -> i32 {
     said.trim().parse().unwrap()
 }
 
-fn is_gone(pid: i32) -> bool {
+pub fn is_gone(pid: i32) -> bool {
     let status = status(pid);
     status.is_empty() || field(&status, "State").starts_with('Z')
 }
@@ -190,191 +187,4 @@ fn a_refusal_is_reported() {
     assert!(refusal(&bench).starts_with("it may be written by others than its owner (mode 777)"));
     fs::remove_file(bench.file("script")).unwrap();
     assert_eq!(refusal(&bench), "it is gone: put it back or correct `script`");
-}
-
-#[test]
-fn a_copy_that_is_given_up_is_stopped_at_once() {
-    let bench = Bench::shell("trap '' TERM; echo $$ > pid; while :; do sleep 1; done");
-    let runner = bench.start_daemon(LONG);
-    let (mut copy, other) = (runner.open(b'L', 1), runner.open(b'L', 2));
-    let pid = pid(&bench, "pid");
-    runner.give_up(3);
-    for lane in [1, 2] {
-        runner.give_up(lane);
-    }
-    assert_eq!(copy.all(), "");
-    wait_until(|| is_gone(pid));
-    assert_eq!(runner.reports(), []);
-    drop(other);
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn a_copy_can_be_given_up_when_its_lane_is_closed() {
-    let bench = Bench::shell("echo $$ > pid; exec sleep 600");
-    let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
-    pid(&bench, "pid");
-    drop(copy);
-    runner.give_up(1);
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn a_copy_may_finish_its_event() {
-    let bench = daemon("touch started; while [ ! -e go ]; do sleep 0.01; done; touch finished");
-    let runner = bench.start_daemon(LONG);
-    let mut copy = runner.copy(1);
-    copy.write(&event(17, ""));
-    wait_until(|| bench.file("started").exists());
-    copy.hang_up();
-    bench.touch("go");
-    assert_eq!(copy.answer().unwrap().seq, 17);
-    assert!(bench.file("finished").exists());
-    assert_eq!(copy.all(), "");
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn a_copy_that_does_not_leave_is_stopped() {
-    let bench = Bench::shell("echo $$ > pid; exec sleep 600");
-    let runner = bench.start_daemon(100);
-    let copy = runner.open(b'L', 1);
-    let pid = pid(&bench, "pid");
-    drop(copy);
-    assert_eq!(runner.end(), "");
-    assert!(is_gone(pid));
-}
-
-#[test]
-fn a_flood_neither_blocks_the_copy_nor_fills_the_memory() {
-    const LINES: u64 = 30_000;
-    let bench = daemon("echo $PPID > runner; [ $seq = 1 ] || yes \"$(printf '%0900d' 0)\" | head -n 30000 >&2");
-    let runner = bench.start_daemon(LONG);
-    let mut copy = runner.copy(5);
-    copy.run(&event(1, ""));
-    let size = || number(&status(pid(&bench, "runner")), "VmRSS");
-    let before = size();
-    // Nobody reads the reports meanwhile.
-    copy.run(&event(2, ""));
-    assert!(size() < before + 4 * 1024);
-    copy.hang_up();
-    assert_eq!(copy.all(), "");
-    let said = texts(&runner);
-    let count = |text: &str| match text.split_once(" more lines of output left out") {
-        Some((count, "")) => count.parse::<u64>().unwrap(),
-        _ => 1,
-    };
-    let reported: u64 = said.iter().map(|(_, text)| count(text)).sum();
-    assert!(said.len() < 1000, "{} lines", said.len());
-    drop(copy);
-    // The runner alone knows of those that its last report had no room for.
-    let rest: u64 = runner.end().lines().map(|line| count(line.rsplit(": ").next().unwrap())).sum();
-    assert_eq!(reported + rest, LINES);
-}
-
-#[test]
-fn what_a_copy_has_left_running_does_not_hide_its_end() {
-    let bench = daemon("sleep 600 & echo $! > pid; exit 5");
-    let runner = bench.start_daemon(LONG);
-    let mut copy = runner.copy(5);
-    copy.write(&event(1, ""));
-    assert_eq!(copy.all(), "");
-    assert_eq!(texts(&runner), [(5, "ended with exit status 5".into())]);
-    let pid = pid(&bench, "pid");
-    assert!(!is_gone(pid), "it may live on");
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-}
-
-#[test]
-fn copies_die_with_the_runner() {
-    let bench = Bench::shell("echo $$ $PPID > pids.new; mv pids.new pids; exec sleep 600");
-    let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
-    wait_until(|| bench.file("pids").exists());
-    let pids: Vec<i32> = bench.read("pids").split_whitespace().map(|pid| pid.parse().unwrap()).collect();
-    kill(Pid::from_raw(pids[1]), Signal::SIGKILL).unwrap();
-    wait_until(|| is_gone(pids[0]));
-    drop(copy);
-}
-
-#[test]
-fn the_rest_begins_when_all_copies_have_ended() {
-    let bench = daemon(
-        "echo \"$seq $line\" >> told; case $seq in 1) touch started; while [ ! -e go ]; do sleep 0.01; done;; esac\n\
-         echo $seq >> order",
-    );
-    let runner = bench.start_daemon(LONG);
-    let (mut copy, idle) = (runner.copy(1), runner.copy(2));
-    copy.write(&event(1, "a"));
-    wait_until(|| bench.file("started").exists());
-    let events: Vec<Event> = (2..=60).map(|seq| event(seq, &format!("{} {}", seq % 7, seq % 2))).collect();
-    let mut rest = runner.rest(&events);
-    copy.hang_up();
-    idle.hang_up();
-    bench.touch("go");
-    let answers: Vec<_> = std::iter::from_fn(|| rest.answer()).collect();
-    assert!(answers.iter().all(|answer| answer.next == Some(Next::Skip)));
-    assert_eq!(answers.iter().map(|answer| answer.seq).collect::<BTreeSet<_>>(), (2..=60).collect());
-    assert_eq!(copy.answer().unwrap().seq, 1);
-    let order: Vec<u64> = bench.read("order").lines().map(|seq| seq.parse().unwrap()).collect();
-    assert_eq!((order[0], order.len()), (1, 60));
-    for key in ["0", "1", "2", "3", "4", "5", "6"] {
-        let has_key = |seq: &&u64| events.iter().any(|event| event.seq == **seq && event.keys.iter().any(|k| k == key));
-        assert!(order.iter().filter(has_key).is_sorted(), "{key}: {order:?}");
-    }
-    assert!(bench.read("told").contains("\"keys\":[\"2\",\"0\"]"));
-    drop((copy, idle));
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn the_rest_is_worked_off_when_kea_is_gone() {
-    let bench = daemon("[ $seq = 0 ] || while [ ! -e gone ]; do sleep 0.01; done; echo $seq >> order; echo said >&2");
-    let runner = bench.start_daemon(LONG);
-    let mut copy = runner.copy(1);
-    let events: Vec<Event> = (1..=20).map(|seq| event(seq, "a")).collect();
-    drop(runner.rest(&events));
-    copy.run(&event(0, "a"));
-    copy.hang_up();
-    assert_eq!(copy.all(), "");
-    bench.touch("gone");
-    runner.end();
-    let order: Vec<String> = (0..=20).map(|seq: u32| seq.to_string()).collect();
-    assert_eq!(bench.read("order").lines().collect::<Vec<_>>(), order, "a report that is unread does no harm");
-}
-
-#[test]
-fn a_bad_daemon_fails_the_rest_and_does_not_hold_it_up() {
-    let bench = daemon("case $seq in 2) exit 3;; 4) echo nonsense;; 6) sleep 600;; 8) seq=7;; esac");
-    let runner = bench.start_daemon(LONG);
-    let events: Vec<Event> =
-        (1..=9).map(|seq| Event { timeout: if seq == 6 { 300 } else { LONG }, ..event(seq, "a") }).collect();
-    let mut rest = runner.rest(&events);
-    let answers: Vec<_> = std::iter::from_fn(|| rest.answer()).collect();
-    let failures: Vec<_> =
-        answers.into_iter().map(|answer| (answer.seq, answer.failure.map(|failure| failure.kind))).collect();
-    let (gone, bad, late) = (FailureKind::Gone, FailureKind::Answer, FailureKind::Timeout);
-    let expected = [None, Some(gone), None, Some(bad), None, Some(late), None, Some(bad), None];
-    assert_eq!(failures, (1..=9).zip(expected).collect::<Vec<_>>());
-    assert_eq!(texts(&runner), [(0, "ended with exit status 3".into())]);
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn many_ends_leave_nothing_behind() {
-    let bench = daemon("echo $PPID > parent.new; mv parent.new parent; exit 0");
-    let runner = bench.start_daemon(LONG);
-    let run = |times: u64| {
-        for lane in 0..times {
-            let mut copy = runner.copy(lane);
-            copy.write(&event(1, ""));
-            assert_eq!(copy.all(), "");
-            assert_eq!(texts(&runner), [(lane, "ended with exit status 0".into())]);
-        }
-        let pid = pid(&bench, "parent");
-        wait_until(|| number(&status(pid), "Threads") == 2 && children(pid) == 0);
-        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
-    };
-    assert_eq!(run(5), run(100));
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod daemon;
+mod daemon_ends;
 mod library;
 mod process;
 

@@ -4,14 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::Lane;
+use crate::lane::{Lane, MOST_AHEAD};
 use crate::text::excerpt;
 
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
-
-/// More than this are not sent ahead: a handler that hangs has them.
-const MOST_AHEAD: usize = 32;
 
 /// A lane that waits for its handler's hello.
 pub struct Greeting {
