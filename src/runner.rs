@@ -68,7 +68,7 @@ enum Command {
     /// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
     /// environment of this process. Standard input is the socket from which the library's connections come.
     ///
-    /// With `--daemon`, SCRIPT gets the ARGs alone and the environment of this process; see `kea-hook-runscript`(5)
+    /// With `--daemon`, SCRIPT gets the ARGs alone and the environment of this process; see `kea-runscript`(8)
     /// for the lines that it reads and writes.
     Run {
         /// Start SCRIPT once for each connection; it reads events on standard input and answers on standard output

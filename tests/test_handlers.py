@@ -300,7 +300,7 @@ def test_the_daemon_of_the_docs(link, tmp_path):
 
 def test_the_daemon_of_the_docs_that_has_many_events(link, tmp_path):
     journal = tmp_path / "journal"
-    daemon = write_script(tmp_path / "journal.py", of_the_docs(1).replace("/var/log/events", str(journal)))
+    daemon = write_script(tmp_path / "journal.py", of_the_docs(1).replace("/var/log/kea/events", str(journal)))
     with Kea(4, SUBNET4, tmp_path, [hook(daemon, mode="daemon", wait=False)]) as kea:
         clients = [stranger(link) for _ in range(5)]
         for client in clients:

@@ -24,6 +24,7 @@ function included() {
     while (match($0, /[a-z-]+\.md/)) {
         name = toupper(substr($0, RSTART, RLENGTH - 3))
         gsub(/-/, " ", name)
+        if (name == "LINES" && page !~ /lines/) name = "**kea-runscript**(8), LINES"
         replace(name)
     }
     if (/^# /) $0 = toupper($0)

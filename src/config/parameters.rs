@@ -40,7 +40,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "`exec`: the program is run once per event. `daemon`: it is started once for each of the `concurrency` lanes, reads events on standard input and answers on standard output: see lines.md. When it ends, it is started again."),
     row("socket", "string", "-",
         "Absolute path of a Unix socket. Nothing is started then, and `script`, `mode`, `args`, `env` and `runner` are refused: the library makes `concurrency` connections to who listens there, and speaks as with a daemon. That has to be root, Kea's own user, or the owner of the socket's directory."),
-    row("hook-points", "list of strings or maps", "the nineteen marked in hook-points.md",
+    row("hook-points", "list of strings or maps", "those marked in hook-points.md, nine in kea-dhcp4 and ten in kea-dhcp6",
         "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`."),
     row("args", "list of strings", "`[]`",
         "Arguments of the program, after the hook point's name; a daemon gets these alone."),
