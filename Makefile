@@ -28,7 +28,8 @@ setup: ## Install the Debian packages that the rest needs, if any is missing (as
 	$(Q)$(SETUP)
 
 .PHONY: build
-build: setup ## Build build/kea-hook-runscript.so and build/kea-runscript
+build: ## Build build/kea-hook-runscript.so and build/kea-runscript
+	$(Q)$(SETUP) build
 	$(Q)cargo build --release --locked --features shim
 	$(Q)mkdir -p build
 	$(Q)cp $(RELEASE)/kea-runscript $(RUNNER).new && mv $(RUNNER).new $(RUNNER)
@@ -41,7 +42,7 @@ LINK = -Wl,--version-script=cpp-shim/exports.map \
        -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -lpthread -ldl -lm
 
 .PHONY: demo
-demo: build ## Show the events of a real client at a real Kea
+demo: setup build ## Show the events of a real client at a real Kea
 	$(Q)examples/demo
 
 .PHONY: check
@@ -61,7 +62,7 @@ unit: setup ## Run the tests that need no Kea
 	$(Q)cargo test --locked
 
 .PHONY: bench
-bench: build ## Measure Kea with and without a hook, and write docs/benchmarks (BENCH='-k "v4 and single"': some of it)
+bench: setup build ## Measure Kea with and without a hook, and write docs/benchmarks (BENCH='-k "v4 and single"': some of it)
 	$(Q)$(SETUP) bench
 	$(Q)cargo test --release --locked --lib -- --ignored --nocapture roundtrip
 	$(Q)tests/run -s tests/bench/callout.py tests/bench/latency.py tests/bench/throughput.py $(BENCH)
@@ -117,4 +118,4 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, 
 
 .PHONY: clean
 clean: ## Remove what was built
-	$(Q)rm -rf build target
+	$(Q)rm -rf build target debian/files debian/*stamp debian/.debhelper debian/kea-hook-runscript debian/kea-hook-runscript.*

@@ -122,7 +122,7 @@ fn undo_keas_escapes(value: &mut Value) {
 
 fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
     let section = Section::new("", value)?;
-    let Some(list) = section.list("scripts")? else {
+    let Some(list) = section.list("scripts", "maps")? else {
         return Ok(vec![script(&section, kea)?]);
     };
     if let Some(key) = section.keys().find(|&key| key != "scripts") {

@@ -49,7 +49,7 @@ messages! {
         "Something killed the runner (the kernel for want of memory, or an administrator). Scripts that it was running have been killed with it."
     LANE_LOST Warn "%1: a lane is lost: %2; another one is made"
         "A daemon has ended, or its connection is closed, by itself or because it does not keep to the lines or to the time-out. It is started, or connected to, again, at growing intervals up to ten seconds. What it was working on fails (RUNSCRIPT_EVENT_FAILED), or, if Kea does not wait for it, is handled again."
-    EVENT_FAILED Error "%1 at %2: %3; Kea goes on with: %4"
+    EVENT_FAILED Error "%1 at %2: %3; Kea %4"
         "A script gave no verdict: it could not be started, ended by a signal, or did not end in time; with `answers`, its exit status says nothing or its output is no answer. Or a daemon ended before it answered, or its line is no answer. The text says why, and how Kea goes on (`on-failure`). If it takes too long, make it faster or raise `timeout`."
     ANSWER_REFUSED Error "%1 at %2: %3: %4; the rest of the answer holds"
         "Part of a script's answer (parameter `answers`) cannot be applied: an unknown key, one that has no effect at this hook point, a wrong value, or one that Kea does not take. Correct the script; answers.md has the keys. Logged once a minute for each script, hook point and key; `runscript.refused` counts all."

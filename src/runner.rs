@@ -216,12 +216,17 @@ impl Runner {
     }
 }
 
-/// Says on standard error what could not be answered.
+/// Says on standard error what nobody is there to be told.
 fn report(path: &Path, answer: &Answer) {
     complain_of(path, &answer.log);
     if let Some(failure) = &answer.failure {
-        complain(format_args!("{}: {}", path.display(), failure.text));
+        complain_of_lost(path, 1, &failure.text);
     }
+}
+
+fn complain_of_lost(path: &Path, count: usize, reason: &str) {
+    let events = if count == 1 { "event is" } else { "events are" };
+    complain(format_args!("{}: {count} {events} lost: {reason}", path.display()));
 }
 
 fn complain_of(path: &Path, lines: &[LogLine]) {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rig.dhcp4 import Client4
-from rig.kea import Kea
+from rig.kea import Kea, binary
 from rig.net import Link
 from rig.wait import wait_until
 
@@ -21,6 +21,8 @@ AS_KEA = ["setpriv", "--reuid=_kea", "--regid=_kea", "--init-groups",
 
 class UnitsKea(Kea):
     """A server with Debian's user, directories and capabilities, and a configuration that is taken as it is."""
+
+    program = staticmethod(binary)
 
     def __init__(self, family, config_file, directory):
         super().__init__(family, {}, directory, environment=DIRECTORIES, wrapper=AS_KEA, strict=True)

@@ -174,8 +174,8 @@ def test_a_script_that_crashes(link, tmp_path, wait, threads):
         assert stranger(link).dora().type == ACK
         await_failures(kea, 2)
         [line] = kea.said("EVENT_FAILED")
-        goes_on = "continue" if wait else "has not waited"
-        assert line == f"{script} at {POINT}: killed by SIGSEGV; Kea goes on with: {goes_on}"
+        outcome = "goes on with: continue" if wait else "has not waited"
+        assert line == f"{script} at {POINT}: killed by SIGSEGV; Kea {outcome}"
 
 
 @MODES

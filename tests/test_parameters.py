@@ -24,7 +24,7 @@ REFUSED = [
     ({"script": "my/script.sh"}, '"script"', '"my/script.sh"', "give an absolute path"),
     ({"name": "my/script.sh"}, '"name"', '"my/script.sh"', "give an absolute path"),
     ({"script": "DIR/missing"}, '"script"', '"DIR/missing"', "create it, or mend the path"),
-    ({"script": "DIR/plain"}, '"script"', '"DIR/plain"', "chmod +x"),
+    ({"script": "DIR/plain"}, '"script"', '"DIR/plain"', "chmod a+rx"),
     ({"script": "DIR"}, '"script"', '"DIR"', "is a directory; name a program"),
     ({"script": "/dev/null"}, '"script"', '"/dev/null"', "is not a file; name a program"),
     ({"script": "SCRIPT", "name": "SCRIPT"}, '"name"', '"SCRIPT"', 'another name of "script": give one'),

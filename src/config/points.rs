@@ -93,7 +93,7 @@ pub fn points(section: &Section, kea: Kea) -> Result<Vec<Option<Point>>, Refusal
         wait: key.map_or(Ok(Wait::Yes), |key| wait(section, key))?,
         timeout: section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?,
     };
-    let points = match section.list("hook-points")? {
+    let points = match section.list("hook-points", "names or maps")? {
         Some(list) => selected(section, list, &common, kea)?,
         None => default(&common, kea),
     };

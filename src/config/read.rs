@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::parameters::PARAMETERS;
+use super::parameters::{PARAMETERS, Parameter};
 
 /// Why the parameters are refused.
 #[derive(Debug)]
@@ -63,7 +63,8 @@ impl<'a> Section<'a> {
     pub fn check_keys(&self) -> Result<(), Refusal> {
         for (key, value) in self.map.iter() {
             let Some(row) = PARAMETERS.iter().find(|row| row.names().any(|name| name == key)) else {
-                let known: Vec<_> = PARAMETERS.iter().filter(|row| row.available()).map(|row| row.name).collect();
+                let allowed = |row: &&Parameter| row.available() && (row.name != "scripts" || self.place.is_empty());
+                let known: Vec<_> = PARAMETERS.iter().filter(allowed).map(|row| row.name).collect();
                 return Err(self.refuse(key, &format!("is unknown; the parameters are: {}", known.join(", "))));
             };
             if key == "scripts" {
@@ -102,12 +103,13 @@ impl<'a> Section<'a> {
         self.typed(key, in_bounds, &remedy)
     }
 
-    pub fn list(&self, key: &str) -> Result<Option<&Vec<Value>>, Refusal> {
-        self.typed(key, Value::as_array, "give a list")
+    /// A list of `what`.
+    pub fn list(&self, key: &str, what: &str) -> Result<Option<&Vec<Value>>, Refusal> {
+        self.typed(key, Value::as_array, &format!("give a list of {what}"))
     }
 
     pub fn strings(&self, key: &str) -> Result<Vec<String>, Refusal> {
-        let list = self.list(key)?.map(Vec::as_slice).unwrap_or_default();
+        let list = self.list(key, "strings")?.map(Vec::as_slice).unwrap_or_default();
         let text = |value: &Value| match value.as_str() {
             Some(text) => self.without_nul(key, text).map(String::from),
             None => Err(self.refuse(key, "give a list of strings")),

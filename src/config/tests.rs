@@ -114,7 +114,12 @@ fn refusals_name_key_value_and_remedy() {
     refused(r#"{"script": 7}"#, &["script", "7", "string"]);
     refused(r#"{"script": "run.sh"}"#, &["script", "run.sh", "absolute"]);
     refused(r#"{"script": "/a", "name": "/a"}"#, &["name", "script", "one of them"]);
-    refused(r#"{"script": "/a", "scrpt": 1}"#, &["scrpt", "1", "unknown", "hook-points"]);
+    refused(r#"{"script": "/a", "scrpt": 1}"#, &["scrpt", "1", "unknown", "hook-points", "scripts"]);
+    let inside = one(r#"{"scripts": [{"script": "/a", "wiat": 1}]}"#).unwrap_err();
+    assert!(
+        inside.starts_with("parameter \"scripts[0].wiat\": 1: is unknown") && inside.ends_with(", required"),
+        "{inside}"
+    );
     refused(r#"{"script": "/a", "wait": "yes"}"#, &["wait", "yes", "true, false or \"park\""]);
     refused(
         r#"{"script": "/a", "wait": "park"}"#,

@@ -143,14 +143,14 @@ impl Shared {
         if failure.kind == FailureKind::Timeout {
             Counters::add(&self.counters.timeouts);
         }
-        let goes_on = match step {
+        let kea = match step {
             _ if !task.wait => "has not waited",
-            Step::Drop => "drop",
-            Step::Skip => "skip",
-            _ => "continue",
+            Step::Drop => "goes on with: drop",
+            Step::Skip => "goes on with: skip",
+            _ => "goes on with: continue",
         };
         let kind = format!("{}, {}, {:?}", self.name(), task.row().name, failure.kind);
-        let args = [self.name(), task.row().name.into(), failure.text.clone(), goes_on.into()];
+        let args = [self.name(), task.row().name.into(), failure.text.clone(), kea.into()];
         log_repeating(messages::EVENT_FAILED, &kind, &args);
     }
 

@@ -197,17 +197,19 @@ impl Lanes {
 
     /// Why a handler has said no hello.
     fn silence(&self, words: &str, reason: &str) -> String {
-        let name = self.shared.name();
-        match (self.shared.config.mode, &self.runner) {
-            (Mode::Exec, Some(runner)) => runner.silent(&reason),
-            _ if words.is_empty() => format!("\"{name}\" says no hello: {reason}; see lines.md"),
+        let parameter = match (self.shared.config.mode, &self.runner) {
+            (Mode::Exec, Some(runner)) => return runner.silent(&reason),
+            (Mode::Socket, _) => "socket",
+            _ => "script",
+        };
+        let why = match words {
+            "" => format!("{reason}; see lines.md"),
             _ if words.ends_with("ended with exit status 0") => {
-                format!(
-                    "\"{name}\" says no hello: {words}; a program that is run once per event needs \"mode\": \"exec\""
-                )
+                format!("{words}; a program that is run once per event needs \"mode\": \"exec\"")
             }
-            _ => format!("\"{name}\" says no hello: {words}"),
-        }
+            _ => words.into(),
+        };
+        format!("parameter \"{parameter}\": \"{}\" says no hello: {why}", self.shared.name())
     }
 
     /// Logs what the runner has to say of its daemons; whether it has ended.

@@ -211,7 +211,7 @@ pub fn check_script(script: &Path) -> Result<(), String> {
                 None => return Ok(()),
                 Some(reason) => reason,
             },
-            Err(error) => format!("is not executable by Kea's user ({}); chmod +x it", error.desc()),
+            Err(error) => format!("is not executable by Kea's user ({}); chmod a+rx it", error.desc()),
         },
     };
     Err(format!("parameter \"script\": \"{}\": {remedy}", script.display()))

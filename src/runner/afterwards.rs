@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::daemon::Leash;
 use super::run::{GRACE, LONG};
-use super::{complain, spawn_in};
+use super::{complain, complain_of_lost, spawn_in};
 use crate::lane::{Failed, Lane};
 
 /// The lanes on which there is something to answer.
@@ -70,9 +70,7 @@ impl Unanswered {
         let heard = self.read_answers();
         self.leash.iter().for_each(|leash| if heard.is_ok() { leash.set_patience(GRACE) } else { leash.give_up() });
         if let Err(failed) = heard {
-            let events = if self.times.len() == 1 { "event is" } else { "events are" };
-            let (count, reason) = (self.times.len(), self.reason(&failed));
-            complain(format_args!("{}: {count} {events} lost: {reason}", path.display()));
+            complain_of_lost(path, self.times.len(), &self.reason(&failed));
         }
     }
 

@@ -69,9 +69,10 @@ HEAD = """\
 brackets. All subjects take turns within each round, *no hook* several times, so compare within a table; another machine, or another day, has other figures.
 
 `make bench` makes all this anew, in an hour and a half, with DHCPv4 and 6: single-threaded with 1,000 leases and with a million, multi-threaded with 1,000; a
-setting that is not shown was not part of this run. Some of it, and another library beside ours:
+setting that is not shown was not part of this run. Some of it, in a minute or in a quarter of an hour, for a page of its own, and another library beside ours:
 
-    make bench BENCH='-k "v4 and single"'
+    make bench BENCH='-k lease4_renew' BENCH_REPORT=/tmp/benchmarks
+    make bench BENCH='-k v4-single-small' BENCH_REPORT=/tmp/benchmarks
     make bench PEER=/path/to/library.so PEER_NAME=theirs PEER_PARAMETERS='{{"script": "{{script}}", "wait": true}}'
 
 `exec` starts the program once per event, `daemon` has it running; *waiting*, *not waiting* and *park* are the parameter

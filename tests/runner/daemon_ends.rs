@@ -166,6 +166,23 @@ fn the_rest_is_worked_off_when_kea_is_gone() {
 }
 
 #[test]
+fn what_is_lost_of_the_rest_when_kea_is_gone_is_said() {
+    let bench = daemon("while [ ! -e gone ]; do sleep 0.01; done; [ $seq != 2 ] || exit 3; echo $seq >> order");
+    let runner = bench.start_daemon(LONG);
+    let mut copy = runner.copy(1);
+    drop(runner.rest(&[event(1, "a"), event(2, "a"), event(3, "a")]));
+    copy.hang_up();
+    assert_eq!(copy.all(), "");
+    bench.touch("gone");
+    let said = runner.end();
+    let script = bench.file("script");
+    let lost =
+        format!("kea-runscript: {}: 1 event is lost: ended with exit status 3, before it answered\n", script.display());
+    assert!(said.contains(&lost) && said.matches("lost").count() == 1, "{said}");
+    assert_eq!(bench.read("order"), "1\n3\n");
+}
+
+#[test]
 fn a_bad_daemon_fails_the_rest_and_does_not_hold_it_up() {
     let bench = daemon("case $seq in 2) exit 3;; 4) echo nonsense;; 6) sleep 600;; 8) seq=7;; esac");
     let runner = bench.start_daemon(LONG);
