@@ -35,11 +35,14 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use libc::PIPE_BUF;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use self::daemon::Daemon;
@@ -52,6 +55,7 @@ use self::turns::Turns;
 use crate::answers::words;
 use crate::text::printable;
 use crate::verdict::{Answer, LogLine};
+use crate::wait::wait_for;
 
 /// Runs the scripts of kea-hook-runscript, outside Kea.
 #[derive(Parser)]
@@ -220,13 +224,8 @@ impl Runner {
 fn report(path: &Path, answer: &Answer) {
     complain_of(path, &answer.log);
     if let Some(failure) = &answer.failure {
-        complain_of_lost(path, 1, &failure.text);
+        complain(format_args!("{}: an event has failed: {}", path.display(), failure.text));
     }
-}
-
-fn complain_of_lost(path: &Path, count: usize, reason: &str) {
-    let events = if count == 1 { "event is" } else { "events are" };
-    complain(format_args!("{}: {count} {events} lost: {reason}", path.display()));
 }
 
 fn complain_of(path: &Path, lines: &[LogLine]) {
@@ -248,5 +247,23 @@ fn complain(text: impl Display) {
     let mut line = String::from("kea-runscript: ");
     printable(text.to_string().as_bytes(), &mut line);
     line.push('\n');
-    let _ = io::stderr().write_all(line.as_bytes());
+    let mut errors = io::stderr().lock();
+    // What a pipe has room for when it says that it has some.
+    for part in line.as_bytes().chunks(PIPE_BUF) {
+        if !has_room(&errors) || errors.write_all(part).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether a write does not wait for ever. It may be a pipe that nobody reads any more: it gets some time, but once.
+fn has_room(errors: &impl AsFd) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    static IS_STUCK: AtomicBool = AtomicBool::new(false);
+    let patience = if IS_STUCK.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+    let mut fds = [PollFd::new(errors.as_fd(), PollFlags::POLLOUT)];
+    let _ = wait_for(&mut fds, Some(Instant::now() + patience));
+    let has_room = fds[0].any() != Some(false);
+    IS_STUCK.store(!has_room, Ordering::Relaxed);
+    has_room
 }

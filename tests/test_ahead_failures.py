@@ -1,6 +1,7 @@
 """What becomes of events that were sent ahead when a handler fails, at a reload, and when Kea ends: none is lost."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -97,6 +98,7 @@ def test_it_is_killed(link, tmp_path, one):
         hold(link, one)
         tell(stranger(link), "later", "1", "2")
         let_go(one, 3)
+        one.wait(2)
         one.kill()
         one.launch()
         wait_until(lambda: len(deeds(one)) == 2, "the next one at work")
@@ -236,6 +238,45 @@ def test_what_is_lost_without_kea(link, tmp_path, deed, reason):
         wait_until(lambda: not processes.runners(), "the end of the runner", 2 + 1 + 3)
         assert deeds(one) == ["later", "1", deed] and not one.pids()
         assert f"kea-runscript: {one.script}: 6 events are lost: {reason}\n" in kea.log()
+
+
+@pytest.mark.parametrize("deed, count, reason", [
+    ("garbage", 3, "expected ident at line 1 column 2: \"nonsense\""), ("twice", 2, "event [0-9]+ is answered twice")])
+def test_what_is_no_answer_without_kea(link, tmp_path, deed, count, reason):
+    with handler("daemon", tmp_path, AHEAD) as one:
+        kea = end_at_work(link, tmp_path, one, "1", deed, "hang", "2", timeout=60_000)
+        one.touch("on")
+        wait_until(lambda: not processes.runners(), "the end of the runner")
+        said = rf"kea-runscript: {one.script}: {count} events are lost: bad answer: {reason}; it is stopped\n"
+        assert re.search(said, kea.log()) and not one.pids()
+
+
+def test_what_answers_say_without_kea(link, tmp_path):
+    with handler("daemon", tmp_path, AHEAD) as one:
+        kea = end_at_work(link, tmp_path, one, "fail", "log")
+        one.touch("on")
+        expect_all(kea, one, "later", "fail", "log")
+        lines = kea.log().splitlines()
+        for text in "an event has failed: no database", "a word", "a cry":
+            assert f"kea-runscript: {one.script}: {text}" in lines
+
+
+def test_answers_come_faster_than_the_runner_hears_of_them(link, tmp_path):
+    """It is stopped for a while, after a reload: then it knows all the same that nothing is lost."""
+    with handler("daemon", tmp_path, 32) as one:
+        with serve(tmp_path, one, 9) as kea:
+            hold(link, one, 9)
+            for _ in range(9):
+                tell(stranger(link), "later", *["1"] * 32)
+            let_go(one, 9 * 33, 9)
+            [old] = processes.runners()
+            kea.reload()
+            os.kill(old, signal.SIGSTOP)
+            one.touch("on")
+            quiet(kea)
+            os.kill(old, signal.SIGCONT)
+            wait_until(lambda: len(processes.runners()) == 1, "the end of the old runner")
+        assert len(deeds(one)) == 9 * 33 and " lost: " not in kea.log()
 
 
 @pytest.mark.parametrize("dies", [False, True])

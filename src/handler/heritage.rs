@@ -12,6 +12,7 @@ use super::again::deaths;
 use super::process::Runner;
 use super::shared::{GRACE, Shared};
 use super::task::Task;
+use crate::config::Mode;
 use crate::lane::{Failed, Lane};
 use crate::log::log_repeating;
 use crate::messages;
@@ -30,7 +31,12 @@ pub struct Connection {
     pub until: Option<Instant>,
     /// Who looks after the daemon on this lane.
     pub runner: Option<Arc<Runner>>,
+    /// The runner has not been told yet what has become of `events`.
+    pub is_news: bool,
 }
+
+/// After which the runner is told again what it could not be told.
+const AGAIN: Duration = Duration::from_millis(10);
 
 pub struct Foreign {
     /// Its number among our events.
@@ -53,54 +59,54 @@ pub struct Heritage {
 }
 
 impl Heritage {
-    /// When to stop waiting for the first of them.
+    /// When to stop waiting for the first of them, or to try again to tell its runner.
     pub fn deadline(&self) -> Option<Instant> {
-        self.connections.iter().filter_map(|connection| connection.until).min()
+        let again = self.connections.iter().any(|one| one.is_news).then(|| Instant::now() + AGAIN);
+        self.connections.iter().filter_map(|connection| connection.until).chain(again).min()
     }
 
     /// Takes the answers that have come.
     pub fn advance(&mut self, shared: &Shared) {
         for connection in &mut self.connections {
-            loop {
+            while !connection.events.is_empty() {
                 match connection.lane.advance() {
                     Ok(Some(answer)) => connection.settle(&answer, shared),
                     Ok(None) => break,
-                    Err(failed) => {
-                        connection.handler_is_lost(&failed, shared);
-                        break;
-                    }
+                    Err(failed) => connection.handler_is_lost(&failed, shared),
                 }
             }
         }
-        self.forget_finished();
+        self.look_back();
     }
 
     /// Stops waiting for those whose time is over.
     pub fn look_at_the_clock(&mut self, shared: &Shared) {
         let now = Instant::now();
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
-            let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
-            self.connections.iter_mut().filter(is_over).for_each(|one| one.time_is_over(shared));
-            self.forget_finished();
-        }
+        let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
+        self.connections.iter_mut().filter(is_over).for_each(|one| one.time_is_over(shared));
+        self.look_back();
     }
 
-    fn forget_finished(&mut self) {
-        self.connections.retain(|connection| !connection.events.is_empty());
+    /// Tells the runners what is new, and forgets what is finished.
+    fn look_back(&mut self) {
+        self.connections.iter_mut().for_each(|one| one.tell_runner(Instant::now()));
+        self.connections.retain(|one| !one.events.is_empty() || one.is_news);
         release(&mut self.connections);
     }
 }
 
 impl Connection {
-    /// How many events have gone with their runner.
-    pub fn lost(&mut self) -> usize {
-        loop {
+    /// How many events have gone with their runner, which is told until `deadline` what has not.
+    pub fn lost(&mut self, deadline: Instant) -> usize {
+        let lost = loop {
             match self.lane.advance() {
                 Ok(Some(answer)) => drop(self.answered(&answer)),
-                Ok(None) => return 0,
-                Err(_) => return self.events.len(),
+                Ok(None) => break 0,
+                Err(_) => break self.unfinished().count(),
             }
-        }
+        };
+        self.tell_runner(deadline);
+        lost
     }
 
     /// The event that this is the answer to; it is not pending any more.
@@ -109,15 +115,17 @@ impl Connection {
         let at = self.events.iter().position(|event| event.line_seq == seq)?;
         let event = self.events.remove(at);
         self.until = self.until.and(self.events.first()).map(|next| Instant::now() + next.task.timeout);
-        self.tell_runner();
+        self.is_news = true;
         Some(event)
     }
 
-    /// What the daemon has still to answer; the next has its whole time.
-    fn tell_runner(&self) {
-        if let Some(runner) = &self.runner {
+    /// What the daemon has still to answer, if that has changed; the next has its whole time. Answers may come faster than
+    /// the runner hears of them.
+    pub fn tell_runner(&mut self, deadline: Instant) {
+        let is_news = std::mem::take(&mut self.is_news);
+        if let Some(runner) = self.runner.as_ref().filter(|_| is_news) {
             let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
-            runner.let_daemon_go(self.lane.id, &times, None);
+            self.is_news = !runner.let_daemon_go(self.lane.id, &times, None, deadline);
         }
     }
 
@@ -132,12 +140,10 @@ impl Connection {
 
     /// The old handler is gone: what it has not finished is ours to do.
     fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
-        if self.events.is_empty() {
-            return;
-        }
-        log_repeating(messages::HANDLER_LOST, &shared.name(), &[shared.name(), failed.to_string()]);
+        // The runner that a daemon has had is there.
+        let what = if shared.config.mode == Mode::Exec { messages::HANDLER_LOST } else { messages::LANE_LOST };
+        log_repeating(what, &shared.name(), &[shared.name(), failed.to_string()]);
         shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
-        self.tell_runner();
     }
 
     /// The first event has failed; its lane gets some more time, and is given up after that.
@@ -166,13 +172,14 @@ impl Connection {
 
     /// Nothing more is expected of the old handler: its events are ours to do.
     fn give_up(&mut self, shared: &Shared) {
-        if let Some(runner) = self.runner.take() {
+        if let Some(runner) = &self.runner {
             runner.stop_daemon(self.lane.id);
         }
         shared.go_again(self.unfinished(), 1);
     }
 
     fn unfinished(&mut self) -> impl Iterator<Item = (Seq, Task)> {
+        self.is_news = true;
         self.events.drain(..).map(|Foreign { seq, task, .. }| (seq, task))
     }
 }

@@ -307,13 +307,14 @@ impl Lanes {
         self.greeting.iter().map(|greeting| greeting.until).chain(self.retry).min()
     }
 
-    /// The runner, for what is left. All lanes will be let go of; `busy` says what is to be answered on them.
-    pub fn leave(self, busy: &HashMap<u64, Busy>) -> Option<Runner> {
+    /// The runner, for what is left. All lanes will be let go of; `busy` says what is to be answered on them, which the
+    /// runner may be told until `deadline`.
+    pub fn leave(self, busy: &HashMap<u64, Busy>, deadline: Instant) -> Option<Runner> {
         for lane in self.ready.keys().chain(self.greeting.iter().map(|greeting| &greeting.lane.id)) {
             if let (Mode::Daemon, Some(runner)) = (self.shared.config.mode, &self.runner) {
                 let busy = busy.get(lane);
                 let times = busy.map(Busy::times).unwrap_or_default();
-                runner.let_daemon_go(*lane, &times, busy.map(|busy| &busy.lane));
+                runner.let_daemon_go(*lane, &times, busy.map(|busy| &busy.lane), deadline);
             }
         }
         self.runner

@@ -22,7 +22,7 @@ use crate::log::log;
 use crate::messages;
 use crate::order::Seq;
 
-/// How long the runner may take to read the rest.
+/// How long the runner may take to read what it is told, and then the rest.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Zero would mean for ever.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -44,7 +44,8 @@ impl Legacy {
 
     /// The script is not configured any more: its runners go on alone.
     pub fn abandon(mut self) {
-        let lost: usize = self.connections.iter_mut().map(Connection::lost).sum::<usize>() + self.kept.len();
+        let deadline = Instant::now() + PATIENCE;
+        let lost: usize = self.connections.iter_mut().map(|one| one.lost(deadline)).sum::<usize>() + self.kept.len();
         if lost > 0 {
             let text = format!("{lost} events have no runner, and the script is not configured any more");
             log(messages::EVENT_LOST, &[self.script.display().to_string(), "reload".into(), text]);
@@ -63,18 +64,23 @@ impl Courier {
         };
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
         let Config { mode, script, args, .. } = self.shared.config.clone();
-        let mut legacy = Legacy { script, args, connections: self.heritage.connections, kept: vec![] };
+        let mut connections = self.heritage.connections;
+        let deadline = Instant::now() + PATIENCE;
+        connections.iter_mut().for_each(|one| one.tell_runner(deadline));
+        let mut legacy = Legacy { script, args, connections, kept: vec![] };
         let (count, running) = (queued.len(), self.busy.values().map(|busy| busy.events.len()).sum::<usize>());
-        let runner = self.lanes.leave(&self.busy).map(Arc::new);
+        let runner = self.lanes.leave(&self.busy, deadline).map(Arc::new);
         match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared)) {
             Some(Ok(rest)) => {
                 if count + running > 0 {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
                 let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                let rest =
-                    rest.map(|(lane, held)| Connection { lane, events, held: Some(held), until: None, runner: None });
-                legacy.connections.extend(rest);
+                let stands = |(lane, held)| {
+                    let held = Some(held);
+                    Connection { lane, events, held, until: None, runner: None, is_news: false }
+                };
+                legacy.connections.extend(rest.map(stands));
             }
             Some(Err(_)) | None => {
                 if count > 0 {
@@ -90,7 +96,7 @@ impl Courier {
             let until = until.filter(|_| mode != Mode::Exec);
             let runner = runner.clone().filter(|_| mode == Mode::Daemon);
             let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
-            Connection { lane, events, held: None, until, runner }
+            Connection { lane, events, held: None, until, runner, is_news: false }
         };
         legacy.connections.extend(self.busy.into_values().map(stays));
         release(&mut legacy.connections);

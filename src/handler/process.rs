@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
@@ -19,6 +20,7 @@ use crate::config::{Config, Mode};
 use crate::lane::Lane;
 use crate::trust::distrust;
 use crate::verdict::Report;
+use crate::wait::wait_for;
 
 const NAME: &str = "kea-runscript";
 /// The variable that tells a script where the runner is, for its `answer`.
@@ -85,11 +87,22 @@ impl Runner {
 
     /// Has the daemon of a lane end when it has answered its events, for each of which it has the time given here, from
     /// the answer before. With `ours` the runner can see to that without us: it reads what comes when we are gone.
-    pub fn let_daemon_go(&self, lane: u64, times: &[Duration], ours: Option<&Lane>) {
+    ///
+    /// Whether it has been told: it may have too much to read, as with hundreds of lanes, and gets until `deadline` then.
+    pub fn let_daemon_go(&self, lane: u64, times: &[Duration], ours: Option<&Lane>, deadline: Instant) -> bool {
         let ours = ours.map(|lane| [lane.as_fd().as_raw_fd()]);
         let control = ours.as_ref().map(|ours| ControlMessage::ScmRights(ours));
-        // If that fails, it has until the longest time-out is over.
-        let _ = self.send(b'H', lane, times, control.as_slice());
+        loop {
+            match self.send(b'H', lane, times, control.as_slice()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Any other error is the runner's end.
+                _ => return true,
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            let _ = wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
+        }
     }
 
     fn send(&self, kind: u8, lane: u64, times: &[Duration], control: &[ControlMessage]) -> io::Result<()> {
@@ -215,4 +228,42 @@ pub fn check_script(script: &Path) -> Result<(), String> {
         },
     };
     Err(format!("parameter \"script\": \"{}\": {remedy}", script.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runner() -> (Runner, OwnedFd) {
+        let (control, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        (Runner { name: "runner".into(), control }, theirs)
+    }
+
+    /// Tells it of so many lanes; of how many it has been told by the deadline.
+    fn tell(runner: &Runner, lanes: u64, deadline: Instant) -> usize {
+        let times = [Duration::from_secs(1); 33];
+        (0..lanes).filter(|lane| runner.let_daemon_go(*lane, &times, None, deadline)).count()
+    }
+
+    #[test]
+    fn a_runner_that_does_not_listen_yet_hears_of_all_lanes() {
+        let (runner, theirs) = runner();
+        let told = tell(&runner, 1000, Instant::now());
+        assert!(told < 256, "it has to wait at all: {told}");
+        std::thread::scope(|scope| {
+            let rest = scope.spawn(|| tell(&runner, 256, Instant::now() + Duration::from_secs(60)));
+            let mut message = [0; 512];
+            (0..told + 256)
+                .for_each(|_| assert_eq!(recv(theirs.as_raw_fd(), &mut message, MsgFlags::empty()), Ok(273)));
+            assert_eq!(rest.join().unwrap(), 256);
+        });
+    }
+
+    #[test]
+    fn a_runner_that_has_ended_is_not_waited_for() {
+        let (runner, theirs) = runner();
+        drop(theirs);
+        assert_eq!(tell(&runner, 1, Instant::now() + Duration::from_secs(60)), 1);
+    }
 }

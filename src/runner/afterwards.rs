@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::daemon::Leash;
 use super::run::{GRACE, LONG};
-use super::{complain, complain_of_lost, spawn_in};
+use super::{complain, report, spawn_in};
 use crate::lane::{Failed, Lane};
+use crate::text::excerpt;
+use crate::verdict::Answer;
 
 /// The lanes on which there is something to answer.
 #[derive(Default)]
@@ -22,7 +24,8 @@ struct Unanswered {
     /// For each event, how long its answer may take, from the one before; for the first from `since`.
     times: VecDeque<Duration>,
     since: Instant,
-    library_end: Lane,
+    /// None if there was no descriptor left for it.
+    library_end: Option<Lane>,
     /// The copy's, if that has not ended before the library has let go of it.
     leash: Option<Arc<Leash>>,
 }
@@ -34,11 +37,12 @@ impl Afterwards {
             return self.forget(lane);
         }
         let (mut lanes, times, since) = (self.lanes(), times.into(), Instant::now());
-        if let Some(library_end) = library_end {
-            let library_end = Lane::new(lane, library_end.into());
-            lanes.push(Unanswered { lane, times, since, library_end, leash });
-        } else if let Some(one) = lanes.iter_mut().find(|one| one.lane == lane) {
-            (one.times, one.since) = (times, since);
+        match lanes.iter_mut().find(|one| one.lane == lane) {
+            Some(one) => (one.times, one.since) = (times, since),
+            None => {
+                let library_end = library_end.map(|library_end| Lane::new(lane, library_end.into()));
+                lanes.push(Unanswered { lane, times, since, library_end, leash });
+            }
         }
     }
 
@@ -65,21 +69,39 @@ impl Afterwards {
 impl Unanswered {
     /// Reads the answers; says how many events have none in the end, and sees to the copy's end.
     fn hear_out(mut self, path: &Path) {
+        let Some(library_end) = self.library_end.take() else {
+            let (path, count) = (path.display(), self.times.len());
+            return complain(format_args!(
+                "{path}: {count} events may be lost: no answer can be read: is RLIMIT_NOFILE too low?"
+            ));
+        };
         // It is for us now to say when its time is over.
         self.leash.iter().for_each(|leash| leash.set_patience(LONG));
-        let heard = self.read_answers();
+        let heard = self.read_answers(library_end, path);
         self.leash.iter().for_each(|leash| if heard.is_ok() { leash.set_patience(GRACE) } else { leash.give_up() });
-        if let Err(failed) = heard {
-            complain_of_lost(path, self.times.len(), &self.reason(&failed));
+        if let Err(reason) = heard {
+            let events = if self.times.len() == 1 { "event is" } else { "events are" };
+            complain(format_args!("{}: {} {events} lost: {reason}", path.display(), self.times.len()));
         }
     }
 
-    /// Each answer has the time of its event, and the grace that the library would give it.
-    fn read_answers(&mut self) -> Result<(), Failed> {
+    /// Each answer has the time of its event, and the grace that the library would give it. What it says is said here.
+    fn read_answers(&mut self, mut library_end: Lane, path: &Path) -> Result<(), String> {
         // What is there already is read in any case.
         let mut due = self.times.front().map(|time| (self.since + *time).max(Instant::now()));
+        let (mut before, mut is_whole) = (None, false);
         while let Some(until) = due {
-            self.library_end.receive(until + GRACE)?;
+            let line = library_end.receive(until + GRACE).map_err(|failed| self.reason(&failed))?;
+            match understood(&line, before) {
+                Ok(answer) => {
+                    report(path, &answer);
+                    before = Some(answer.seq);
+                }
+                Err(reason) if is_whole => return Err(format!("{reason}; it is stopped")),
+                // The library may have read the beginning of the first.
+                Err(_) => {}
+            }
+            is_whole = true;
             self.times.pop_front();
             due = self.times.front().map(|time| Instant::now() + *time);
         }
@@ -92,5 +114,15 @@ impl Unanswered {
             (Failed::Gone { .. }, Some(leash)) => leash.end().unwrap_or("it has closed its connection").into(),
             _ => format!("{failed}; it is stopped"),
         }
+    }
+}
+
+/// The answer in a line, which is to another event than the one before.
+fn understood(line: &[u8], before: Option<u64>) -> Result<Answer, String> {
+    let answer: Answer =
+        serde_json::from_slice(line).map_err(|error| format!("bad answer: {error}: \"{}\"", excerpt(line)))?;
+    match before == Some(answer.seq) {
+        true => Err(format!("bad answer: event {} is answered twice", answer.seq)),
+        false => Ok(answer),
     }
 }

@@ -74,7 +74,8 @@ pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut descriptor = None;
-    for control in message.cmsgs()? {
+    // An error says that there is no number left for the descriptor.
+    for control in message.cmsgs().into_iter().flatten() {
         let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
         for sent in descriptors {
             // SAFETY: the kernel has just made it for us; nobody else knows its number.

@@ -166,7 +166,7 @@ fn the_rest_is_worked_off_when_kea_is_gone() {
 }
 
 #[test]
-fn what_is_lost_of_the_rest_when_kea_is_gone_is_said() {
+fn what_fails_of_the_rest_when_kea_is_gone_is_said() {
     let bench = daemon("while [ ! -e gone ]; do sleep 0.01; done; [ $seq != 2 ] || exit 3; echo $seq >> order");
     let runner = bench.start_daemon(LONG);
     let mut copy = runner.copy(1);
@@ -176,9 +176,11 @@ fn what_is_lost_of_the_rest_when_kea_is_gone_is_said() {
     bench.touch("gone");
     let said = runner.end();
     let script = bench.file("script");
-    let lost =
-        format!("kea-runscript: {}: 1 event is lost: ended with exit status 3, before it answered\n", script.display());
-    assert!(said.contains(&lost) && said.matches("lost").count() == 1, "{said}");
+    let failed = format!(
+        "kea-runscript: {}: an event has failed: ended with exit status 3, before it answered\n",
+        script.display()
+    );
+    assert!(said.contains(&failed) && said.matches("has failed").count() == 1, "{said}");
     assert_eq!(bench.read("order"), "1\n3\n");
 }
 
@@ -215,4 +217,35 @@ fn many_ends_leave_nothing_behind() {
         fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
     };
     assert_eq!(run(5), run(100));
+}
+
+/// What a daemon does first, for those who need its runner's pid.
+const PARENT: &str = "echo $PPID > parent.new; mv parent.new parent";
+
+#[test]
+fn standard_error_that_nobody_reads_holds_nothing_up() {
+    let flood = "n=0; while [ $n -lt 200 ]; do printf '%01000d\\n' $n >&2; n=$((n + 1)); done";
+    let bench = Bench::shell(&format!("{PARENT}; while read -r line; do :; done; {flood}"));
+    let runner = bench.start_daemon(LONG);
+    let copy = runner.open(b'L', 1);
+    let pid = pid(&bench, "parent");
+    let _unread = runner.leave();
+    drop(copy);
+    wait_until(|| is_gone(pid));
+}
+
+#[test]
+fn a_connection_that_cannot_be_taken_is_said() {
+    let bench = Bench::shell(&format!("{PARENT}; while read -r line; do :; done"));
+    let runner = bench.start_daemon(LONG);
+    let copy = runner.open(b'L', 1);
+    let limit = libc::rlimit { rlim_cur: 3, rlim_max: 4096 };
+    // SAFETY: it reads `limit` alone.
+    let done =
+        unsafe { libc::prlimit(pid(&bench, "parent"), libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
+    assert_eq!(done, 0);
+    let lanes = [runner.open(b'L', 2), runner.open(b'L', 3)];
+    drop((copy, lanes));
+    let said = "kea-runscript: a connection could not be taken: is RLIMIT_NOFILE too low?\n";
+    assert_eq!(runner.end(), said.repeat(2));
 }
