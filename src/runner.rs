@@ -30,7 +30,7 @@ mod turns;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -198,6 +198,10 @@ impl Runner {
                 daemon.let_go(lane, times.into_iter().map(Duration::from_millis).collect(), library_end);
             }
             (b'K' | b'H', _, Handler::Script(_)) => {}
+            (b'E', Some(held), _) => {
+                // Our end closes it.
+                let _ = held.into_raw_fd();
+            }
             (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
             (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
         }

@@ -10,7 +10,7 @@ from rig.configs import SUBNET4
 from rig.dhcp4 import DISCOVER, OFFER, stranger
 from rig.kea import Kea, hook
 from rig.recorder import Printer
-from rig.wait import quiet
+from rig.wait import quiet, wait_until
 
 POINT = "pkt4_receive"
 EVENTS = 300
@@ -96,3 +96,23 @@ def test_a_lane_is_kept_for_whom_kea_waits(link, tmp_path):
         (tmp_path / "go").touch()
         quiet(kea)
         assert printer.lines().count("pkt4_send") == 3
+
+
+@pytest.mark.parametrize("reloads", [0, 1, 3])
+def test_order_when_kea_ends(link, tmp_path, reloads):
+    """One client's events go on one after the other, whichever runner has them."""
+    gate = f"until [ -e {tmp_path}/go ]; do /bin/sleep 0.05; done; /bin/sleep 0.1"
+    name = "$KEA_QUERY4_TRANSACTION_ID"
+    printer = Printer(tmp_path, f"begin {name}", then=f"{gate}; echo end {name} >> {tmp_path}/printer.lines")
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, wait=False, hook_points=[POINT], concurrency=2)]) as kea:
+        client, expected = stranger(link), []
+        for _ in range(reloads + 1):
+            for query in [client.message(DISCOVER) for _ in range(2)]:
+                client.exchange(query)
+                expected += [f"begin {query.xid}", f"end {query.xid}"]
+            printer.wait(1)
+            if len(expected) < 4 * (reloads + 1):
+                kea.reload()
+    (tmp_path / "go").touch()
+    wait_until(lambda: not processes.runners(), "the end of the runners")
+    assert printer.lines() == expected

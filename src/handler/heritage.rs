@@ -29,8 +29,10 @@ pub struct Connection {
     pub held: Option<UnixStream>,
     /// When we stop waiting, as in [`super::courier::Busy`].
     pub until: Option<Instant>,
-    /// Who looks after the daemon on this lane.
+    /// Who goes on without us; a server on a socket needs nobody.
     pub runner: Option<Arc<Runner>>,
+    /// The lane leads to a daemon that the runner looks after.
+    pub is_daemons: bool,
     /// The runner has not been told yet what has become of `events`.
     pub is_news: bool,
 }
@@ -123,7 +125,7 @@ impl Connection {
     /// the runner hears of them.
     pub fn tell_runner(&mut self, deadline: Instant) {
         let is_news = std::mem::take(&mut self.is_news);
-        if let Some(runner) = self.runner.as_ref().filter(|_| is_news) {
+        if let Some(runner) = self.runner.as_ref().filter(|_| is_news && self.is_daemons) {
             let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
             self.is_news = !runner.let_daemon_go(self.lane.id, &times, None, deadline);
         }
@@ -172,7 +174,7 @@ impl Connection {
 
     /// Nothing more is expected of the old handler: its events are ours to do.
     fn give_up(&mut self, shared: &Shared) {
-        if let Some(runner) = &self.runner {
+        if let Some(runner) = self.runner.as_ref().filter(|_| self.is_daemons) {
             runner.stop_daemon(self.lane.id);
         }
         shared.go_again(self.unfinished(), 1);

@@ -5,6 +5,7 @@
 //! those that share a key with it.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ impl Courier {
         let mut connections = self.heritage.connections;
         let deadline = Instant::now() + PATIENCE;
         connections.iter_mut().for_each(|one| one.tell_runner(deadline));
+        let older = connections.iter().rev().find_map(|one| one.runner.clone());
         let mut legacy = Legacy { script, args, connections, kept: vec![] };
         let (count, running) = (queued.len(), self.busy.values().map(|busy| busy.events.len()).sum::<usize>());
         let runner = self.lanes.leave(&self.busy, deadline).map(Arc::new);
@@ -76,11 +78,21 @@ impl Courier {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
                 let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                let stands = |(lane, held)| {
-                    let held = Some(held);
-                    Connection { lane, events, held, until: None, runner: None, is_news: false }
+                let waits = |(lane, held): (Lane, UnixStream)| {
+                    // If we end, with Kea, those before it have to finish all the same before it begins.
+                    older.iter().for_each(|older| older.let_hold(held.as_fd(), deadline));
+                    let runner = runner.clone();
+                    Connection {
+                        lane,
+                        events,
+                        held: Some(held),
+                        until: None,
+                        runner,
+                        is_daemons: false,
+                        is_news: false,
+                    }
                 };
-                legacy.connections.extend(rest.map(stands));
+                legacy.connections.extend(rest.map(waits));
             }
             Some(Err(_)) | None => {
                 if count > 0 {
@@ -94,9 +106,9 @@ impl Courier {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
             let _ = lane.hang_up(deadline);
             let until = until.filter(|_| mode != Mode::Exec);
-            let runner = runner.clone().filter(|_| mode == Mode::Daemon);
+            let (runner, is_daemons) = (runner.clone(), mode == Mode::Daemon);
             let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
-            Connection { lane, events, held: None, until, runner, is_news: false }
+            Connection { lane, events, held: None, until, runner, is_daemons, is_news: false }
         };
         legacy.connections.extend(self.busy.into_values().map(stays));
         release(&mut legacy.connections);
@@ -137,8 +149,8 @@ fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Re
     if queued.is_empty() {
         return Ok(None);
     }
-    let mut stream = runner.open(b'R', 0)?;
     let until = Instant::now() + PATIENCE;
+    let mut stream = runner.open(b'R', 0, until)?;
     let mut line = String::new();
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;

@@ -73,45 +73,57 @@ impl Runner {
 
     /// Gives the runner one end of a new connection, and returns the other: `L` for a lane of this number, `R` for the
     /// rest.
-    pub fn open(&self, purpose: u8, lane: u64) -> io::Result<UnixStream> {
+    pub fn open(&self, purpose: u8, lane: u64, deadline: Instant) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.send(purpose, lane, &[], &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])])?;
+        self.send(purpose, lane, &[], Some(theirs.as_fd()), deadline)?;
         Ok(ours)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
     pub fn stop_daemon(&self, lane: u64) {
         // If that fails, the runner stops it when the time-out is over.
-        let _ = self.send(b'K', lane, &[], &[]);
+        let _ = self.send(b'K', lane, &[], None, Instant::now());
     }
 
     /// Has the daemon of a lane end when it has answered its events, for each of which it has the time given here, from
     /// the answer before. With `ours` the runner can see to that without us: it reads what comes when we are gone.
     ///
-    /// Whether it has been told: it may have too much to read, as with hundreds of lanes, and gets until `deadline` then.
+    /// Whether it has been told by `deadline`.
     pub fn let_daemon_go(&self, lane: u64, times: &[Duration], ours: Option<&Lane>, deadline: Instant) -> bool {
-        let ours = ours.map(|lane| [lane.as_fd().as_raw_fd()]);
-        let control = ours.as_ref().map(|ours| ControlMessage::ScmRights(ours));
-        loop {
-            match self.send(b'H', lane, times, control.as_slice()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Any other error is the runner's end.
-                _ => return true,
-            }
-            if Instant::now() >= deadline {
-                return false;
-            }
-            let _ = wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
-        }
+        let told = self.send(b'H', lane, times, ours.map(Lane::as_fd), deadline);
+        // Any other error is the runner's end.
+        !told.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    fn send(&self, kind: u8, lane: u64, times: &[Duration], control: &[ControlMessage]) -> io::Result<()> {
+    /// Has the runner hold this for as long as it lives.
+    pub fn let_hold(&self, descriptor: BorrowedFd, deadline: Instant) {
+        // If that fails, it does not live.
+        let _ = self.send(b'E', 0, &[], Some(descriptor), deadline);
+    }
+
+    /// The runner may have too much to read, as with hundreds of lanes: it gets until `deadline` then.
+    fn send(
+        &self,
+        kind: u8,
+        lane: u64,
+        times: &[Duration],
+        descriptor: Option<BorrowedFd>,
+        deadline: Instant,
+    ) -> io::Result<()> {
         let mut message = vec![kind];
         message.extend(lane.to_le_bytes());
         times.iter().for_each(|time| message.extend((time.as_millis() as u64).to_le_bytes()));
+        let descriptor = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
+        let control = descriptor.as_ref().map(|descriptor| ControlMessage::ScmRights(descriptor));
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control, flags, None)?;
-        Ok(())
+        loop {
+            match sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control.as_slice(), flags, None) {
+                Err(Errno::EAGAIN) if Instant::now() < deadline => {
+                    let _ = wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
+                }
+                done => return done.map(drop).map_err(io::Error::from),
+            }
+        }
     }
 
     /// What it has to say of its daemons by now, and whether it has ended.
