@@ -2,6 +2,7 @@
 //! without the handler that it had them from.
 
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,10 +30,8 @@ pub struct Connection {
     pub held: Option<UnixStream>,
     /// When we stop waiting, as in [`super::courier::Busy`].
     pub until: Option<Instant>,
-    /// Who goes on without us; a server on a socket needs nobody.
+    /// Who looks after the daemon on this lane.
     pub runner: Option<Arc<Runner>>,
-    /// The lane leads to a daemon that the runner looks after.
-    pub is_daemons: bool,
     /// The runner has not been told yet what has become of `events`.
     pub is_news: bool,
 }
@@ -58,6 +57,9 @@ impl Foreign {
 #[derive(Default)]
 pub struct Heritage {
     pub connections: Vec<Connection>,
+    /// What the next runner's rest goes over, and the other end of it. The runners of these connections hold the first
+    /// too: if we end, with Kea, that rest does not begin before they have ended.
+    pub next_rest: Option<(UnixStream, UnixStream)>,
 }
 
 impl Heritage {
@@ -89,10 +91,19 @@ impl Heritage {
         self.look_back();
     }
 
+    /// Has the latest runner hold the way to the next one's rest.
+    pub fn hold_next_rest(&mut self, latest: Option<&Runner>, deadline: Instant) {
+        let Some(latest) = latest.filter(|_| !self.connections.is_empty()) else { return };
+        // It fails where no descriptor is left: then the next rest does not wait if we end.
+        self.next_rest = self.next_rest.take().or_else(|| UnixStream::pair().ok());
+        self.next_rest.iter().for_each(|(ours, _)| latest.let_hold(ours.as_fd(), deadline));
+    }
+
     /// Tells the runners what is new, and forgets what is finished.
     fn look_back(&mut self) {
         self.connections.iter_mut().for_each(|one| one.tell_runner(Instant::now()));
         self.connections.retain(|one| !one.events.is_empty() || one.is_news);
+        self.next_rest = self.next_rest.take().filter(|_| !self.connections.is_empty());
         release(&mut self.connections);
     }
 }
@@ -125,7 +136,7 @@ impl Connection {
     /// the runner hears of them.
     pub fn tell_runner(&mut self, deadline: Instant) {
         let is_news = std::mem::take(&mut self.is_news);
-        if let Some(runner) = self.runner.as_ref().filter(|_| is_news && self.is_daemons) {
+        if let Some(runner) = self.runner.as_ref().filter(|_| is_news) {
             let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
             self.is_news = !runner.let_daemon_go(self.lane.id, &times, None, deadline);
         }
@@ -174,7 +185,7 @@ impl Connection {
 
     /// Nothing more is expected of the old handler: its events are ours to do.
     fn give_up(&mut self, shared: &Shared) {
-        if let Some(runner) = self.runner.as_ref().filter(|_| self.is_daemons) {
+        if let Some(runner) = &self.runner {
             runner.stop_daemon(self.lane.id);
         }
         shared.go_again(self.unfinished(), 1);

@@ -149,7 +149,7 @@ impl Lanes {
                 };
                 // It stays even if it cannot take one more: it may be at work on others.
                 let runner = self.runner.insert(runner);
-                runner.open(b'L', id, deadline).map_err(|error| runner.silent(&error))?
+                runner.open(id, deadline).map_err(|error| runner.silent(&error))?
             }
         };
         let lane = Lane::new(id, stream);

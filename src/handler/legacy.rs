@@ -5,7 +5,6 @@
 //! those that share a key with it.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 pub struct Legacy {
     script: PathBuf,
     args: Vec<String>,
-    connections: Vec<Connection>,
+    heritage: Heritage,
     /// Events that could not be handed over: there is no runner, or it does not listen.
     kept: Vec<Task>,
 }
@@ -46,7 +45,8 @@ impl Legacy {
     /// The script is not configured any more: its runners go on alone.
     pub fn abandon(mut self) {
         let deadline = Instant::now() + PATIENCE;
-        let lost: usize = self.connections.iter_mut().map(|one| one.lost(deadline)).sum::<usize>() + self.kept.len();
+        let lost: usize =
+            self.heritage.connections.iter_mut().map(|one| one.lost(deadline)).sum::<usize>() + self.kept.len();
         if lost > 0 {
             let text = format!("{lost} events have no runner, and the script is not configured any more");
             log(messages::EVENT_LOST, &[self.script.display().to_string(), "reload".into(), text]);
@@ -65,59 +65,50 @@ impl Courier {
         };
         let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
         let Config { mode, script, args, .. } = self.shared.config.clone();
-        let mut connections = self.heritage.connections;
+        let mut heritage = self.heritage;
         let deadline = Instant::now() + PATIENCE;
-        connections.iter_mut().for_each(|one| one.tell_runner(deadline));
-        let older = connections.iter().rev().find_map(|one| one.runner.clone());
-        let mut legacy = Legacy { script, args, connections, kept: vec![] };
+        heritage.connections.iter_mut().for_each(|one| one.tell_runner(deadline));
+        let mut kept = vec![];
         let (count, running) = (queued.len(), self.busy.values().map(|busy| busy.events.len()).sum::<usize>());
         let runner = self.lanes.leave(&self.busy, deadline).map(Arc::new);
-        match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared)) {
+        match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared, &mut heritage.next_rest)) {
             Some(Ok(rest)) => {
                 if count + running > 0 {
                     log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
                 }
                 let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                let waits = |(lane, held): (Lane, UnixStream)| {
-                    // If we end, with Kea, those before it have to finish all the same before it begins.
-                    older.iter().for_each(|older| older.let_hold(held.as_fd(), deadline));
-                    let runner = runner.clone();
-                    Connection {
-                        lane,
-                        events,
-                        held: Some(held),
-                        until: None,
-                        runner,
-                        is_daemons: false,
-                        is_news: false,
-                    }
+                let stands = |(lane, held)| {
+                    let held = Some(held);
+                    Connection { lane, events, held, until: None, runner: None, is_news: false }
                 };
-                legacy.connections.extend(rest.map(waits));
+                heritage.connections.extend(rest.map(stands));
             }
             Some(Err(_)) | None => {
                 if count > 0 {
                     log(messages::KEPT, &[self.shared.name(), count.to_string()]);
                 }
-                legacy.kept = queued.into_iter().map(|(_, task)| task).collect();
+                kept = queued.into_iter().map(|(_, task)| task).collect();
             }
         }
-        let deadline = Instant::now() + PATIENCE;
+        let hang_up_by = Instant::now() + PATIENCE;
         let stays = |Busy { mut lane, events, until }| {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
-            let _ = lane.hang_up(deadline);
+            let _ = lane.hang_up(hang_up_by);
             let until = until.filter(|_| mode != Mode::Exec);
-            let (runner, is_daemons) = (runner.clone(), mode == Mode::Daemon);
+            let runner = runner.clone().filter(|_| mode == Mode::Daemon);
             let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
-            Connection { lane, events, held: None, until, runner, is_daemons, is_news: false }
+            Connection { lane, events, held: None, until, runner, is_news: false }
         };
-        legacy.connections.extend(self.busy.into_values().map(stays));
-        release(&mut legacy.connections);
-        legacy
+        heritage.connections.extend(self.busy.into_values().map(stays));
+        release(&mut heritage.connections);
+        heritage.hold_next_rest(runner.as_deref(), deadline);
+        Legacy { script, args, heritage, kept }
     }
 
     /// Makes the events of an earlier handler ours: they come before all of our own.
     pub fn take_over(&mut self, legacy: Legacy) {
-        let mut connections = legacy.connections;
+        let mut heritage = legacy.heritage;
+        let connections = &mut heritage.connections;
         let mut events: Vec<&mut Foreign> = connections.iter_mut().flat_map(|one| &mut one.events).collect();
         events.sort_by_key(|event| event.seq);
         if !events.is_empty() {
@@ -133,11 +124,11 @@ impl Courier {
         }
         self.shared.assign(&mut state);
         drop(state);
-        for connection in &connections {
+        for connection in &heritage.connections {
             // It fails for want of memory alone: then the end of the connection's events goes unnoticed.
             let _ = connection.lane.watch_as(&self.shared.watch, HERITAGE);
         }
-        self.heritage = Heritage { connections };
+        self.heritage = heritage;
         // What has come before we watched.
         self.heritage.advance(&self.shared);
     }
@@ -145,12 +136,18 @@ impl Courier {
 
 /// Writes the queued events to the runner. It will not begin, and if the end is missing never will, before the second
 /// of the two returned is shut down.
-fn hand_over(runner: &Runner, queued: &[(Seq, Task)], shared: &Shared) -> io::Result<Option<(Lane, UnixStream)>> {
+fn hand_over(
+    runner: &Runner,
+    queued: &[(Seq, Task)],
+    shared: &Shared,
+    next_rest: &mut Option<(UnixStream, UnixStream)>,
+) -> io::Result<Option<(Lane, UnixStream)>> {
     if queued.is_empty() {
         return Ok(None);
     }
     let until = Instant::now() + PATIENCE;
-    let mut stream = runner.open(b'R', 0, until)?;
+    let (mut stream, theirs) = next_rest.take().map_or_else(UnixStream::pair, Ok)?;
+    runner.give_rest(theirs, until)?;
     let mut line = String::new();
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;

@@ -71,12 +71,16 @@ impl Runner {
         format!("{}: does not answer: {error}; is it a kea-runscript?", self.name)
     }
 
-    /// Gives the runner one end of a new connection, and returns the other: `L` for a lane of this number, `R` for the
-    /// rest.
-    pub fn open(&self, purpose: u8, lane: u64, deadline: Instant) -> io::Result<UnixStream> {
+    /// Opens a lane of this number.
+    pub fn open(&self, lane: u64, deadline: Instant) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.send(purpose, lane, &[], Some(theirs.as_fd()), deadline)?;
+        self.send(b'L', lane, &[], Some(theirs.as_fd()), deadline)?;
         Ok(ours)
+    }
+
+    /// Has the runner read the rest from here.
+    pub fn give_rest(&self, theirs: UnixStream, deadline: Instant) -> io::Result<()> {
+        self.send(b'R', 0, &[], Some(theirs.as_fd()), deadline)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
