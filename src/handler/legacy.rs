@@ -52,44 +52,40 @@ impl Legacy {
             log(messages::EVENT_LOST, &[self.script.display().to_string(), "reload".into(), text]);
         }
     }
+
+    /// The runner gets what was queued beside so many events that are being handled; if it takes them not, they are kept.
+    fn add_queued(&mut self, queued: Vec<(Seq, Task)>, running: usize, runner: Option<&Runner>, shared: &Shared) {
+        let count = queued.len();
+        let handed_over = runner.map(|runner| hand_over(runner, &queued, shared, &mut self.heritage.next_rest));
+        let Some(Ok(rest)) = handed_over else {
+            if count > 0 {
+                log(messages::KEPT, &[shared.name(), count.to_string()]);
+            }
+            self.kept = queued.into_iter().map(|(_, task)| task).collect();
+            return;
+        };
+        if count + running > 0 {
+            log(messages::HANDED_OVER, &[shared.name(), count.to_string(), running.to_string()]);
+        }
+        if let Some((lane, held)) = rest {
+            let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
+            let rest = Connection { lane, events, held: Some(held), until: None, runner: None, is_news: false };
+            self.heritage.connections.push(rest);
+        }
+    }
 }
 
 impl Courier {
     /// Ends the handler: all that is unfinished goes on in the runner, or is kept for the next handler.
     pub(super) fn leave(self) -> Legacy {
-        let queued = self.shared.lock().order.cancel_all();
-        let posted = |(seq, queued)| match queued {
-            Queued::Posted(task) => Some((seq, task)),
-            Queued::Parked(task) => Some((seq, task.told())),
-            Queued::Waiting => None,
-        };
-        let queued: Vec<(Seq, Task)> = queued.into_iter().filter_map(posted).collect();
+        let queued = self.queued();
         let Config { mode, script, args, .. } = self.shared.config.clone();
-        let mut heritage = self.heritage;
+        let mut legacy = Legacy { script, args, heritage: self.heritage, kept: vec![] };
         let deadline = Instant::now() + PATIENCE;
-        heritage.connections.iter_mut().for_each(|one| one.tell_runner(deadline));
-        let mut kept = vec![];
-        let (count, running) = (queued.len(), self.busy.values().map(|busy| busy.events.len()).sum::<usize>());
+        legacy.heritage.connections.iter_mut().for_each(|one| one.tell_runner(deadline));
+        let running = self.busy.values().map(|busy| busy.events.len()).sum();
         let runner = self.lanes.leave(&self.busy, deadline).map(Arc::new);
-        match runner.as_ref().map(|runner| hand_over(runner, &queued, &self.shared, &mut heritage.next_rest)) {
-            Some(Ok(rest)) => {
-                if count + running > 0 {
-                    log(messages::HANDED_OVER, &[self.shared.name(), count.to_string(), running.to_string()]);
-                }
-                let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-                let stands = |(lane, held)| {
-                    let held = Some(held);
-                    Connection { lane, events, held, until: None, runner: None, is_news: false }
-                };
-                heritage.connections.extend(rest.map(stands));
-            }
-            Some(Err(_)) | None => {
-                if count > 0 {
-                    log(messages::KEPT, &[self.shared.name(), count.to_string()]);
-                }
-                kept = queued.into_iter().map(|(_, task)| task).collect();
-            }
-        }
+        legacy.add_queued(queued, running, runner.as_deref(), &self.shared);
         let hang_up_by = Instant::now() + PATIENCE;
         let stays = |Busy { mut lane, events, until }| {
             // There may be no next handler, for whom the runner would wait in vain. An error shows as a broken lane.
@@ -99,10 +95,21 @@ impl Courier {
             let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
             Connection { lane, events, held: None, until, runner, is_news: false }
         };
-        heritage.connections.extend(self.busy.into_values().map(stays));
-        release(&mut heritage.connections);
-        heritage.hold_next_rest(runner.as_deref(), deadline);
-        Legacy { script, args, heritage, kept }
+        legacy.heritage.connections.extend(self.busy.into_values().map(stays));
+        release(&mut legacy.heritage.connections);
+        legacy.heritage.hold_next_rest(runner.as_deref(), deadline);
+        legacy
+    }
+
+    /// What no lane has taken.
+    fn queued(&self) -> Vec<(Seq, Task)> {
+        let posted = |(seq, queued)| match queued {
+            Queued::Posted(task) => Some((seq, task)),
+            Queued::Parked(task) => Some((seq, task.told())),
+            Queued::Waiting => None,
+        };
+        let all = self.shared.lock().order.cancel_all();
+        all.into_iter().filter_map(posted).collect()
     }
 
     /// Makes the events of an earlier handler ours: they come before all of our own.
