@@ -172,9 +172,10 @@ impl Runner {
     /// Takes connections from `control` until its end, then waits until each has come to its own.
     fn serve(&self, control: &impl AsFd) {
         thread::scope(|scope| {
+            let mut answers = None;
             loop {
                 match sys::receive(control.as_fd()) {
-                    Ok(Some(message)) => self.heed(scope, message),
+                    Ok(Some(message)) => self.heed(scope, message, &mut answers),
                     Ok(None) => break,
                     // The library has left reports of ours unread; what it has said before is still to come.
                     Err(Errno::ECONNRESET) => {}
@@ -190,7 +191,13 @@ impl Runner {
         });
     }
 
-    fn heed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, message: Message) {
+    /// `answers`: where those of the rest go that comes next.
+    fn heed<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        message: Message,
+        answers: &mut Option<UnixStream>,
+    ) {
         let Message { kind, lane, times, descriptor } = message;
         match (kind, descriptor, &self.handler) {
             (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
@@ -202,6 +209,8 @@ impl Runner {
                 // Our end closes it.
                 let _ = held.into_raw_fd();
             }
+            (b'A', Some(socket), _) => *answers = Some(UnixStream::from(socket)),
+            (b'R', Some(socket), _) => self.take_rest(scope, UnixStream::from(socket), answers.take()),
             (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
             (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
         }
@@ -215,12 +224,26 @@ impl Runner {
                 spawn_in(scope, "lane", move || lane::serve(script, stream, place)).map(drop)
             }
             (b'L', Handler::Daemon(daemon)) => daemon.take(scope, &self.turns, lane, socket),
-            (b'R', _) => spawn_in(scope, "rest", move || rest::work_off(self, socket)).map(drop),
             _ => Err(io::Error::other(format!("unknown kind {kind}"))),
         };
-        if let Err(error) = taken {
-            complain(format_args!("a connection is closed again: {error}"));
-        }
+        complain_unless(&taken);
+    }
+
+    /// Without a way for the answers the library hears by the end of the connection that the rest is its own.
+    fn take_rest<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        socket: UnixStream,
+        answers: Option<UnixStream>,
+    ) {
+        let Some(answers) = answers else { return };
+        complain_unless(&spawn_in(scope, "rest", move || rest::work_off(self, socket, answers)).map(drop));
+    }
+}
+
+fn complain_unless(taken: &io::Result<()>) {
+    if let Err(error) = taken {
+        complain(format_args!("a connection is closed again: {error}"));
     }
 }
 

@@ -6,8 +6,10 @@ import signal
 import pytest
 
 from rig import processes
+from rig.ahead import serve
 from rig.configs import SUBNET4
-from rig.dhcp4 import DISCOVER, OFFER, stranger
+from rig.dhcp4 import DISCOVER, OFFER, VENDOR_CLASS, stranger
+from rig.handlers import handler
 from rig.kea import Kea, hook
 from rig.recorder import Printer
 from rig.wait import quiet, wait_until
@@ -96,6 +98,30 @@ def test_a_lane_is_kept_for_whom_kea_waits(link, tmp_path):
         (tmp_path / "go").touch()
         quiet(kea)
         assert printer.lines().count("pkt4_send") == 3
+
+
+def test_a_runner_that_lingers_takes_no_answers(link, tmp_path):
+    """An older runner has not ended yet when Kea does: what fails in the next one is said all the same."""
+    def event(deed):
+        client.exchange(client.message(DISCOVER, options=[(VENDOR_CLASS, deed)]))
+
+    with handler("daemon", tmp_path) as one:
+        with serve(tmp_path, one, timeout=60_000) as kea:
+            client = stranger(link)
+            event(b"later")
+            one.wait(1)
+            [first] = processes.runners()
+            kea.reload()
+            event(b"nap")
+            event(b"fail")
+            kea.reload()
+            os.kill(first, signal.SIGSTOP)
+            one.touch("on")
+            one.wait(2)
+        wait_until(lambda: len(processes.runners()) == 1, "the end of the later runners")
+        assert "an event has failed: no database" in kea.log()
+        os.kill(first, signal.SIGCONT)
+        wait_until(lambda: not processes.runners(), "the end of the first runner")
 
 
 @pytest.mark.parametrize("reloads", [0, 1, 3])

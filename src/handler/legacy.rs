@@ -154,7 +154,7 @@ fn hand_over(
     }
     let until = Instant::now() + PATIENCE;
     let (mut stream, theirs) = next_rest.take().map_or_else(UnixStream::pair, Ok)?;
-    runner.give_rest(theirs, until)?;
+    let answers = runner.give_rest(theirs, until)?;
     let mut line = String::new();
     for (seq, task) in queued {
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
@@ -164,6 +164,5 @@ fn hand_over(
         stream.write_all(line.as_bytes())?;
     }
     stream.write_all(event::line(&End { end: queued.len() })?.as_bytes())?;
-    let held = stream.try_clone()?;
-    Ok(Some((Lane::new(0, stream), held)))
+    Ok(Some((Lane::new(0, answers), stream)))
 }

@@ -78,9 +78,13 @@ impl Runner {
         Ok(ours)
     }
 
-    /// Has the runner read the rest from here.
-    pub fn give_rest(&self, theirs: UnixStream, deadline: Instant) -> io::Result<()> {
-        self.send(b'R', 0, &[], Some(theirs.as_fd()), deadline)
+    /// Has the runner read the rest from here; returns where its answers come. Others may hold the other end of `theirs`:
+    /// that we are gone shows on a connection of the answers' own.
+    pub fn give_rest(&self, theirs: UnixStream, deadline: Instant) -> io::Result<UnixStream> {
+        let (answers, its_answers) = UnixStream::pair()?;
+        self.send(b'A', 0, &[], Some(its_answers.as_fd()), deadline)?;
+        self.send(b'R', 0, &[], Some(theirs.as_fd()), deadline)?;
+        Ok(answers)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
@@ -101,7 +105,7 @@ impl Runner {
 
     /// Has the runner hold this for as long as it lives.
     pub fn let_hold(&self, descriptor: BorrowedFd, deadline: Instant) {
-        // If that fails, it does not live.
+        // If that fails, it does not live, or does not listen: it cannot be waited for.
         let _ = self.send(b'E', 0, &[], Some(descriptor), deadline);
     }
 

@@ -27,10 +27,11 @@ struct Outbox {
     unsent: Vec<u8>,
 }
 
-/// Takes all events from `stream` and handles them in order, on as many threads as there have been lanes.
-pub fn work_off(runner: &Runner, stream: UnixStream) {
+/// Takes all events from `stream` and handles them in order, on as many threads as there have been lanes. `answers` are
+/// apart, because earlier runners may hold the other end of `stream`, and answer for nobody.
+pub fn work_off(runner: &Runner, stream: UnixStream, answers: UnixStream) {
     let Some(events) = read(&stream) else { return };
-    let answers = Arc::new(Answers::to(stream));
+    let answers = Arc::new(Answers::to(answers));
     let workers = runner.turns.most_lanes().min(events.len());
     // A daemon is told the keys too.
     let entered = |event: Event| (event.keys.clone(), Work { event, answers: Arc::clone(&answers) });
@@ -143,11 +144,17 @@ mod tests {
         Event { seq, keys, ..event(10_000, &[("SEQ", &seq_text), ("PATH", "/usr/bin:/bin")]) }
     }
 
+    /// A rest whose answers come back as on a lane.
+    fn begin<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner) -> Peer {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let answers = theirs.try_clone().unwrap();
+        scope.spawn(move || work_off(runner, theirs, answers));
+        Peer(BufReader::new(ours))
+    }
+
     /// Hands these events over, whole.
     fn hand_over<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner, events: &[Event]) -> Peer {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        scope.spawn(move || work_off(runner, theirs));
-        let mut peer = Peer(BufReader::new(ours));
+        let mut peer = begin(scope, runner);
         events.iter().for_each(|event| peer.send(event));
         peer.send(&End { end: events.len() });
         peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
@@ -195,14 +202,12 @@ mod tests {
         let bench = Bench::shell("exit 0");
         let runner = bench.runner();
         thread::scope(|scope| {
-            let (ours, theirs) = UnixStream::pair().unwrap();
-            let mut peer = Peer(BufReader::new(ours));
+            let mut peer = begin(scope, &runner);
             peer.send(&numbered(1, "a"));
             peer.write("{\"seq\":2}\n");
             peer.send(&numbered(3, "a"));
             peer.send(&End { end: 3 });
             peer.0.get_ref().shutdown(Shutdown::Write).unwrap();
-            scope.spawn(|| work_off(&runner, theirs));
             assert_eq!([peer.answer().unwrap().seq, peer.answer().unwrap().seq], [1, 3]);
             assert_eq!(peer.answer(), None);
         });

@@ -100,11 +100,17 @@ impl Runner {
 
     /// Hands over these events, whole; answers can be read from what is returned.
     pub fn rest(&self, events: &[Event]) -> Lane {
-        let mut lane = self.open(b'R', 0);
+        let (mut lane, answers) = self.open_rest();
         events.iter().for_each(|event| lane.write(event));
         lane.write(&End { end: events.len() });
-        lane.0.get_ref().shutdown(Shutdown::Write).unwrap();
-        lane
+        lane.hang_up();
+        answers
+    }
+
+    /// A rest to write, and where its answers come.
+    pub fn open_rest(&self) -> (Lane, Lane) {
+        let answers = self.open(b'A', 0);
+        (self.open(b'R', 0), answers)
     }
 
     /// Gives it nothing more to do; returns its standard error, which nobody reads.

@@ -125,7 +125,7 @@ fn lanes_run_side_by_side() {
 fn a_rest_without_its_end_never_begins() {
     let bench = Bench::shell("echo said");
     let runner = bench.start();
-    let mut rest = runner.open(b'R', 0);
+    let (mut rest, _answers) = runner.open_rest();
     rest.write(&event(1, "a"));
     drop(rest);
     assert_eq!(runner.end(), "");
