@@ -25,17 +25,23 @@ def hook(script=None, **parameters):
 
 
 def binary(family):
-    """The server: variable KEA_DHCP4 or KEA_DHCP6, else PATH, /usr/sbin included."""
-    name = f"kea-dhcp{family}"
-    path = os.environ.get(name.replace("-", "_").upper())
-    return path or shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    """The server: variable KEA_DHCP4 or KEA_DHCP6, else in PATH, /usr/sbin included."""
+    return named(family) or shutil.which(f"kea-dhcp{family}", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def named(family):
+    return os.environ.get(f"KEA_DHCP{family}")
+
+
+def unconfined(family):
+    """The server; if nobody has named one, a copy of it, in the /run that is ours: AppArmor's profile is of the path that
+    Debian installs, and allows that server the host's own files alone."""
+    return named(family) or copied(binary(family))
 
 
 @functools.cache
-def unconfined(family):
-    """A copy of the server, in the /run that is ours: AppArmor's profile is of the path that Debian installs, and allows
-    that server the host's own files alone."""
-    return shutil.copy(binary(family), "/run")
+def copied(server):
+    return shutil.copy(server, "/run")
 
 
 @functools.cache
