@@ -65,6 +65,11 @@ impl Watch {
         Ok(self.0.add(fd, what.event(number))?)
     }
 
+    /// It is watched no more, if it was.
+    pub fn forget(&self, fd: impl AsFd) {
+        let _ = self.0.delete(fd);
+    }
+
     pub fn change(&self, fd: impl AsFd, number: u64, what: For) -> io::Result<()> {
         Ok(self.0.modify(fd, &mut what.event(number))?)
     }

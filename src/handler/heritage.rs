@@ -80,7 +80,7 @@ impl Heritage {
                 }
             }
         }
-        self.look_back();
+        self.look_back(shared);
     }
 
     /// Stops waiting for those whose time is over.
@@ -88,7 +88,7 @@ impl Heritage {
         let now = Instant::now();
         let is_over = |one: &&mut Connection| one.until.is_some_and(|until| until <= now);
         self.connections.iter_mut().filter(is_over).for_each(|one| one.time_is_over(shared));
-        self.look_back();
+        self.look_back(shared);
     }
 
     /// Has the latest runner hold the way to the next one's rest.
@@ -100,9 +100,12 @@ impl Heritage {
     }
 
     /// Tells the runners what is new, and forgets what is finished.
-    fn look_back(&mut self) {
+    fn look_back(&mut self, shared: &Shared) {
         self.connections.iter_mut().for_each(|one| one.tell_runner(Instant::now()));
         self.connections.retain(|one| !one.events.is_empty() || one.is_news);
+        // Nobody reads what they say now: it would wake us again and again.
+        let finished = self.connections.iter().filter(|one| one.events.is_empty());
+        finished.for_each(|one| shared.watch.forget(&one.lane));
         self.next_rest = self.next_rest.take().filter(|_| !self.connections.is_empty());
         release(&mut self.connections);
     }
