@@ -5,13 +5,14 @@
 use std::env;
 use std::path::Path;
 
-const SHIM: [&str; 12] = [
+const SHIM: [&str; 13] = [
     "library.cc",
     "callouts4.cc",
     "callouts6.cc",
     "callout.cc",
     "facts.cc",
     "packets.cc",
+    "options.cc",
     "verdict.cc",
     "changes.cc",
     "hold.cc",

@@ -1,5 +1,7 @@
 #include "facts.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <atomic>
 
@@ -19,11 +21,6 @@ void reuse(std::vector<T>& list) {
     }
 }
 
-template <typename T>
-rust::Slice<const T> slice(const std::vector<T>& list) {
-    return {list.data(), list.size()};
-}
-
 } // namespace
 
 FactsBuilder& FactsBuilder::fresh() {
@@ -36,6 +33,7 @@ void FactsBuilder::set_debug(bool wanted) { debug_wanted = wanted; }
 
 void FactsBuilder::clear() {
     reuse(bytes_);
+    reuse(names_);
     reuse(options_);
     reuse(relays_);
     reuse(query4_);
@@ -57,6 +55,7 @@ void FactsBuilder::clear() {
 Facts FactsBuilder::facts() const {
     Facts facts{};
     facts.bytes = slice(bytes_);
+    facts.names = slice(names_);
     facts.options = slice(options_);
     facts.relays = slice(relays_);
     facts.query4 = slice(query4_);
@@ -81,6 +80,14 @@ Span FactsBuilder::add(const void* data, size_t len) {
     const Span span{static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(len)};
     bytes_.insert(bytes_.end(), first, first + len);
     return span;
+}
+
+Span FactsBuilder::add(const isc::asiolink::IOAddress& address) {
+    if (!address.isV4()) {
+        return add(address.toBytes());
+    }
+    const uint32_t bytes = htonl(address.toUint32());
+    return add(&bytes, sizeof bytes);
 }
 
 bool FactsBuilder::debug() { return debug_wanted; }

@@ -67,6 +67,7 @@ class FactsBuilder {
     Span add(const void* data, size_t len);
     Span add(const std::string& text) { return add(text.data(), text.size()); }
     Span add(const std::vector<uint8_t>& data) { return add(data.data(), data.size()); }
+    Span add(const isc::asiolink::IOAddress& address);
     template <typename Read>
     Span attempt(Read read);
 
@@ -77,8 +78,11 @@ class FactsBuilder {
     Span data(const isc::dhcp::OptionPtr& option);
     Span options(const isc::dhcp::OptionCollection& all);
     void options_at(uint8_t depth, const isc::dhcp::OptionCollection& all);
+    Span wire(const isc::dhcp::Pkt& packet);
+    Span again4(const Packet4& fact, const isc::dhcp::OptionCollection& held);
+    Span again6(const Span& wire, size_t layer, const Span& held);
     Span classes(const isc::dhcp::Pkt& packet);
-    Span relays(const isc::dhcp::Pkt6& packet);
+    Span relays(const isc::dhcp::Pkt6& packet, const Span& wire);
     HwAddr hwaddr(isc::dhcp::Pkt6& packet);
     HwAddr hwaddr(const isc::dhcp::HWAddrPtr& address);
     static std::array<uint8_t, 16> address(const isc::asiolink::IOAddress& address);
@@ -92,6 +96,7 @@ class FactsBuilder {
     void add_subnet(const SubnetPtr& subnet);
 
     std::vector<uint8_t> bytes_;
+    std::vector<Span> names_;
     std::vector<OptionFact> options_;
     std::vector<Relay> relays_;
     std::vector<Packet4> query4_, response4_;
@@ -106,6 +111,20 @@ class FactsBuilder {
     /// Where options are packed.
     isc::util::OutputBuffer packed_{0};
 };
+
+template <typename T>
+rust::Slice<const T> slice(const std::vector<T>& list) {
+    return {list.data(), list.size()};
+}
+
+/// What a span means; nothing if it is absent.
+template <typename T>
+rust::Slice<const T> part(const std::vector<T>& list, const Span& span) {
+    return span.start == ABSENT ? rust::Slice<const T>() : rust::Slice<const T>(list.data() + span.start, span.len);
+}
+
+/// The first option of this code; null if there is none.
+isc::dhcp::OptionPtr option_of(const isc::dhcp::OptionCollection& options, uint16_t code);
 
 /// For what Kea may throw at, given what a client can send.
 template <typename Read>

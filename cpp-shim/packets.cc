@@ -1,16 +1,13 @@
 #include "facts.h"
 
 #include <dhcp/dhcp4.h>
+#include <dhcp/pkt4o6.h>
 
 #include <boost/make_shared.hpp>
-
-#include <algorithm>
-#include <typeinfo>
 
 namespace runscript {
 namespace {
 
-using isc::dhcp::OptionCollection;
 using isc::dhcp::OptionPtr;
 using isc::dhcp::Pkt;
 using isc::dhcp::Pkt4;
@@ -18,15 +15,15 @@ using isc::dhcp::Pkt4Ptr;
 using isc::dhcp::Pkt6;
 using isc::dhcp::Pkt6Ptr;
 
-/// Deepest option that is taken apart: 0 is a packet's own option.
-constexpr uint8_t MAX_DEPTH = 3;
-
-/// DHCPv4 over DHCPv6 has packets of one family on addresses of the other.
 uint32_t ipv4(const isc::asiolink::IOAddress& address) { return address.isV4() ? address.toUint32() : 0; }
 
-OptionPtr option(const OptionCollection& options, uint16_t code) {
-    const auto found = options.find(code);
-    return found == options.end() ? OptionPtr() : found->second;
+/// The packet that has the addresses and ports: of DHCPv4 over DHCPv6 the one around it (RFC 7341).
+const Pkt& outermost(const Pkt& packet) { return packet; }
+const Pkt& outermost(const Pkt4& packet) {
+    if (packet.isDhcp4o6()) {
+        return *static_cast<const isc::dhcp::Pkt4o6&>(packet).getPkt6();
+    }
+    return packet;
 }
 
 /// Within a callout a packet replaces each option that somebody gets by a copy, even when Kea's own code gets it on our
@@ -49,10 +46,11 @@ boost::shared_ptr<Packet> copy_of_wire(const Packet& packet) {
     const auto copy = boost::make_shared<Packet>(packet.data_.data(), packet.data_.size());
     copy->setIface(packet.getIface());
     copy->setIndex(packet.getIndex());
-    copy->setLocalAddr(packet.getLocalAddr());
-    copy->setLocalPort(packet.getLocalPort());
-    copy->setRemoteAddr(packet.getRemoteAddr());
-    copy->setRemotePort(packet.getRemotePort());
+    const Pkt& outer = outermost(packet);
+    copy->setLocalAddr(outer.getLocalAddr());
+    copy->setLocalPort(outer.getLocalPort());
+    copy->setRemoteAddr(outer.getRemoteAddr());
+    copy->setRemotePort(outer.getRemotePort());
     if (const auto hwaddr = packet.getRemoteHWAddr()) {
         copy->setRemoteHWAddr(hwaddr);
     }
@@ -140,18 +138,21 @@ void FactsBuilder::add_packet(std::vector<Packet4>& list, Pkt4& packet, bool und
     fact.relayed = packet.isRelayed();
     fact.hops = packet.getHops();
     fact.transaction_id = packet.getTransid();
-    fact.local_address = ipv4(packet.getLocalAddr());
-    fact.local_port = packet.getLocalPort();
-    fact.remote_address = ipv4(packet.getRemoteAddr());
-    fact.remote_port = packet.getRemotePort();
+    const Pkt& outer = outermost(packet);
+    fact.local_address = add(outer.getLocalAddr());
+    fact.local_port = outer.getLocalPort();
+    fact.remote_address = add(outer.getRemoteAddr());
+    fact.remote_port = outer.getRemotePort();
     fact.classes = classes(packet);
-    const OptionPtr vendor_class = option(packet.options_, isc::dhcp::DHO_VENDOR_CLASS_IDENTIFIER);
+    const OptionPtr vendor_class = option_of(packet.options_, isc::dhcp::DHO_VENDOR_CLASS_IDENTIFIER);
     fact.vendor_class = vendor_class ? attempt([&] { return vendor_class->toString(); }) : NO_FACT;
-    const OptionPtr rai = option(packet.options_, isc::dhcp::DHO_DHCP_AGENT_OPTIONS);
+    const OptionPtr rai = option_of(packet.options_, isc::dhcp::DHO_DHCP_AGENT_OPTIONS);
     fact.rai = data(rai);
     fact.circuit_id = data(rai ? rai->getOption(isc::dhcp::RAI_OPTION_AGENT_CIRCUIT_ID) : rai);
     fact.remote_id = data(rai ? rai->getOption(isc::dhcp::RAI_OPTION_REMOTE_ID) : rai);
     fact.options = options(packet.options_);
+    fact.wire = wire(packet);
+    fact.again = again4(fact, packet.options_);
     list.push_back(fact);
 }
 
@@ -172,7 +173,9 @@ void FactsBuilder::add_packet(std::vector<Packet6>& list, Pkt6& packet, bool und
     fact.classes = classes(packet);
     fact.debug = debug() ? attempt([&] { return packet.toText(); }) : NO_FACT;
     fact.options = options(packet.options_);
-    fact.relays = relays(packet);
+    fact.wire = wire(packet);
+    fact.again = again6(fact.wire, packet.relay_info_.size(), fact.options);
+    fact.relays = relays(packet, fact.wire);
     list.push_back(fact);
 }
 
@@ -187,61 +190,22 @@ HwAddr FactsBuilder::hwaddr(Pkt6& packet) {
 }
 
 Span FactsBuilder::classes(const Pkt& packet) {
-    const auto start = static_cast<uint32_t>(bytes_.size());
+    const auto start = static_cast<uint32_t>(names_.size());
     for (const std::string& name : packet.getClasses()) {
-        add(name.c_str(), name.size() + 1);
+        names_.push_back(add(name));
     }
-    return {start, static_cast<uint32_t>(bytes_.size()) - start};
+    return {start, static_cast<uint32_t>(names_.size()) - start};
 }
 
 /// Kea keeps the relayed message itself out of a relay's options.
-Span FactsBuilder::relays(const Pkt6& packet) {
+Span FactsBuilder::relays(const Pkt6& packet, const Span& wire) {
     const auto start = static_cast<uint32_t>(relays_.size());
     for (const Pkt6::RelayInfo& relay : packet.relay_info_) {
-        relays_.push_back(
-            {relay.hop_count_, address(relay.linkaddr_), address(relay.peeraddr_), options(relay.options_)});
+        const Span its_options = options(relay.options_);
+        relays_.push_back({relay.hop_count_, address(relay.linkaddr_), address(relay.peeraddr_), its_options,
+                           again6(wire, relays_.size() - start, its_options)});
     }
     return {start, static_cast<uint32_t>(relays_.size()) - start};
-}
-
-Span FactsBuilder::options(const OptionCollection& all) {
-    const auto start = static_cast<uint32_t>(options_.size());
-    options_at(0, all);
-    return {start, static_cast<uint32_t>(options_.size()) - start};
-}
-
-void FactsBuilder::options_at(uint8_t depth, const OptionCollection& all) {
-    for (const auto& entry : all) {
-        const OptionPtr& option = entry.second;
-        if (!option) {
-            continue;
-        }
-        options_.push_back({option->getType(), depth, data(option)});
-        if (depth < MAX_DEPTH) {
-            options_at(depth + 1, option->getOptions());
-        }
-    }
-}
-
-/// What follows the option's header on the wire. Packed without Kea's check of the length: it joins the parts of an
-/// option that is longer than 255 bytes, and takes it apart again only for the wire.
-Span FactsBuilder::data(const OptionPtr& option) {
-    if (!option) {
-        return NO_FACT;
-    }
-    // Most options are bytes and nothing else: what is packed is what they hold.
-    const isc::dhcp::Option& plain = *option;
-    if (typeid(plain) == typeid(isc::dhcp::Option) && plain.getOptions().empty()) {
-        return add(plain.getData());
-    }
-    packed_.clear();
-    try {
-        option->pack(packed_, false);
-    } catch (const std::exception&) {
-        return add(option->getData());
-    }
-    const size_t header = std::min<size_t>(option->getHeaderLen(), packed_.getLength());
-    return add(data_of(packed_) + header, packed_.getLength() - header);
 }
 
 } // namespace runscript

@@ -53,11 +53,13 @@ pub mod ffi {
         relayed: bool,
         hops: u8,
         transaction_id: u32,
-        local_address: u32,
+        /// 4 bytes; of DHCPv4 over DHCPv6 16.
+        local_address: Span,
         local_port: u16,
-        remote_address: u32,
+        /// The same.
+        remote_address: Span,
         remote_port: u16,
-        /// Names of client classes, each ended by a NUL.
+        /// Names of client classes, of `names`.
         classes: Span,
         /// Option 60 in Kea's words (`Option::toString`).
         vendor_class: Span,
@@ -65,8 +67,12 @@ pub mod ffi {
         rai: Span,
         circuit_id: Span,
         remote_id: Span,
-        /// Of `options`.
+        /// As Kea has them now, of `options`.
         options: Span,
+        /// The packet's bytes as they came; absent of a response.
+        wire: Span,
+        /// What Kea makes of [`read_again4`]'s packet, of `options`.
+        again: Span,
     }
 
     /// One relay that a DHCPv6 packet passed, its options without the relayed message.
@@ -75,8 +81,10 @@ pub mod ffi {
         hops: u8,
         link_address: [u8; 16],
         peer_address: [u8; 16],
-        /// Of `options`.
+        /// As Kea has them now, of `options`.
         options: Span,
+        /// What Kea makes of [`read_again6`]'s packet, of `options`.
+        again: Span,
     }
 
     /// What a DHCPv6 packet says (`Pkt6`).
@@ -94,12 +102,16 @@ pub mod ffi {
         remote_port: u16,
         /// Whether Kea takes its client identifier for a DUID (`Pkt6::getClientId`).
         has_duid: bool,
-        /// Names of client classes, each ended by a NUL.
+        /// Names of client classes, of `names`.
         classes: Span,
         /// Kea's own text of the packet (`Pkt6::toText`); absent unless `debug` is on.
         debug: Span,
-        /// Of `options`.
+        /// As Kea has them now, of `options`.
         options: Span,
+        /// The packet's bytes as they came, its relays' layers first; absent of a response.
+        wire: Span,
+        /// What Kea makes of [`read_again6`]'s packet, of `options`.
+        again: Span,
         /// Of `relays`, outermost (nearest to the server) first.
         relays: Span,
     }
@@ -163,6 +175,7 @@ pub mod ffi {
     /// All that Kea knows at a hook point. A list of at most one item is an argument that some hook points lack.
     struct Facts<'a> {
         bytes: &'a [u8],
+        names: &'a [Span],
         options: &'a [OptionFact],
         relays: &'a [Relay],
         query4: &'a [Packet4],
@@ -326,6 +339,13 @@ pub mod ffi {
         /// Kea refuses a change, for this reason.
         fn refused(hook_point: &str, change: &Change, reason: &str);
 
+        /// A packet of those options of a query (its bytes: `wire`) that Kea holds otherwise than they came. What Kea
+        /// makes of it tells whether somebody has changed them. Empty if there are none.
+        fn read_again4(wire: &[u8], bytes: &[u8], options: &[OptionFact]) -> Vec<u8>;
+
+        /// The same of one layer of a DHCPv6 query: 0 is the outermost relay's, the last the client's.
+        fn read_again6(wire: &[u8], layer: usize, bytes: &[u8], options: &[OptionFact]) -> Vec<u8>;
+
         /// How long a callout kept Kea's thread, for `runscript-status`.
         fn callout_took(microseconds: u64);
 
@@ -344,3 +364,4 @@ use crate::hook::{
 };
 use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;
+use crate::wire::{read_again4, read_again6};

@@ -2,11 +2,13 @@
 
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{self, Ddns, HostIdentifier, Lease, OptionFact, Packet4, Packet6, Relay, Span, Subnet};
+use crate::wire::{Item, held};
 
 /// The owned twin of [`ffi::Facts`].
 #[derive(Debug, Default)]
 pub struct Facts {
     bytes: Vec<u8>,
+    names: Vec<Span>,
     options: Vec<OptionFact>,
     relays: Vec<Relay>,
     pub query4: Option<Packet4>,
@@ -29,6 +31,7 @@ impl From<&ffi::Facts<'_>> for Facts {
     fn from(facts: &ffi::Facts) -> Self {
         Facts {
             bytes: facts.bytes.to_vec(),
+            names: facts.names.to_vec(),
             options: facts.options.to_vec(),
             relays: facts.relays.to_vec(),
             query4: facts.query4.first().copied(),
@@ -55,8 +58,18 @@ impl Facts {
         part(&self.bytes, span)
     }
 
+    /// The bytes of each name of a list.
+    pub fn names(&self, span: Span) -> impl Iterator<Item = &[u8]> {
+        part(&self.names, span).unwrap_or_default().iter().filter_map(|name| self.bytes(*name))
+    }
+
     pub fn options(&self, span: Span) -> &[OptionFact] {
         part(&self.options, span).unwrap_or_default()
+    }
+
+    /// The packet's own options among them, by code.
+    pub fn items(&self, options: Span) -> Vec<Item<'_>> {
+        held(&self.bytes, self.options(options))
     }
 
     pub fn relays(&self, span: Span) -> &[Relay] {
@@ -70,7 +83,8 @@ impl Facts {
     }
 }
 
-fn part<T>(all: &[T], span: Span) -> Option<&[T]> {
+/// What a span means.
+pub fn part<T>(all: &[T], span: Span) -> Option<&[T]> {
     if span.start == ABSENT {
         return None;
     }

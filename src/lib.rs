@@ -35,3 +35,4 @@ mod trust;
 mod variables;
 pub mod verdict;
 mod wait;
+pub mod wire;

@@ -35,7 +35,7 @@ const INTRO: [&str; 4] = [
      - A *flag* is `1` or `0`. *Bytes* are lower-case hex with colons. *Hex* is lower-case with `0x` in front, unless \
      the row says otherwise. A *hardware address* is bytes.\n\
      - Text that a client chose is hostile. If such a value is not printable UTF-8 throughout, each byte that is not \
-     is written `\\xHH`, and `\\` is written `\\\\` in this value. The option's hex variable has its exact bytes as Kea has read them.\n\
+     is written `\\xHH`, and `\\` is written `\\\\` in this value. The option's hex variable has the exact bytes that came.\n\
      - A value that the kernel would refuse (128 KiB for one, 1 MiB for all) is left out, and its name stands in \
      `KEA_TRUNCATED`, separated by spaces.\n",
     "# Messages\n\nThey go to Kea's logger `runscript`, which is `kea-dhcp4.runscript` or `kea-dhcp6.runscript` in the \
@@ -144,9 +144,14 @@ fn variables() -> String {
         (
             "OPTION_<code>",
             "hex",
-            "Each option's data. Of an option that comes several times, all in order, separated by spaces.",
+            "Each option's data. Of a query these are the bytes that came, whatever Kea makes of them; if another hook library has changed the option, what it holds now. A DHCPv4 option in several parts (RFC 3396) is one value, with those in the fields for the boot file and the server's name where option 52 says so (Kea does not read these). Of a DHCPv6 option that comes several times, all in order, separated by spaces.",
         ),
         ("OPTION_<code>_SUB_<code>", "hex", "Each sub-option's data; deeper ones add another `_SUB_<code>`."),
+        (
+            "OPTION_<code>_ENTERPRISE_<number>_SUB_<code>",
+            "hex",
+            "In place of it, where vendor options (DHCPv4's 125, DHCPv6's 17) of several enterprises come together.",
+        ),
     ];
     let packet4 = [describe(rows::PACKET4), options.to_vec()].concat();
     section(
@@ -155,7 +160,7 @@ fn variables() -> String {
         "`KEA_QUERY4_` is what the client sent, `KEA_RESPONSE4_` the answer.",
         &prefixed("KEA_QUERY4_", &packet4),
     );
-    let relay: Vec<_> = describe(rows::RELAY).into_iter().chain([options[0], options[1]]).collect();
+    let relay: Vec<_> = describe(rows::RELAY).into_iter().chain(options).collect();
     let packet6 = [describe(rows::PACKET6), options.to_vec()].concat();
     let packet6: Vec<_> =
         prefixed("KEA_QUERY6_", &packet6).into_iter().chain(prefixed("KEA_QUERY6_RELAY<n>_", &relay)).collect();

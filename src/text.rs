@@ -61,6 +61,11 @@ pub fn colons(bytes: &[u8], out: &mut String) {
 pub fn hex(bytes: &[u8], out: &mut String) {
     out.reserve(2 + 2 * bytes.len());
     out.push_str("0x");
+    hex_digits(bytes, out);
+}
+
+/// The same without `0x`.
+pub fn hex_digits(bytes: &[u8], out: &mut String) {
     bytes.iter().for_each(|&byte| digits(byte, LOWER, out));
 }
 

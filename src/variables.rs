@@ -11,7 +11,9 @@ mod value;
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
+use crate::wire;
 use collector::Collector;
+use options::{Options, VENDOR4, VENDOR6};
 use rows::Row;
 use value::{Of, number, word};
 
@@ -84,19 +86,23 @@ pub fn prefix(group: Group) -> &'static str {
 
 fn packet4(out: &mut Collector, of: Of, packet: Option<&Packet4>) {
     add(out, rows::PACKET4, of, packet);
-    if let Some(packet) = packet {
-        options::add(out, of, packet.options);
-    }
+    let Some(packet) = packet else { return };
+    let wire = of.facts.bytes(packet.wire).and_then(wire::read4);
+    let (now, again) = (packet.options, packet.again);
+    options::add(out, of, Options { wire: wire.as_ref(), now, again, vendor: VENDOR4 });
 }
 
 fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) {
     add(out, rows::PACKET6, of, packet);
     let Some(packet) = packet else { return };
-    options::add(out, of, packet.options);
-    for (n, relay) in of.facts.relays(packet.relays).iter().enumerate() {
+    let layers: Vec<_> = of.facts.bytes(packet.wire).into_iter().flat_map(wire::read6).collect();
+    let relays = of.facts.relays(packet.relays);
+    let options = |layer, now, again| Options { wire: layers.get::<usize>(layer), now, again, vendor: VENDOR6 };
+    options::add(out, of, options(relays.len(), packet.options, packet.again));
+    for (n, relay) in relays.iter().enumerate() {
         out.begin(format_args!("{prefix}RELAY{n}_"));
         add(out, rows::RELAY, of, Some(relay));
-        options::add(out, of, relay.options);
+        options::add(out, of, options(n, relay.options, relay.again));
     }
 }
 

@@ -10,6 +10,7 @@ const NOTHING: Span = Span { start: ABSENT, len: 0 };
 #[derive(Default)]
 pub struct Shim {
     bytes: Vec<u8>,
+    names: Vec<Span>,
     options: Vec<OptionFact>,
     relays: Vec<Relay>,
 }
@@ -21,6 +22,15 @@ impl Shim {
         Span { start, len: bytes.len() as u32 }
     }
 
+    fn put_names(&mut self, names: &[&[u8]]) -> Span {
+        let start = self.names.len() as u32;
+        for name in names {
+            let name = self.put(name);
+            self.names.push(name);
+        }
+        Span { start, len: names.len() as u32 }
+    }
+
     fn option(&mut self, depth: u8, code: u16, data: &[u8]) {
         let data = self.put(data);
         self.options.push(OptionFact { code, depth, data });
@@ -29,6 +39,7 @@ impl Shim {
     pub fn facts(&self) -> ffi::Facts<'_> {
         ffi::Facts {
             bytes: &self.bytes,
+            names: &self.names,
             options: &self.options,
             relays: &self.relays,
             query4: &[],
@@ -65,9 +76,11 @@ impl Shim {
             remote_address: [0; 16],
             remote_port: 546,
             has_duid: true,
-            classes: self.put(b"ALL\0VENDOR_CLASS_a\nb\0"),
+            classes: self.put_names(&[b"ALL", b"VENDOR_CLASS_a\nb", b"VENDOR_CLASS_x\0REGISTERED"]),
             debug: self.put(b"two\nlines"),
             options: Span { start: 0, len: 5 },
+            wire: NOTHING,
+            again: NOTHING,
             relays: NOTHING,
         }
     }
@@ -109,7 +122,7 @@ fn a_solicit() {
         ("KEA_QUERY6_LABEL", "duid=[00:03:00:01:02:00:00:00:00:01], [no hwaddr info], tid=0x7"),
         ("KEA_QUERY6_HWADDR", ""),
         ("KEA_QUERY6_HWADDR_TYPE", ""),
-        ("KEA_QUERY6_CLASSES", "ALL\nVENDOR_CLASS_a\\x0ab"),
+        ("KEA_QUERY6_CLASSES", "ALL\nVENDOR_CLASS_a\\x0ab\nVENDOR_CLASS_x\\x00REGISTERED"),
         ("KEA_QUERY6_OPTION_25", "0xaa 0xbb"),
         ("KEA_QUERY6_OPTION_25_SUB_26", "0x01 0x02"),
         ("KEA_QUERY6_RELAYS", "0"),

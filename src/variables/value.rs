@@ -100,10 +100,9 @@ impl Of<'_> {
         self.debug && self.optional(out, span, text::printable_lines)
     }
 
-    /// Names that are each ended by a NUL, one a line.
+    /// Names, one a line.
     pub fn names(self, out: Out, span: Span) -> bool {
-        let names = self.facts.bytes(span).unwrap_or_default().split(|&byte| byte == 0);
-        for (i, name) in names.filter(|name| !name.is_empty()).enumerate() {
+        for (i, name) in self.facts.names(span).enumerate() {
             if i > 0 {
                 out.push('\n');
             }

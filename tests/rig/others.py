@@ -10,12 +10,12 @@ from .kea import HOOK, binary
 URL = "http://127.0.0.1:{}/"
 
 
-def together(directory):
-    """A directory with all of them, and ours: Kea 2.6 takes libraries from one only."""
+def together(directory, *others):
+    """A directory with all of them, ours, and other libraries: Kea 2.6 takes libraries from one only."""
     theirs = next(Path(binary(4)).resolve().parents[1].glob("lib*/**/kea/hooks"))
     directory = Path(directory) / "hooks"
     directory.mkdir()
-    for file in [*theirs.glob("libdhcp_*.so"), HOOK, HOOK.with_name("kea-runscript")]:
+    for file in [*theirs.glob("libdhcp_*.so"), HOOK, HOOK.with_name("kea-runscript"), *others]:
         (directory / file.name).symlink_to(file)
     return directory
 
