@@ -21,7 +21,7 @@ Q := $(if $(V),,@)
 
 .PHONY: help
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install the Debian packages that the rest needs, if any is missing (as root)
@@ -45,10 +45,18 @@ LINK = -Wl,--version-script=cpp-shim/exports.map \
 demo: setup build ## Show the events of a real client at a real Kea
 	$(Q)examples/demo
 
+# The tests mostly wait: more of them run side by side than there are processors.
+WORKERS ?= 4
+TESTS = tests/run -n $(WORKERS) --durations=25
+
 .PHONY: check
 check: export CXXFLAGS += -Werror
-check: lint unit build ## Run everything that CI runs
-	$(Q)tests/run $(PYTEST)
+check: lint unit build ## Check all but what takes minutes by its nature (PYTEST='-k park': some of it)
+	$(Q)$(TESTS) -m 'not long and not product' $(PYTEST)
+
+.PHONY: check-long
+check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
+	$(Q)$(TESTS) -m long $(PYTEST)
 
 .PHONY: lint
 lint: setup ## Check format and lints of Rust, C++ and sh

@@ -1,11 +1,12 @@
 """Fixtures: each test has a wire, a server and a script of its own."""
 
 import os
+from fcntl import LOCK_EX, LOCK_SH, flock
 
 import pytest
 
 from rig import processes
-from rig.kea import Kea
+from rig.kea import REPOSITORY, Kea
 from rig.net import Link
 from rig.recorder import Recorder
 
@@ -31,6 +32,29 @@ def recorder(tmp_path):
 def pytest_configure():
     if "INSIDE_TEST_NAMESPACES" not in os.environ:
         pytest.exit("start the tests with tests/run: they need namespaces of their own")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    """Workers (pytest -n) have namespaces of their own."""
+    for spec in specs:
+        spec.python = str(REPOSITORY / "tests" / "run") + " --worker"
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=alone)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Workers share a lock, unless a test wants to have it for itself."""
+    with open(__file__) as lock:
+        flock(lock, LOCK_EX if alone(item) else LOCK_SH)
+        yield
+
+
+def alone(item):
+    return item.get_closest_marker("alone") is not None
 
 
 def pytest_runtest_setup():
