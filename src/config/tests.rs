@@ -1,3 +1,5 @@
+mod refused;
+
 use std::time::Duration;
 
 use super::*;
@@ -108,54 +110,18 @@ fn the_example_in_the_docs_is_accepted() {
 }
 
 #[test]
-fn refusals_name_key_value_and_remedy() {
-    refused("", &["\"script\" is missing"]);
-    refused(r#"{"scripts": []}"#, &["scripts", "[]", "at least one"]);
-    refused(r#"{"script": 7}"#, &["script", "7", "string"]);
-    refused(r#"{"script": "run.sh"}"#, &["script", "run.sh", "absolute"]);
-    refused(r#"{"script": "/a", "name": "/a"}"#, &["name", "script", "one of them"]);
-    refused(r#"{"script": "/a", "scrpt": 1}"#, &["scrpt", "1", "unknown", "hook-points", "scripts"]);
-    let inside = one(r#"{"scripts": [{"script": "/a", "wiat": 1}]}"#).unwrap_err();
-    assert!(
-        inside.starts_with("parameter \"scripts[0].wiat\": 1: is unknown") && inside.ends_with(", required"),
-        "{inside}"
-    );
-    refused(r#"{"script": "/a", "wait": "yes"}"#, &["wait", "yes", "true, false or \"park\""]);
-    refused(
-        r#"{"script": "/a", "wait": "park"}"#,
-        &["\"wait\"", "park", "2.2.0 parks at none", "it can at: leases4_committed"],
-    );
-    refused(r#"{"script": "/a", "sync": "park", "hook-points": ["pkt4_send"]}"#, &["\"sync\"", "parks at none"]);
-    refused(
-        r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "wait": "park"}]}"#,
-        &["hook-points[0].wait", "cannot park at pkt4_send; it can at: leases4_committed"],
-    );
-    refused(r#"{"script": "/a", "timeout": 0}"#, &["timeout", "0", "1 to 3600000"]);
-    refused(r#"{"script": "/a", "timeout": 1.5}"#, &["timeout", "1.5"]);
-    refused(r#"{"script": "/a", "concurrency": 257}"#, &["concurrency", "257", "1 to 256"]);
-    refused(r#"{"script": "/a", "queue-limit": -1}"#, &["queue-limit", "-1"]);
-    refused(r#"{"script": "/a", "on-failure": "die"}"#, &["on-failure", "die", "drop"]);
-    refused(r#"{"script": "/a", "args": ["x", 1]}"#, &["args", "strings"]);
-    refused(r#"{"script": "/a", "args": ["\u0000"]}"#, &["args", "NUL"]);
-    refused(r#"{"script": "/a", "env": {"A=B": "x"}}"#, &["env", "A=B"]);
-    refused(r#"{"script": "/a", "env": {"A": 1}}"#, &["env", "strings"]);
-    refused(r#"{"script": "/a", "hook-points": []}"#, &["hook-points", "at least one"]);
-    refused(r#"{"script": "/a", "hook-points": ["lease9"]}"#, &["hook-points[0]", "lease9", "lease4_select"]);
-    refused(r#"{"script": "/a", "hook-points": ["lease6_select"]}"#, &["lease6_select", "kea-dhcp6", "kea-dhcp4"]);
-    refused(
-        r#"{"script": "/a", "hook-points": ["lease4_offer"]}"#,
-        &["hook-points[0]", "lease4_offer", "2.6", "2.2.0"],
-    );
-    refused(r#"{"script": "/a", "hook-points": ["pkt4_send", {"name": "pkt4_send"}]}"#, &["pkt4_send", "twice"]);
-    refused(r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "x": 1}]}"#, &["hook-points[0].x", "wait"]);
-    refused(r#"{"script": "/a", "hook-points": [{"wait": true}]}"#, &["hook-points[0].name", "missing"]);
-    refused(r#"{"scripts": [{"script": "/a"}, {"script": "b"}]}"#, &["scripts[1].script", "b", "absolute"]);
-    refused(r#"{"scripts": [{"script": "/a"}], "wait": true}"#, &["wait", "inside"]);
-    refused(r#"{"script": "/a", "mode": "serve"}"#, &["\"mode\"", "serve", "give \"exec\" or \"daemon\""]);
-    refused(r#"{"script": "/a", "mode": 1}"#, &["\"mode\"", "1", "give \"exec\" or \"daemon\""]);
-    refused(r#"{"script": "/a", "dialect": "isc"}"#, &["dialect", "isc", "runscript"]);
-    refused(r#"[1]"#, &["not a map"]);
-    refused(r#"{"script": "/a", "runner": "kea-runscript"}"#, &["runner", "absolute"]);
+fn bounds_are_taken() {
+    let taken = |key: &str, value: u64| one(&format!(r#"{{"script": "/a", "{key}": {value}}}"#)).unwrap();
+    for timeout in [1, 3_600_000] {
+        let config = taken("timeout", timeout);
+        assert!(config.points.iter().flatten().all(|point| point.timeout == Duration::from_millis(timeout)));
+    }
+    for lanes in [1, 256] {
+        assert_eq!(taken("concurrency", lanes).concurrency, lanes as usize);
+    }
+    for events in [1, 1_000_000] {
+        assert_eq!(taken("queue-limit", events).queue_limit, events as usize);
+    }
 }
 
 #[test]

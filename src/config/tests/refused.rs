@@ -1,0 +1,119 @@
+//! Mistakes, and what the refusal says of each: the parameter, its value, and what helps.
+
+use super::{one, refused};
+
+/// Beside a script: parameter, value, remedy.
+#[rustfmt::skip]
+const BESIDE_A_SCRIPT: &[(&str, &str, &str)] = &[
+    ("scirpt", "\"x\"", "is unknown; the parameters are: script, wait, "),
+    ("script", "5", "give a string"),
+    ("script", "\"my/script.sh\"", "give an absolute path"),
+    ("name", "\"/b\"", "is another name of \"script\": give one of them"),
+    ("wait", "\"yes\"", "give true, false or \"park\""),
+    ("sync", "0", "give true, false or \"park\""),
+    ("hook-points", "\"pkt4_receive\"", "give a list of "),
+    ("hook-points", "[]", "name at least one"),
+    ("args", "\"x\"", "give a list of strings"),
+    ("args", "[1]", "give a list of strings"),
+    ("args", "[\"x\",1]", "give a list of strings"),
+    ("args", "[\"\\u0000\"]", "holds a NUL: take it out"),
+    ("env", "[\"A=b\"]", "give a map of strings"),
+    ("env", "{\"A\":1}", "give a map of strings"),
+    ("env", "{\"A=B\":\"x\"}", "its keys names of variables"),
+    ("env", "{\"\":\"x\"}", "its keys names of variables"),
+    ("timeout", "0", "give a whole number of milliseconds from 1 to 3600000"),
+    ("timeout", "3600001", "give a whole number of milliseconds from 1 to 3600000"),
+    ("timeout", "-1", "give a whole number of milliseconds from 1 to 3600000"),
+    ("timeout", "1.5", "give a whole number of milliseconds from 1 to 3600000"),
+    ("timeout", "\"5s\"", "give a whole number of milliseconds from 1 to 3600000"),
+    ("timeout", "true", "give a whole number of milliseconds from 1 to 3600000"),
+    ("on-failure", "\"stop\"", "give \"continue\", \"skip\" or \"drop\""),
+    ("on-failure", "1", "give \"continue\", \"skip\" or \"drop\""),
+    ("concurrency", "0", "give a whole number of lanes from 1 to 256"),
+    ("concurrency", "257", "give a whole number of lanes from 1 to 256"),
+    ("queue-limit", "0", "give a whole number of events from 1 to 1000000"),
+    ("queue-limit", "-1", "give a whole number of events from 1 to 1000000"),
+    ("queue-limit", "1000001", "give a whole number of events from 1 to 1000000"),
+    ("debug", "1", "give true or false"),
+    ("required", "\"no\"", "give true or false"),
+    ("runner", "\"my/kea-runscript\"", "give an absolute path"),
+    ("answers", "\"yes\"", "give true or false"),
+    ("answers", "1", "give true or false"),
+    ("mode", "\"fork\"", "give \"exec\" or \"daemon\""),
+    ("mode", "1", "give \"exec\" or \"daemon\""),
+    ("spool", "\"/var/spool\"", "is not supported by this version: leave it out"),
+    ("replay", "true", "is not supported by this version: give false or leave it out"),
+    ("coalesce", "true", "is not supported by this version: give false or leave it out"),
+    ("dialect", "\"isc\"", "is not supported by this version: give \"runscript\" or leave it out"),
+];
+
+#[test]
+fn beside_a_script() {
+    for (key, value, remedy) in BESIDE_A_SCRIPT {
+        let script = if *key == "script" { "" } else { r#""script": "/a", "# };
+        refused(&format!("{{{script}\"{key}\": {value}}}"), &[&format!("parameter \"{key}\": {value}: "), remedy]);
+    }
+}
+
+/// The entries of `hook-points`: the list, then what is refused of it with its value, remedy.
+#[rustfmt::skip]
+const HOOK_POINTS: &[(&str, &str, &str)] = &[
+    (r#"["pkt4_recieve"]"#, r#""hook-points[0]": "pkt4_recieve""#, "pkt4_receive, subnet4_select, host4_identifier"),
+    (r#"["lease6_select"]"#, r#""hook-points[0]": "lease6_select""#, "is a hook point of kea-dhcp6, and this is kea-dhcp4"),
+    (r#"["lease4_offer"]"#, r#""hook-points[0]": "lease4_offer""#, "2.2.0"),
+    (r#"["pkt4_send", "pkt4_send"]"#, r#""hook-points": "pkt4_send" is named twice"#, "name it once"),
+    (r#"["pkt4_send", {"name": "pkt4_send"}]"#, r#""hook-points": "pkt4_send" is named twice"#, "name it once"),
+    ("[7]", r#""hook-points[0]": "7""#, "give a name or a map"),
+    ("[{}]", r#""hook-points[0].name" is missing"#, "give the name of a hook point"),
+    (r#"[{"wait": true}]"#, r#""hook-points[0].name" is missing"#, "give the name of a hook point"),
+    (r#"[{"name": "pkt4_send", "args": []}]"#, r#""hook-points[0].args": []"#, "the keys of an entry are: name, wait, timeout"),
+    (r#"[{"name": "pkt4_send", "wait": "park"}]"#, r#""hook-points[0].wait": "park""#,
+     "cannot park at pkt4_send; it can at: leases4_committed"),
+    (r#"[{"name": "pkt4_send", "timeout": 0}]"#, r#""hook-points[0].timeout": 0"#, "from 1 to 3600000"),
+];
+
+#[test]
+fn hook_points() {
+    for (list, what, remedy) in HOOK_POINTS {
+        refused(&format!(r#"{{"script": "/a", "hook-points": {list}}}"#), &[&format!("parameter {what}"), remedy]);
+    }
+}
+
+/// The whole of the parameters, then what is refused of them with its value, remedy.
+#[rustfmt::skip]
+const WHOLE: &[(&str, &str, &str)] = &[
+    ("", r#""script" is missing"#, "give the absolute path"),
+    ("[1]", r#""": [1] is not a map"#, "give one"),
+    (r#"{"wait": true}"#, r#""script" is missing"#, "give the absolute path"),
+    (r#"{"name": "my/script.sh"}"#, r#""name": "my/script.sh""#, "give an absolute path"),
+    (r#"{"script": "/a", "wait": false, "sync": true}"#, r#""sync": true"#, "is another name of \"wait\": give one of them"),
+    (r#"{"script": "/a", "wait": "park"}"#, r#""wait": "park""#, "2.2.0 parks at none"),
+    (r#"{"script": "/a", "wait": "park", "hook-points": ["pkt4_send"]}"#, r#""wait": "park""#,
+     "parks at none of the selected hook points; it can at: leases4_committed"),
+    (r#"{"script": "/a", "sync": "park", "hook-points": ["pkt4_send"]}"#, r#""sync": "park""#, "parks at none"),
+    (r#"{"scripts": {"script": "/a"}}"#, r#""scripts": {"script":"/a"}"#, "give a list"),
+    (r#"{"scripts": []}"#, r#""scripts": []"#, "give at least one map with a \"script\""),
+    (r#"{"scripts": ["/a"]}"#, r#""scripts[0]": "/a""#, "is not a map"),
+    (r#"{"scripts": [{"script": "/a"}], "wait": true}"#, r#""wait": true"#, "stands inside one of its maps"),
+    (r#"{"scripts": [{"script": "/a"}, {"script": "/a", "timeout": 0}]}"#, r#""scripts[1].timeout": 0"#, "from 1 to"),
+    (r#"{"scripts": [{"script": "/a"}, {"script": "b"}]}"#, r#""scripts[1].script": "b""#, "give an absolute path"),
+    (r#"{"scripts": [{"scripts": []}]}"#, r#""scripts[0].scripts": []"#, "cannot stand inside another"),
+    (r#"{"script": "/a", "answers": true, "wait": false}"#, r#""answers": true"#, "waits nowhere for an answer: set \"wait\""),
+    (r#"{"script": "/a", "answers": true, "hook-points": [{"name": "pkt4_send", "wait": false}]}"#, r#""answers": true"#,
+     "waits nowhere for an answer"),
+];
+
+#[test]
+fn whole() {
+    for (parameters, what, remedy) in WHOLE {
+        refused(parameters, &[&format!("parameter {what}"), remedy]);
+    }
+}
+
+#[test]
+fn an_unknown_one_is_shown_those_that_may_stand_there() {
+    let inside = one(r#"{"scripts": [{"script": "/a", "wiat": 1}]}"#).unwrap_err();
+    assert!(inside.starts_with("parameter \"scripts[0].wiat\": 1: is unknown"), "{inside}");
+    assert!(inside.ends_with(", required"), "{inside}");
+    refused(r#"{"script": "/a", "scrpt": 1}"#, &["hook-points", ", scripts"]);
+}
