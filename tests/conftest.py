@@ -8,6 +8,7 @@ import pytest
 from rig import processes
 from rig.kea import REPOSITORY, Kea
 from rig.net import Link
+from rig.pairs import mark_products
 from rig.recorder import Recorder
 
 LOG_TAIL = 6000
@@ -41,7 +42,10 @@ def pytest_xdist_setupnodes(specs):
         spec.python = str(REPOSITORY / "tests" / "run") + " --worker"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    """Before pytest looks at the marks that it was told to select."""
+    mark_products(items)
     items.sort(key=alone)
 
 

@@ -22,6 +22,7 @@ ANSWERS = {
 ADDRESSES = {4: ["192.0.2.77", "198.51.100.7", "2001:db8::1077"], 6: ["2001:db8::1077", "2001:db8:2::7", "192.0.2.77"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", [4, 6])
 def test_no_errors_of_memory(link, tmp_path, family):
     answers = {point.replace("*", str(family)): answer for point, answer in ANSWERS.items()}

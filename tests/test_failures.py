@@ -112,6 +112,7 @@ def test_a_script_that_hangs(link, tmp_path, trap, wait, threads):
         assert ("tidied up" in kea.log()) == ("tidied" in trap)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("count", [1, 4])
 def test_two_clients_and_a_script_that_hangs(link, tmp_path, count):
     """They wait side by side, even if their events have to wait for each other."""

@@ -59,6 +59,7 @@ def name_server():
         yield udp
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family, strangers", [(4, Strangers4), (6, Strangers6)], ids=["v4", "v6"])
 def test_strangers(link, tmp_path, name_server, family, strangers):
     with Kea(family, strangers.config, tmp_path / "alone") as kea:

@@ -38,6 +38,7 @@ def put_on_record(case, count):
     RECORDS.write_text(json.dumps(all_records, indent=1, sort_keys=True) + "\n")
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the instructions on record are those of x86_64")
 @pytest.mark.parametrize("case", CASES)
 def test_a_callout_costs_what_is_on_record(case, tmp_path):

@@ -36,6 +36,7 @@ def recorded_link():
         yield link
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", [4, 6])
 def test_the_whole_corpus_and_worse(recorded_link, recorder, tmp_path, family):
     cases = [case for case in CASES if case.family == family]

@@ -108,6 +108,7 @@ def test_where_kea_waits_at_some_hook_points(link, tmp_path, threads):
     assert seen["at once"] >= 2 and seen["handed on"] >= 50
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
 def test_kea_does_not_wait_for_a_script_that_hangs(link, tmp_path, threads):
     gate = open(tmp_path / "gate", "w")

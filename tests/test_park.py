@@ -17,6 +17,7 @@ ROUTERS, LOG_SERVERS, DOMAIN_NAME = 3, 7, 15
 ASK = [(55, bytes([ROUTERS, LOG_SERVERS, DOMAIN_NAME]))]
 
 
+@pytest.mark.alone
 @THREADING
 def test_others_are_served_meanwhile(link, tmp_path, threads):
     gate = Gate(tmp_path)

@@ -1,5 +1,7 @@
 """Parking makes no error of memory: changes, a drop, a reload and the end of Kea with packets parked, under valgrind."""
 
+import pytest
+
 from rig.configs import SUBNET4
 from rig.dhcp4 import ACK, stranger
 from rig.gate import Gate
@@ -11,6 +13,7 @@ PATIENCE = 120
 SAID = '{"option-data":[{"name":"routers","data":"192.0.2.1"},{"name":"routers","data":"x"}],"boot-file-name":"f"}'
 
 
+@pytest.mark.long
 @THREADING
 def test_no_errors_of_memory(link, tmp_path, threads):
     gate = Gate(tmp_path)

@@ -16,6 +16,7 @@ ORDER = pytest.mark.parametrize("order", ["first", "last"], ids=["theirs first",
 WAITING = pytest.mark.parametrize("wait", [True, "park"], ids=["wait", "park"])
 
 
+@pytest.mark.pairs
 @ORDER
 @WAITING
 @pytest.mark.parametrize("verdict", ["continue", "drop"])
@@ -43,6 +44,7 @@ def test_high_availability(link, tmp_path, order, wait, verdict):
         nothing_wrong(kea)
 
 
+@pytest.mark.pairs
 @ORDER
 @WAITING
 @THREADING
@@ -90,6 +92,7 @@ def test_another_library_lets_it_go_on_before_we_are_asked(link, tmp_path, wait)
 
 
 @since(3, 0)
+@pytest.mark.pairs
 @ORDER
 @THREADING
 @pytest.mark.parametrize("wait, verdict", [(True, "continue"), (True, "drop"), ("park", "continue"), ("park", "drop")])

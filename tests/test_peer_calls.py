@@ -31,6 +31,7 @@ def recorded_link():
         yield link
 
 
+@pytest.mark.pairs
 # The peer cannot be loaded with threads, and does not keep its calls in order where Kea does not wait for them.
 @pytest.mark.parametrize("threads", [False] if PEER else [False, True], ids=lambda on: "threads" if on else "single")
 @pytest.mark.parametrize("wait", [True] if PEER else [True, False], ids=lambda on: "wait" if on else "nowait")

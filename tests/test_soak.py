@@ -46,6 +46,7 @@ class Soak:
         return Path("/proc/net/unix").read_text().count(f"{self.kea.socket}\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family, config", [(4, SUBNET4), (6, SUBNET6)], ids=["v4", "v6"])
 def test_nothing_is_left_behind(link, tmp_path, family, config):
     nothing = str(compiled("nothing", tmp_path))
