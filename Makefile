@@ -55,6 +55,8 @@ check: lint unit build ## Check all but what takes minutes by its nature (PYTEST
 	$(Q)$(TESTS) -m 'not long and not product' $(PYTEST)
 
 .PHONY: check-long
+# These compute.
+check-long: WORKERS = 2
 check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
 	$(Q)$(TESTS) -m long $(PYTEST)
 

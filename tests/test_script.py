@@ -110,7 +110,7 @@ def test_the_severest_of_several_verdicts_counts(link, tmp_path, first, second):
 def test_some_points_wait_and_some_do_not(link, tmp_path):
     points = ["pkt4_receive", {"name": "pkt4_send", "wait": False, "timeout": 60000},
               {"name": "lease4_select", "timeout": 300}]
-    printer = Printer(tmp_path, "$1", then='[ "$1" = pkt4_receive ] || /bin/sleep 2')
+    printer = Printer(tmp_path, "$1", then='[ "$1" = pkt4_receive ] || /bin/sleep 1')
     with Kea(4, SUBNET4, tmp_path, [hook(printer.script, hook_points=points)]) as kea:
         assert stranger(link).discover(timeout=1).type == OFFER
         assert printer.wait(3) == ["pkt4_receive", "lease4_select", "pkt4_send"]

@@ -1,6 +1,8 @@
 """Scripts in C, for what a shell would be too slow to do thousands of times, and a hook library; the sources are in tests/programs."""
 
+import functools
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,16 +11,18 @@ SOURCES = Path(__file__).resolve().parents[1] / "programs"
 
 def compiled(name, directory):
     """Compiles tests/programs/<name>.c; returns the program's path."""
-    program = Path(directory) / name
-    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-o", program,
-                    SOURCES / f"{name}.c"], check=True)
-    return program
+    flags = "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"
+    return Path(shutil.copy(made(name, f"{name}.c", "gcc", *flags), directory))
 
 
 def library(name, directory):
     """Compiles the hook library tests/programs/<name>.cc; returns its path."""
     kea = os.environ.get("KEA_INCLUDE", "/usr/include/kea")
-    target = Path(directory) / f"{name}.so"
-    subprocess.run(["c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC", "-o", target,
-                    SOURCES / f"{name}.cc"], check=True)
-    return target
+    return Path(shutil.copy(made(f"{name}.so", f"{name}.cc", "c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC"), directory))
+
+
+@functools.cache
+def made(name, source, *compiler):
+    """In the /run that is ours; each test has a copy."""
+    subprocess.run([*compiler, "-o", f"/run/{name}", SOURCES / source], check=True)
+    return f"/run/{name}"
