@@ -2,7 +2,8 @@
 //!
 //! Whom it trusts: whoever started it. The script, its arguments and what it inherits are fixed on the command
 //! line and in the environment, which the hook library took from Kea's configuration; no path ever comes over a
-//! socket. A line says when the script runs and with which variables, no more. Parts of their values were
+//! socket. A line says when the script runs and with which variables, no more: the hook point and the variables' names
+//! have to be those of our own tables, whoever has written the line. Parts of the values were
 //! chosen by strangers on the network: a value never becomes a path, an argument or a name, and no shell of ours
 //! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
 

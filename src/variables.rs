@@ -4,6 +4,7 @@
 //! is checked against the rows.
 
 mod collector;
+mod names;
 mod options;
 pub mod rows;
 mod value;
@@ -13,6 +14,7 @@ use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
 use crate::wire;
 use collector::Collector;
+pub use names::is_name;
 use options::{Options, VENDOR4, VENDOR6};
 use rows::Row;
 use value::{Of, number, word};
@@ -26,11 +28,16 @@ pub struct Server {
     pub label: String,
 }
 
+/// What the names begin with that are no group's.
+const COMMON_PREFIX: &str = "KEA_";
+/// How they go on. The last is only there where something did not fit.
+const COMMON: [&str; 4] = ["HOOK_POINT", "SERVER", "VERSION", "TRUNCATED"];
+
 /// Appends all variables of an event, as the members of a JSON object. With `debug`, Kea's own texts too.
 pub fn write_variables(out: &mut String, server: &Server, point: &HookPoint, facts: &Facts, debug: bool) {
     let mut out = Collector::new(out);
-    out.begin("KEA_");
-    for (name, text) in [("HOOK_POINT", point.name), ("SERVER", &server.name), ("VERSION", &server.version)] {
+    out.begin(COMMON_PREFIX);
+    for (name, text) in COMMON.into_iter().zip([point.name, &server.name, &server.version]) {
         out.add(name, |out| word(out, text));
     }
     for &group in point.groups {

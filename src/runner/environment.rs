@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::event::Variables;
+use crate::variables;
 
 /// What every script inherits.
 pub struct Environment {
@@ -23,30 +24,37 @@ impl Environment {
         Environment { inherited }
     }
 
-    /// The whole environment of one run, and the names that cannot be part of any.
-    pub fn with<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<&'a str>) {
-        let own = |name: &[u8]| variables.iter().any(|(other, _)| other.as_bytes() == name);
+    /// The whole environment of one run, and what cannot be part of it. A variable that is none of the tables' could
+    /// steer the loader, a shell or the library's own programs: none such comes from a library of this version.
+    pub fn with<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<LeftOut<'a>>) {
+        let (known, unknown): (Vec<_>, Vec<_>) = variables.entries().partition(|(name, _)| variables::is_name(name));
+        let own = |name: &[u8]| known.iter().any(|(other, _)| other.as_bytes() == name);
         let inherited = self.inherited.iter().filter(|(name, _)| !own(name));
         let mut entries: Vec<&CStr> = inherited.map(|(_, entry)| entry.as_c_str()).collect();
-        let mut refused = Vec::new();
-        for (name, entry) in variables.entries() {
+        let mut left_out: Vec<_> =
+            unknown.into_iter().map(|(name, _)| LeftOut { name, reason: "no variable has this name" }).collect();
+        for (name, entry) in known {
             match CStr::from_bytes_with_nul(entry.as_bytes()) {
-                Ok(entry) if is_name(name.as_bytes()) => entries.push(entry),
-                _ => refused.push(name),
+                Ok(entry) => entries.push(entry),
+                Err(_) => left_out.push(LeftOut { name, reason: "no environment can hold it" }),
             }
         }
-        (entries, refused)
+        (entries, left_out)
     }
+}
+
+/// A variable that a script does not get.
+#[derive(Debug, PartialEq)]
+pub struct LeftOut<'a> {
+    pub name: &'a str,
+    pub reason: &'static str,
 }
 
 /// `name=value`; none where that would not mean this name and this value.
 fn entry(name: &OsStr, value: &OsStr) -> Option<CString> {
     let entry = CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()?;
-    is_name(name.as_bytes()).then_some(entry)
-}
-
-fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && !name.contains(&b'=')
+    let is_name = !name.is_empty() && !name.as_bytes().contains(&b'=');
+    is_name.then_some(entry)
 }
 
 #[cfg(test)]
@@ -57,22 +65,46 @@ mod tests {
         pairs.iter().copied().collect()
     }
 
-    #[test]
-    fn the_events_variables_win() {
-        let inherited = |name: &str, value: &str| (name.into(), entry(name.as_ref(), value.as_ref()).unwrap());
-        let environment = Environment { inherited: vec![inherited("PATH", "/bin"), inherited("KEA_A", "env")] };
-        let variables = variables(&[("KEA_A", "event"), ("KEA_B", "")]);
-        let (entries, refused) = environment.with(&variables);
-        assert_eq!(entries, [c"PATH=/bin", c"KEA_A=event", c"KEA_B="]);
-        assert!(refused.is_empty());
+    fn inherited(names: &[&str]) -> Environment {
+        let one = |name: &&str| (name.as_bytes().to_vec(), entry(name.as_ref(), "env".as_ref()).unwrap());
+        Environment { inherited: names.iter().map(one).collect() }
     }
 
     #[test]
-    fn what_no_environment_can_hold_is_refused() {
-        let environment = Environment { inherited: vec![] };
-        let variables = variables(&[("", "x"), ("A=B", "x"), ("NUL", "a\0b"), ("NUL\0", ""), ("KEA_A", "a=b\n\u{e9}")]);
-        let (entries, refused) = environment.with(&variables);
-        assert_eq!(entries, [CString::new("KEA_A=a=b\n\u{e9}").unwrap().as_c_str()]);
-        assert_eq!(refused, ["", "A=B", "NUL", "NUL\0"]);
+    fn the_events_variables_win() {
+        let environment = inherited(&["PATH", "KEA_QUERY4_TYPE"]);
+        let variables = variables(&[("KEA_QUERY4_TYPE", "event"), ("KEA_QUERY4_HWADDR", "")]);
+        let (entries, left_out) = environment.with(&variables);
+        assert_eq!(entries, [c"PATH=env", c"KEA_QUERY4_TYPE=event", c"KEA_QUERY4_HWADDR="]);
+        assert!(left_out.is_empty());
+    }
+
+    #[test]
+    fn what_no_environment_can_hold_is_left_out() {
+        let environment = inherited(&[]);
+        let variables = variables(&[("KEA_QUERY4_TYPE", "a\0b"), ("KEA_QUERY4_INTERFACE", "a=b\n\u{e9}")]);
+        let (entries, left_out) = environment.with(&variables);
+        assert_eq!(entries, [CString::new("KEA_QUERY4_INTERFACE=a=b\n\u{e9}").unwrap().as_c_str()]);
+        assert_eq!(left_out, [LeftOut { name: "KEA_QUERY4_TYPE", reason: "no environment can hold it" }]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_variables_is_left_out_and_hides_nothing() {
+        let names = [
+            "LD_PRELOAD",
+            "PATH",
+            "BASH_ENV",
+            "KEA_RUNSCRIPT",
+            "",
+            "A=B",
+            "KEA_QUERY4_TYPE\0",
+            "kea_version",
+            "SECRET",
+        ];
+        let environment = inherited(&["PATH", "KEA_RUNSCRIPT", "SECRET"]);
+        let variables = names.iter().map(|name| (name, "event")).collect();
+        let (entries, left_out) = environment.with(&variables);
+        assert_eq!(entries, [c"PATH=env", c"KEA_RUNSCRIPT=env", c"SECRET=env"]);
+        assert_eq!(left_out.iter().map(|one| one.name).collect::<Vec<_>>(), names);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-use super::environment::Environment;
+use super::environment::{Environment, LeftOut};
 use super::refusal::{cannot_start, explain, too_big};
 use super::sys::{self, Child, Program};
 use crate::event::Variables;
@@ -54,8 +54,8 @@ impl Executable {
         &self.path
     }
 
-    /// The environment with these variables, and the names that cannot be part of any.
-    pub fn environment<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<&'a str>) {
+    /// The environment with these variables, and those that cannot be part of it.
+    pub fn environment<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<LeftOut<'a>>) {
         self.environment.with(variables)
     }
 

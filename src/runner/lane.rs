@@ -132,7 +132,11 @@ mod tests {
         let runner = bench.runner();
         thread::scope(|scope| {
             let mut event = event(10_000, &[]);
-            event.vars = (0..64).map(|i| (format!("KEA_{i}"), "x".repeat(100_000))).collect();
+            let long = "x".repeat(100_000);
+            let options: Vec<_> = (0..64).map(|code| format!("KEA_QUERY4_OPTION_{code}")).collect();
+            let all =
+                [("KEA_HOOK_POINT", "lease4_renew")].into_iter().chain(options.iter().map(|name| (&**name, &*long)));
+            event.vars = all.collect();
             let mut lane = Peer::lane(scope, &runner);
             lane.send(&event);
             assert_eq!(lane.answer().unwrap().failure.unwrap().kind, FailureKind::Start);

@@ -191,9 +191,9 @@ mod tests {
     fn too_large_a_value_is_named() {
         let bench = Bench::shell("exit 0");
         let value = "x".repeat(128 * 1024);
-        let event = event(10_000, &[("KEA_SMALL", "1"), ("KEA_LARGE", &value)]);
+        let event = event(10_000, &[("KEA_QUERY4_TYPE", "1"), ("KEA_QUERY4_OPTION_60", &value)]);
         let failure = bench.load().handle(&event, Instant::now()).failure.unwrap();
         assert_eq!(failure.kind, FailureKind::Start);
-        assert!(failure.text.contains("largest is KEA_LARGE with 131082"), "{}", failure.text);
+        assert!(failure.text.contains("largest is KEA_QUERY4_OPTION_60 with 131093"), "{}", failure.text);
     }
 }

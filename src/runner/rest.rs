@@ -141,7 +141,7 @@ mod tests {
     fn numbered(seq: u64, keys: &str) -> Event {
         let keys = keys.split_whitespace().map(String::from).collect();
         let seq_text = seq.to_string();
-        Event { seq, keys, ..event(10_000, &[("SEQ", &seq_text), ("PATH", "/usr/bin:/bin")]) }
+        Event { seq, keys, ..event(10_000, &[("KEA_QUERY4_TRANSACTION_ID", &seq_text)]) }
     }
 
     /// A rest whose answers come back as on a lane.
@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn the_rest_keeps_its_order_behind_the_lanes() {
-        let bench = Bench::shell("[ $SEQ != 1 ] || while [ ! -e \"$0.go\" ]; do sleep 0.01; done");
+        let bench =
+            Bench::shell("[ $KEA_QUERY4_TRANSACTION_ID != 1 ] || while [ ! -e \"$0.go\" ]; do sleep 0.01; done");
         let runner = bench.runner();
         thread::scope(|scope| {
             let (mut lane, _second) = (Peer::lane(scope, &runner), Peer::lane(scope, &runner));
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_written_to_a_lane_comes_before_the_rest() {
-        let bench = Bench::shell("echo $SEQ >> \"$0.order\"");
+        let bench = Bench::shell("echo $KEA_QUERY4_TRANSACTION_ID >> \"$0.order\"");
         let runner = bench.runner();
         thread::scope(|scope| {
             let mut lanes: Vec<Peer> = (0..8).map(|_| Peer::lane(scope, &runner)).collect();
@@ -215,8 +216,9 @@ mod tests {
 
     #[test]
     fn nobody_has_to_read_the_answers_before_the_last_event_is_handled() {
-        let bench =
-            Bench::shell("i=0; while [ $i -lt 100 ]; do printf '%0900d\\n' $SEQ; i=$((i+1)); done; echo >>\"$0.ends\"");
+        let bench = Bench::shell(
+            "i=0; while [ $i -lt 100 ]; do printf '%0900d\\n' $KEA_QUERY4_TRANSACTION_ID; i=$((i+1)); done; echo >>\"$0.ends\"",
+        );
         let runner = bench.runner();
         thread::scope(|scope| {
             let events: Vec<Event> = (1..=40).map(|seq| numbered(seq, "a")).collect();

@@ -9,12 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer;
+use super::environment::LeftOut;
 use super::executable::Executable;
 use super::leftovers::Leftovers;
 use super::output::{Lines, Stream};
 use super::run::{Ended, LONG, Run, killed_by};
 use crate::event::Event;
+use crate::hook_points::{HOOK_POINTS, find};
+use crate::text::excerpt;
 use crate::verdict::{Answer, Failure, FailureKind, Level, Next, Wishes};
+
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"));
 
 /// The one script of this runner.
 pub struct Script {
@@ -59,13 +64,11 @@ impl Script {
     }
 
     fn start(&self, event: &Event, lines: &mut Lines) -> Result<Run, Failure> {
-        let (environment, refused) = self.program.environment(&event.vars);
-        for name in refused {
-            lines.push(Level::Warn, format!("variable {name:?} left out: no environment can hold it"));
+        let hook = hook_point(event)?;
+        let (environment, left_out) = self.program.environment(&event.vars);
+        for LeftOut { name, reason } in left_out {
+            lines.push(Level::Warn, format!("variable \"{}\" left out: {reason}", excerpt(name.as_bytes())));
         }
-        // A hook point's name has no NUL; one that has would be cut there.
-        let hook = event.hook.split('\0').next().unwrap_or_default();
-        let hook = CString::new(hook).unwrap_or_default();
         let (output, scripts_output) = self.stream(Level::Info)?;
         let (error, scripts_error) = self.stream(Level::Warn)?;
         let standard = [self.null.as_fd(), scripts_output.as_fd(), scripts_error.as_fd()];
@@ -76,6 +79,21 @@ impl Script {
 
     fn stream(&self, level: Level) -> Result<(Stream, OwnedFd), Failure> {
         Stream::new(level).map_err(|error| self.program.refusal(error))
+    }
+}
+
+/// The script's first argument, which no line may choose freely: many programs take options there.
+///
+/// A daemon is told lines as they are, by the library or by us: it reads names in them and obeys none.
+fn hook_point(event: &Event) -> Result<CString, Failure> {
+    let refused = |text| Failure::new(FailureKind::Start, format!("not started: {text}"));
+    let said = excerpt(event.hook.as_bytes());
+    let Some(point) = find(&event.hook).map(|index| &HOOK_POINTS[index]) else {
+        return Err(refused(format!("\"{said}\" is no hook point that this runner knows, {VERSION}")));
+    };
+    match event.vars.iter().find(|(name, _)| *name == "KEA_HOOK_POINT") {
+        Some((_, value)) if value == point.name => CString::new(point.name).map_err(|error| refused(error.to_string())),
+        _ => Err(refused(format!("the event is of {said}, and its KEA_HOOK_POINT does not say so"))),
     }
 }
 

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     pub fn shell(body: &str) -> Bench {
-        Bench::with(format!("#!/bin/sh\n{body}\n"))
+        Bench::with(format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{body}\n"))
     }
 
     pub fn script(&self) -> PathBuf {
@@ -72,6 +72,10 @@ impl Bench {
         (Daemon::new(Executable::new(self.script(), vec![]).unwrap(), reports, Duration::from_secs(600)), peer)
     }
 
+    pub fn files(&self) -> usize {
+        fs::read_dir(&self.directory).unwrap().count()
+    }
+
     pub fn answer(&self) -> Answer {
         self.answer_within(10_000)
     }
@@ -82,7 +86,7 @@ impl Bench {
     }
 
     pub fn answer_of_its_own_within(&self, timeout: u64) -> Answer {
-        let event = Event { answers: true, ..event(timeout, &[("PATH", "/usr/bin:/bin")]) };
+        let event = Event { answers: true, ..event(timeout, &[]) };
         self.load().handle(&event, Instant::now())
     }
 
@@ -151,8 +155,12 @@ fn load(script: &Path, arguments: &[&str]) -> Script {
 }
 
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
-    let vars = variables.iter().copied().collect();
-    let hook = "lease4_renew".into();
+    event_of("lease4_renew", timeout, variables)
+}
+
+pub fn event_of(hook: &str, timeout: u64, variables: &[(&str, &str)]) -> Event {
+    let vars = [("KEA_HOOK_POINT", hook)].iter().chain(variables).copied().collect();
+    let hook = hook.to_owned().into();
     Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, keys: vec![], vars }
 }
 
@@ -181,15 +189,36 @@ pub fn until(mut condition: impl FnMut() -> bool) -> bool {
 
 #[test]
 fn the_arguments_are_the_files_name_the_hook_point_and_the_configured_ones() {
-    let script = load(Path::new("/bin/sh"), &["two words", "--three", ""]);
-    // A shell takes its first argument for a file.
-    let bench = Bench::new();
-    let file = bench.directory.join("lease4_renew");
-    fs::write(&file, "tr '\\0' '|' < /proc/$$/cmdline").unwrap();
-    let mut event = event(10_000, &[("PATH", "/usr/bin:/bin")]);
-    event.hook = file.to_str().unwrap().to_owned().into();
-    let answer = script.handle(&event, Instant::now());
-    assert_eq!(texts(&answer), [format!("sh|{}|two words|--three||", file.display())]);
+    let bench = Bench::shell("tr '\\0' '|' < /proc/$$/cmdline");
+    let script = load(&bench.script(), &["two words", "--three", ""]);
+    let answer = script.handle(&event(10_000, &[]), Instant::now());
+    // The kernel puts the interpreter before a script's path, which stands for its name.
+    assert_eq!(texts(&answer), [format!("/bin/sh|{}|lease4_renew|two words|--three||", bench.script().display())]);
+}
+
+#[test]
+fn a_hook_point_that_is_none_starts_nothing() {
+    let bench = Bench::shell("touch \"$0.ran\"");
+    for (hook, shown) in
+        [("-c", "-c"), ("", ""), ("lease4_renew\0x", "lease4_renew\\x00x"), ("/etc/passwd", "/etc/passwd")]
+    {
+        let answer = bench.load().handle(&event_of(hook, 10_000, &[]), Instant::now());
+        let version = env!("CARGO_PKG_VERSION");
+        let text = format!("not started: \"{shown}\" is no hook point that this runner knows, version {version}");
+        assert_failure(&answer, FailureKind::Start, &text);
+    }
+    assert_eq!(bench.files(), 1);
+}
+
+#[test]
+fn an_event_that_names_two_hook_points_starts_nothing() {
+    let bench = Bench::shell("touch \"$0.ran\"");
+    for vars in [&[][..], &[("KEA_HOOK_POINT", "pkt4_receive")], &[("KEA_HOOK_POINT", "")]] {
+        let event = Event { vars: vars.iter().copied().collect(), ..event(10_000, &[]) };
+        let text = "not started: the event is of lease4_renew, and its KEA_HOOK_POINT does not say so";
+        assert_failure(&bench.load().handle(&event, Instant::now()), FailureKind::Start, text);
+    }
+    assert_eq!(bench.files(), 1);
 }
 
 #[test]
@@ -209,7 +238,7 @@ fn what_is_left_running_lives_and_is_heard() {
     );
     let leftovers = Leftovers::new().unwrap();
     let script = Script::new(Executable::new(bench.script(), vec![]).unwrap(), Arc::clone(&leftovers)).unwrap();
-    let event = event(10_000, &[("PATH", "/usr/bin:/bin")]);
+    let event = event(10_000, &[]);
     let answer = script.handle(&event, Instant::now());
     assert_eq!(texts(&answer), ["before", "after"]);
     fs::write(bench.directory.join("script.go"), "").unwrap();
@@ -224,7 +253,14 @@ fn what_is_left_running_lives_and_is_heard() {
 
 #[test]
 fn a_variable_that_cannot_be_is_left_out_and_named() {
-    let event = event(10_000, &[("KEA_A", "1"), ("KEA_B", "a\0b")]);
-    let answer = Bench::shell("echo $KEA_A${KEA_B-unset}").load().handle(&event, Instant::now());
-    assert_eq!(texts(&answer), ["variable \"KEA_B\" left out: no environment can hold it", "1unset"]);
+    let variables = [("KEA_QUERY4_TYPE", "1"), ("KEA_QUERY4_HWADDR", "a\0b"), ("LD_PRELOAD", "/tmp/evil.so")];
+    let event = event(10_000, &variables);
+    let said = "echo $KEA_QUERY4_TYPE${KEA_QUERY4_HWADDR-unset}${LD_PRELOAD-unset}";
+    let answer = Bench::shell(said).load().handle(&event, Instant::now());
+    let expected = [
+        "variable \"LD_PRELOAD\" left out: no variable has this name",
+        "variable \"KEA_QUERY4_HWADDR\" left out: no environment can hold it",
+        "1unsetunset",
+    ];
+    assert_eq!(texts(&answer), expected);
 }

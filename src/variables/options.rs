@@ -9,7 +9,7 @@ use crate::text::{hex, hex_digits, number};
 use crate::wire::{Item, Layer, enterprises, take};
 
 /// As deep as the shim takes options apart.
-const DEPTHS: usize = 4;
+pub const DEPTHS: usize = 4;
 
 /// The options of a packet or of a relay.
 pub struct Options<'a> {

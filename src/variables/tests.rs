@@ -3,6 +3,7 @@ use crate::bridge::ABSENT;
 use crate::bridge::ffi::{self, HwAddr, OptionFact, Relay, Span, Subnet};
 use crate::event::Variables;
 use crate::hook_points::{HOOK_POINTS, find};
+use crate::keys;
 
 const NOTHING: Span = Span { start: ABSENT, len: 0 };
 
@@ -86,6 +87,79 @@ impl Shim {
     }
 }
 
+/// All that there can be, more than any one hook point has.
+pub fn everything(shim: &mut Shim) -> Facts {
+    let query6 = shim.solicit();
+    shim.option(0, 43, &[1]);
+    shim.option(1, 1, &[2]);
+    shim.option(2, 2, &[3]);
+    shim.option(3, 3, &[4]);
+    shim.option(0, 17, &[0, 0, 0, 9, 0, 1, 0, 1, 5]);
+    shim.option(0, 17, &[0, 0, 0, 10, 0, 1, 0, 1, 6]);
+    let text = shim.put(b"x");
+    let hwaddr = HwAddr { bytes: text, htype: 1, source: 1 };
+    let options = Span { start: 0, len: shim.options.len() as u32 };
+    let relay = Relay { hops: 1, link_address: [0; 16], peer_address: [0; 16], options, again: NOTHING };
+    shim.relays = vec![relay; 2];
+    let query6 = Packet6 { hwaddr, options, relays: Span { start: 0, len: 2 }, ..query6 };
+    let query4 = Packet4 {
+        name: text,
+        interface: text,
+        ifindex: 1,
+        hwaddr,
+        ciaddr: 0,
+        siaddr: 0,
+        yiaddr: 0,
+        giaddr: 0,
+        relayed: true,
+        hops: 1,
+        transaction_id: 1,
+        local_address: text,
+        local_port: 67,
+        remote_address: text,
+        remote_port: 68,
+        classes: shim.put_names(&[b"x"]),
+        vendor_class: text,
+        rai: text,
+        circuit_id: text,
+        remote_id: text,
+        options,
+        wire: NOTHING,
+        again: NOTHING,
+    };
+    let lease = |kind| Lease {
+        kind,
+        address: [0; 16],
+        prefix_len: 56,
+        hwaddr,
+        client: text,
+        hostname: text,
+        cltt: 1,
+        valid_lft: 1,
+        preferred_lft: 1,
+        iaid: 1,
+        subnet_id: 1,
+        pool_id: 1,
+        state: 0,
+        expired: false,
+        fqdn_fwd: false,
+        fqdn_rev: false,
+        user_context: text,
+        debug: text,
+    };
+    let (delegated, address4) = (lease(keys::TYPE_PD), lease(keys::TYPE_V4));
+    let mut facts = Facts::from(&shim.facts());
+    (facts.query4, facts.response4, facts.query6, facts.response6) =
+        (Some(query4), Some(query4), Some(query6), Some(query6));
+    facts.subnet = Some(Subnet { prefix: text, prefix_len: 24, id: 1 });
+    (facts.lease, facts.old_lease) = (Some(delegated), Some(address4));
+    (facts.committed, facts.deleted) = (vec![delegated, address4], vec![address4, delegated]);
+    facts.ddns = Some(ffi::Ddns { hostname: text, fwd_update: true, rev_update: true });
+    facts.host_identifier = Some(ffi::HostIdentifier { kind: 0, value: text });
+    facts.offer_lifetime = Some(1);
+    facts
+}
+
 const LABEL: &str = "duid=[no info], [no hwaddr info], tid=0x0";
 
 #[test]
@@ -101,9 +175,14 @@ fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
 }
 
 fn at(hook_point: &str, facts: &ffi::Facts, debug: bool) -> Variables {
+    written(hook_point, Facts::from(facts), debug)
+}
+
+/// What is written of these facts.
+pub fn written(hook_point: &str, facts: Facts, debug: bool) -> Variables {
     let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), label: LABEL.into() };
     let mut text = String::from("{");
-    write_variables(&mut text, &server, &HOOK_POINTS[find(hook_point).unwrap()], &Facts::from(facts), debug);
+    write_variables(&mut text, &server, &HOOK_POINTS[find(hook_point).unwrap()], &facts, debug);
     text.push('}');
     serde_json::from_str(&text).unwrap()
 }

@@ -68,7 +68,7 @@ fn a_copy_has_the_runners_environment_alone() {
     let said = runner.open(b'L', 1).all();
     assert_eq!(
         said.split_terminator('\0').collect::<BTreeSet<_>>(),
-        BTreeSet::from(["KEA_A=env", "PATH=/usr/bin:/bin"])
+        BTreeSet::from(["KEA_QUERY4_TYPE=env", "PATH=/usr/bin:/bin"])
     );
 }
 

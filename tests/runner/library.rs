@@ -45,7 +45,7 @@ impl Runner {
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("KEA_A", "env");
+            .env("KEA_QUERY4_TYPE", "env");
         command.stdin(theirs).stdout(Stdio::null()).stderr(their_errors);
         // SAFETY: system calls only.
         unsafe { command.pre_exec(as_kea_would) };
@@ -176,9 +176,9 @@ impl Lane {
         answer
     }
 
-    /// What the script writes if `hook` is its first argument.
-    pub fn output(&mut self, hook: &str) -> String {
-        let answer = self.run(&Event { hook: hook.to_owned().into(), ..event(1, "") });
+    /// What the script writes.
+    pub fn output(&mut self) -> String {
+        let answer = self.run(&event(1, ""));
         assert_eq!((answer.next, &answer.failure), (Some(Next::Continue), &None), "{answer:?}");
         answer.log.into_iter().map(|line| line.text + "\n").collect()
     }
@@ -186,6 +186,8 @@ impl Lane {
 
 pub fn event(seq: u64, keys: &str) -> Event {
     let keys = keys.split_whitespace().map(String::from).collect();
-    let vars = [("KEA_A", "event"), ("SEQ", &*seq.to_string())].into_iter().collect();
-    Event { seq, hook: "pkt4_receive".into(), wait: false, answers: false, time: 1.5, timeout: 60_000, keys, vars }
+    let (hook, text) = ("pkt4_receive", seq.to_string());
+    let vars = [("KEA_HOOK_POINT", hook), ("KEA_QUERY4_TYPE", "event"), ("KEA_QUERY4_TRANSACTION_ID", &*text)];
+    let vars = vars.into_iter().collect();
+    Event { seq, hook: hook.into(), wait: false, answers: false, time: 1.5, timeout: 60_000, keys, vars }
 }

@@ -16,26 +16,30 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use bench::{Bench, wait_until};
-use library::{Lane, Runner, event};
+use library::{Lane, event};
 use process::{children, field, number, status};
 
 /// The pid of a runner whose script tells its parent's.
 fn pid_of(lane: &mut Lane) -> i32 {
-    lane.output("").trim().parse().unwrap()
+    lane.output().trim().parse().unwrap()
 }
 
 #[test]
 fn the_environment_is_the_runners_and_the_events_and_nothing_else() {
-    let runner = Runner::start(Path::new("/usr/bin/env"), &[]);
-    assert_eq!(runner.lane().output("-0"), "PATH=/usr/bin:/bin\\x00KEA_A=event\\x00SEQ=1\\x00\n");
+    let bench = Bench::shell("cat /proc/$$/environ");
+    let runner = bench.start();
+    let environment =
+        "PATH=/usr/bin:/bin|KEA_HOOK_POINT=pkt4_receive|KEA_QUERY4_TYPE=event|KEA_QUERY4_TRANSACTION_ID=1|";
+    assert_eq!(runner.lane().output(), environment.replace('|', "\\x00") + "\n");
     assert_eq!(runner.end(), "");
 }
 
 #[test]
 fn a_script_has_three_descriptors() {
-    let runner = Runner::start(Path::new("/bin/ls"), &["-l"]);
+    let bench = Bench::shell("exec ls -l /proc/self/fd");
+    let runner = bench.start();
     let _another = runner.lane();
-    let listing = runner.lane().output("/proc/self/fd");
+    let listing = runner.lane().output();
     let targets: Vec<&str> = listing.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
     assert_eq!(targets.len(), 4, "{listing}");
     assert_eq!(targets[0], "/dev/null");
@@ -45,8 +49,9 @@ fn a_script_has_three_descriptors() {
 
 #[test]
 fn a_script_has_clean_signals_limits_and_a_group_of_its_own() {
-    let runner = Runner::start(Path::new("/bin/cat"), &["/proc/self/limits"]);
-    let said = runner.lane().output("/proc/self/status");
+    let bench = Bench::shell("exec cat /proc/self/status /proc/self/limits");
+    let runner = bench.start();
+    let said = runner.lane().output();
     assert_eq!(field(&said, "SigBlk"), "0000000000000000");
     assert_eq!(field(&said, "SigIgn"), "0000000000000000");
     assert_eq!(field(&said, "NSpgid"), field(&said, "Pid"));
@@ -106,7 +111,7 @@ fn what_kea_no_longer_hears_goes_to_standard_error() {
 
 #[test]
 fn lanes_run_side_by_side() {
-    let bench = Bench::shell("touch run.$SEQ; while [ ! -e go ]; do sleep 0.2; done");
+    let bench = Bench::shell("touch run.$KEA_QUERY4_TRANSACTION_ID; while [ ! -e go ]; do sleep 0.2; done");
     let runner = bench.start();
     let mut lanes: Vec<Lane> = (0..256).map(|_| runner.lane()).collect();
     for (seq, lane) in (1..).zip(&mut lanes) {
@@ -133,7 +138,8 @@ fn a_rest_without_its_end_never_begins() {
 
 #[test]
 fn the_rest_is_worked_off_when_kea_is_gone() {
-    let bench = Bench::shell("while [ ! -e gone ]; do sleep 0.01; done; echo $SEQ >> order; echo said");
+    let bench =
+        Bench::shell("while [ ! -e gone ]; do sleep 0.01; done; echo $KEA_QUERY4_TRANSACTION_ID >> order; echo said");
     let runner = bench.start();
     let lane = runner.lane();
     let events: Vec<Event> = (1..=200).map(|seq| event(seq, &format!("{} {}", seq % 7, seq % 2))).collect();

@@ -1,0 +1,204 @@
+//! The names that variables may have: those that `write_variables` writes, by the same tables, and no others.
+
+use std::sync::LazyLock;
+
+use super::rows::{self, Row};
+use super::{COMMON, COMMON_PREFIX, options, prefix};
+use crate::hook_points::{Group, HOOK_POINTS};
+
+/// Numbers that count: relays of a packet, leases of a list. A packet of 64 KiB has no more.
+const MOST: u32 = u16::MAX as u32;
+
+/// What follows `OPTION_<code>`, in this order: a word, the most that the number behind it may be, and how often both may
+/// come.
+const BEHIND_AN_OPTION: [(&str, u32, usize); 2] =
+    [("_ENTERPRISE_", u32::MAX, 1), ("_SUB_", u16::MAX as u32, options::DEPTHS - 1)];
+
+/// The groups that hook points have.
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
+    let mut groups: Vec<Group> = Vec::new();
+    for group in HOOK_POINTS.iter().flat_map(|point| point.groups) {
+        if !groups.contains(group) {
+            groups.push(*group);
+        }
+    }
+    groups
+});
+
+/// Whether this is the name of a variable that an event may have.
+pub fn is_name(name: &str) -> bool {
+    let of_all = || name.strip_prefix(COMMON_PREFIX).is_some_and(|rest| COMMON.contains(&rest));
+    let of_group = |&group| name.strip_prefix(prefix(group)).is_some_and(|rest| has(group, rest));
+    of_all() || GROUPS.iter().any(of_group)
+}
+
+/// Whether a group has a variable whose name goes on so behind its prefix.
+fn has(group: Group, rest: &str) -> bool {
+    match group {
+        Group::Query4 | Group::Response4 => named(rows::PACKET4, rest) || is_option(rest),
+        Group::Query6 | Group::Response6 => named(rows::PACKET6, rest) || is_option(rest) || is_of_relay(rest),
+        Group::Subnet4 | Group::Subnet6 => named(rows::SUBNET, rest),
+        Group::Lease4 | Group::Lease6 | Group::OldLease4 | Group::OldLease6 => named(rows::LEASE, rest),
+        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => {
+            rest == "SIZE" || numbered(rest, "AT", MOST).is_some_and(|rest| behind(rest, rows::LEASE))
+        }
+        Group::OfferLifetime => named(rows::OFFER_LIFETIME, rest),
+        Group::FakeAllocation => named(rows::FAKE_ALLOCATION, rest),
+        Group::RemoveLease => named(rows::REMOVE_LEASE, rest),
+        Group::Ddns => named(rows::DDNS, rest),
+        Group::HostIdentifier => named(rows::HOST_IDENTIFIER, rest),
+    }
+}
+
+fn named<T>(rows: &[Row<T>], name: &str) -> bool {
+    rows.iter().any(|row| row.name == name)
+}
+
+/// `_<name of a row>`.
+fn behind<T>(rest: &str, rows: &[Row<T>]) -> bool {
+    rest.strip_prefix('_').is_some_and(|name| named(rows, name))
+}
+
+fn is_of_relay(name: &str) -> bool {
+    let option = |rest: &str| rest.strip_prefix('_').is_some_and(is_option);
+    numbered(name, "RELAY", MOST).is_some_and(|rest| behind(rest, rows::RELAY) || option(rest))
+}
+
+fn is_option(name: &str) -> bool {
+    let Some(mut rest) = numbered(name, "OPTION_", u16::MAX.into()) else { return false };
+    for (word, most, times) in BEHIND_AN_OPTION {
+        for _ in 0..times {
+            rest = numbered(rest, word, most).unwrap_or(rest);
+        }
+    }
+    rest.is_empty()
+}
+
+/// The rest of `text` behind `word` and a number up to `most`, written as we write numbers.
+fn numbered<'a>(text: &'a str, word: &str, most: u32) -> Option<&'a str> {
+    let text = text.strip_prefix(word)?;
+    let (number, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let is_ours = number == "0" || !number.starts_with('0');
+    (is_ours && number.parse::<u32>().is_ok_and(|number| number <= most)).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Shim, everything, written};
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_written_is_one() {
+        for point in HOOK_POINTS {
+            let mut shim = Shim::default();
+            let variables = written(point.name, everything(&mut shim), true);
+            let names: Vec<&str> = variables.iter().map(|(name, _)| name).collect();
+            for name in &names {
+                assert!(is_name(name), "{}: {name}", point.name);
+            }
+            // None of the hook point's groups was missing.
+            for group in point.groups {
+                assert!(
+                    names.iter().any(|name| name.strip_prefix(prefix(*group)).is_some_and(|rest| has(*group, rest)))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_that_is_written_is_one() {
+        for code in 0..=u16::MAX {
+            assert!(
+                is_name(&format!("KEA_QUERY4_OPTION_{code}"))
+                    && is_name(&format!("KEA_RESPONSE6_OPTION_17_SUB_{code}"))
+            );
+        }
+        for name in [
+            "KEA_QUERY6_OPTION_17_SUB_1_SUB_2_SUB_3",
+            "KEA_QUERY6_RELAY31_OPTION_37_SUB_65535",
+            "KEA_QUERY4_OPTION_125_ENTERPRISE_4294967295_SUB_1",
+            "KEA_LEASES6_AT65535_ADDRESS",
+            "KEA_TRUNCATED",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_one() {
+        let others = [
+            "",
+            "LD_PRELOAD",
+            "PATH",
+            "BASH_ENV",
+            "IFS",
+            "-c",
+            "KEA_",
+            "KEA_RUNSCRIPT",
+            "KEA_QUERY4",
+            "KEA_QUERY4_",
+            "KEA_QUERY4_TYPES",
+            "XKEA_QUERY4_TYPE",
+            " KEA_QUERY4_TYPE",
+            "KEA_QUERY4_TYPE ",
+            "kea_query4_type",
+            "KEA_QUERY4_type",
+            "KEA_QUERY4_TYPE=x",
+            "KEA_QUERY4_TYPE\0",
+            "KEA_QUERY4_TYPE\n",
+            "KEA_QUERY5_TYPE",
+            "KEA_SUBNET4_TYPE",
+            "KEA_QUERY4_ＴＹＰＥ",
+            "KEA_QUERY4_OPTION_٣",
+            "KEA_QUERY4_OPTION_",
+            "KEA_QUERY4_OPTION_065",
+            "KEA_QUERY4_OPTION_65536",
+            "KEA_QUERY4_OPTION_+1",
+            "KEA_QUERY4_OPTION_-1",
+            "KEA_QUERY4_OPTION_1_",
+            "KEA_QUERY4_OPTION_1_SUB_",
+            "KEA_QUERY4_OPTION_1_SUB_65536",
+            "KEA_QUERY4_OPTION_99999999999999999999",
+            "KEA_QUERY4_SUB_1",
+            "KEA_QUERY4_OPTION_1_SUB_1_SUB_1_SUB_1_SUB_1",
+            "KEA_QUERY4_OPTION_1_ENTERPRISE_4294967296_SUB_1",
+            "KEA_QUERY4_OPTION_1_SUB_1_ENTERPRISE_1",
+            "KEA_QUERY4_RELAY0_HOPS",
+            "KEA_QUERY6_RELAY_HOPS",
+            "KEA_QUERY6_RELAY0HOPS",
+            "KEA_QUERY6_RELAY00_HOPS",
+            "KEA_QUERY6_RELAY65536_HOPS",
+            "KEA_QUERY6_RELAY0_TYPE",
+            "KEA_QUERY6_RELAY0_",
+            "KEA_LEASES4_AT_ADDRESS",
+            "KEA_LEASES4_AT65536_ADDRESS",
+            "KEA_LEASES4_AT4294967296_ADDRESS",
+            "KEA_LEASES4_AT01_ADDRESS",
+            "KEA_LEASES4_AT-1_ADDRESS",
+            "KEA_LEASES4_SIZE0",
+            "KEA_LEASES4_ADDRESS",
+            "KEA_LEASE4_AT0_ADDRESS",
+        ];
+        for name in others {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_one_character_more_less_or_other_is_none() {
+        let mut shim = Shim::default();
+        let variables = written("leases6_committed", everything(&mut shim), false);
+        let written: Vec<&str> = variables.iter().map(|(name, _)| name).collect();
+        for name in &written {
+            for at in (0..name.len()).filter(|at| !name.as_bytes()[*at].is_ascii_digit()) {
+                let (before, after) = name.split_at(at);
+                for other in ["\0", "=", "-", "é", "x", " "] {
+                    assert!(
+                        !is_name(&format!("{before}{other}{after}"))
+                            && !is_name(&format!("{before}{other}{}", &after[1..]))
+                    );
+                }
+            }
+        }
+    }
+}
