@@ -1,5 +1,7 @@
 //! Parameters: defaults, bounds, units and the wording of refusals.
 
+#[cfg(test)]
+mod pages;
 pub mod parameters;
 mod points;
 mod read;
@@ -141,15 +143,16 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     let points = points::points(section, kea)?;
     let ways = Ways::of(&points);
     let (mode, script) = handler(section, kea)?;
+    let answers = answers(section, ways)?;
     Ok(Config {
         mode,
         script,
-        answers: answers(section, ways)?,
+        answers,
         args: section.strings("args")?,
         env: section.string_map("env")?,
         points,
         ways,
-        on_failure: on_failure(section)?,
+        on_failure: on_failure(section, answers)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
         debug: section.bool("debug")?.unwrap_or(false),
@@ -224,8 +227,14 @@ fn elsewhere(directory: &Path) -> String {
     )
 }
 
-fn on_failure(section: &Section) -> Result<Next, Refusal> {
+/// A program that decides may be a guard, or a convenience. Only the administrator knows, so there is no default.
+const NO_DEFAULT: &str = "what Kea shall do when the program gives no verdict, since with \"answers\" the program decides: \
+    \"drop\" or \"skip\" if it guards something (the client is refused, as hook-points.md says for each hook point), \
+    \"continue\" if its answer may be missed (the client is served as if there were no program)";
+
+fn on_failure(section: &Section, answers: bool) -> Result<Next, Refusal> {
     match section.get("on-failure").map(Value::as_str) {
+        None if answers => Err(section.missing("on-failure", NO_DEFAULT)),
         None => Ok(Next::Continue),
         Some(Some("continue")) => Ok(Next::Continue),
         Some(Some("skip")) => Ok(Next::Skip),

@@ -65,6 +65,7 @@ pub const EXAMPLE: &str = r#"{
     "scripts": [
         {
             "script": "/usr/share/kea/scripts/strangers.sh",
+            "answers": true,
             "on-failure": "drop",
             "hook-points": [ "pkt4_receive", { "name": "leases4_committed", "timeout": 500 } ]
         },

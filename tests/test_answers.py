@@ -159,7 +159,8 @@ def test_nothing_is_changed_where_kea_does_not_go_on(link, tmp_path):
     """The first of two scripts opens a pool, the second sends everybody away."""
     first = answering(tmp_path, {"pkt4_receive": {"client-classes": ["x"]}}, "first")
     second = answering(tmp_path, {"pkt4_receive": {"next": "drop", "client-classes": ["x"]}}, "second")
-    scripts = [{"script": str(script), "answers": True, "hook-points": ["pkt4_receive"]} for script in (first, second)]
+    scripts = [{"script": str(script), "answers": True, "on-failure": "continue",
+                "hook-points": ["pkt4_receive"]} for script in (first, second)]
     with Kea(4, SUBNET4, tmp_path, [hook(scripts=scripts)]) as kea:
         assert not served(link)
         assert kea.status(0)["refused"] == kea.status(1)["refused"] == 0
@@ -168,7 +169,7 @@ def test_nothing_is_changed_where_kea_does_not_go_on(link, tmp_path):
 def test_of_two_scripts_the_last_word_counts(link, tmp_path):
     answers = [{"boot-file-name": "one", "server-hostname": "one", "valid-lft": 1}, {"boot-file-name": "two"}]
     scripts = [{"script": str(answering(tmp_path, {"pkt4_send": answer}, f"script{number}")), "answers": True,
-                "hook-points": ["pkt4_send"]} for number, answer in enumerate(answers)]
+                "on-failure": "continue", "hook-points": ["pkt4_send"]} for number, answer in enumerate(answers)]
     with Kea(4, SUBNET4, tmp_path, [hook(scripts=scripts)]) as kea:
         ack = stranger(link).dora()
         assert (ack.file, ack.sname) == (b"two", b"one")

@@ -41,6 +41,7 @@ REFUSED = [
     ({"script": "SCRIPT", "runner": "DIR/missing"}, '"runner"', '"DIR/missing"', "mend the path"),
     ({"script": "SCRIPT", "runner": "DIR/plain"}, '"runner"', '"DIR/plain"', "must be executable"),
     ({"script": "SCRIPT", "runner": "SCRIPT"}, '"runner"', '"SCRIPT"', "is it a kea-runscript?"),
+    ({"script": "SCRIPT", "answers": True}, '"on-failure" is missing', '"drop" or "skip" if it guards', '"continue" if its'),
     ({"script": "DIR/missing", "mode": "daemon"}, '"script"', '"DIR/missing"', "create it"),
     ({"script": "SCRIPT", "mode": "daemon"}, "SCRIPT", "ended with exit status 0", "says no hello"),
     ({"socket": "/run/socket"}, '"socket"', '"/run/socket"', "start the handler, or mend the path"),
@@ -102,7 +103,7 @@ def test_a_mere_check_of_the_configuration(link, tmp_path, script, family, confi
 @pytest.mark.parametrize("parameters", [
     {"sync": True}, {"timeout": 1}, {"timeout": 3600000}, {"queue-limit": 1, "concurrency": 1},
     {"concurrency": 256}, {"concurrency": 256, "queue-limit": 1000000, "answers": False, "wait": False},
-    {"answers": True}, {"answers": False, "mode": "exec", "replay": False, "coalesce": False, "dialect": "runscript"},
+    {"answers": True, "on-failure": "drop"}, {"answers": False, "mode": "exec", "replay": False, "coalesce": False, "dialect": "runscript"},
     {"hook-points": [{"name": "lease4_select"}]}], ids=str)
 def test_bounds_and_defaults_are_taken(link, tmp_path, recorder, parameters):
     points = {"hook-points": ["lease4_select"]}

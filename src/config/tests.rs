@@ -6,7 +6,7 @@ use super::*;
 use crate::hook_points::find;
 
 /// As Kea 2.2.0 is, which knows all but the newest hook points and lets scripts be anywhere.
-fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String> {
+pub fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String> {
     let old = HOOK_POINTS.iter().filter(|row| row.since.is_none());
     let hook_points: Vec<_> = old.map(|row| row.name.to_string()).collect();
     let scripts_directory = Path::new("");
@@ -89,11 +89,28 @@ fn kea_parks_where_it_can_and_waits_elsewhere() {
 fn answers_are_waited_for_somewhere() {
     let answers = |parameters: &str| one(parameters).map(|config| config.answers);
     assert_eq!(answers(r#"{"script": "/a"}"#), Ok(false));
-    assert_eq!(answers(r#"{"script": "/a", "answers": true}"#), Ok(true));
-    let one_waits = r#"{"script": "/a", "answers": true, "wait": false, "hook-points": ["pkt4_send", {"name": "pkt4_receive", "wait": true}]}"#;
+    assert_eq!(answers(r#"{"script": "/a", "answers": true, "on-failure": "continue"}"#), Ok(true));
+    let one_waits = r#"{"script": "/a", "answers": true, "on-failure": "drop", "wait": false, "hook-points": ["pkt4_send", {"name": "pkt4_receive", "wait": true}]}"#;
     assert_eq!(answers(one_waits), Ok(true));
     refused(r#"{"script": "/a", "answers": true, "wait": false}"#, &["\"answers\"", "true", "set \"wait\" to true"]);
     refused(r#"{"script": "/a", "answers": 1}"#, &["\"answers\"", "1", "true or false"]);
+}
+
+#[test]
+fn with_answers_on_failure_has_no_default() {
+    let both =
+        ["\"on-failure\" is missing", "\"drop\" or \"skip\" if it guards", "\"continue\" if its answer may be missed"];
+    refused(r#"{"script": "/a", "answers": true}"#, &both);
+    refused(r#"{"socket": "/a", "answers": true, "hook-points": ["pkt4_receive"]}"#, &both);
+    refused(
+        r#"{"scripts": [{"script": "/a"}, {"script": "/b", "answers": true}]}"#,
+        &["\"scripts[1].on-failure\" is missing"],
+    );
+    for (word, next) in [("continue", Next::Continue), ("skip", Next::Skip), ("drop", Next::Drop)] {
+        let config = one(&format!(r#"{{"script": "/a", "answers": true, "on-failure": "{word}"}}"#)).unwrap();
+        assert_eq!(config.on_failure, next);
+    }
+    assert_eq!(one(r#"{"script": "/a", "answers": false}"#).unwrap().on_failure, Next::Continue);
 }
 
 #[test]

@@ -16,8 +16,10 @@ OF_KEA = re.compile(r"\.bad-packets/|DHCP[46]_BUFFER_RECEIVE_FAIL")
 
 
 def parking(script, *points, **parameters):
-    """An entry of "scripts"."""
-    return {"script": str(script), "wait": "park", "hook-points": list(points or ["leases4_committed"]), **parameters}
+    """An entry of "scripts"; with `answers`, the script's answer may be missed."""
+    missed = {"on-failure": "continue"} if parameters.get("answers") else {}
+    return {"script": str(script), "wait": "park", "hook-points": list(points or ["leases4_committed"]), **missed,
+            **parameters}
 
 
 def serve(tmp_path, *scripts, family=4, hooks=None, first=(), last=(), **config):
