@@ -1,6 +1,8 @@
 //! The reference in docs/, rendered from the tables that the code itself uses. A test keeps the two equal.
 
 mod answers;
+#[cfg(test)]
+mod inspector;
 
 use std::fmt::Write;
 
@@ -237,14 +239,15 @@ mod tests {
     /// With UPDATE_DOCS set, docs/ is written; else it must be the same.
     #[test]
     fn docs_say_what_the_code_does() {
-        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-        for (name, text) in pages() {
-            let file = docs.join(name);
+        let docs = pages().into_iter().map(|(name, text)| (format!("docs/{name}"), text));
+        let header = ("tests/programs/variables.h".into(), inspector::header());
+        for (name, text) in docs.chain([header]) {
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
             if std::env::var_os("UPDATE_DOCS").is_some() {
                 std::fs::write(&file, &text).unwrap();
             }
             let written = std::fs::read_to_string(&file).unwrap_or_default();
-            assert!(written == text, "docs/{name} has drifted from the code: run `make docs`");
+            assert!(written == text, "{name} has drifted from the code: run `make docs`");
         }
     }
 

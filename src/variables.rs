@@ -4,7 +4,7 @@
 //! is checked against the rows.
 
 mod collector;
-mod names;
+pub mod names;
 mod options;
 pub mod rows;
 mod value;

@@ -115,11 +115,16 @@ def test_the_largest_packets(link, tmp_path):
     b"KEA_QUERY4_OPTION60=a\x1b[31m", b"KEA_QUERY4_OPTION60=\xff", b"KEA_QUERY4_OPTION60=two\nlines",
     b"KEA_LEASE4_HOSTNAME=\xc2\x85", b"KEA_LEASE4_HOSTNAME=\xed\xa0\x80", b"KEA_QUERY4_OPTION_12=0x123",
     b"KEA_QUERY6_RELAY3_OPTION_18_SUB_1=0x12  0x", b"KEA_QUERY4_HWADDR=zz", b"KEA_QUERY6_DUID=0x00", b"KEA_A b=1",
-    b"PATH=/bin", b"KEA_QUERY6_DEBUG=\r", b"KEA_HOOK_POINT=other"])
+    b"PATH=/bin", b"KEA_QUERY6_DEBUG=\r", b"KEA_HOOK_POINT=other", b"KEA_QUERY4_RELAYED=2", b"KEA_QUERY4_OPTION_x=0x",
+    b"KEA_QUERY4_CLASSES=ALL\nREGISTERED", b"KEA_QUERY6_CLASSES=", b"KEA_QUERY4_CLASSES=VENDOR_CLASS_x\n",
+    b"KEA_LEASES4_AT0_CLIENT_ID=\n", b"KEA_LEASE4_HOSTNAME=a\\b", b"KEA_LEASE4_HOSTNAME=\xe2\x80\xa8",
+    b"KEA_LEASE4_HOSTNAME=\xee\x80\x80", b"KEA_LEASE4_USER_CONTEXT=text", b"KEA_QUERY4_TYPES=x"])
 def test_the_inspector_finds(tmp_path, variable):
     inspector = Inspector(4, tmp_path)
     environment = {b"KEA_HOOK_POINT": b"pkt4_receive", b"KEA_SERVER": b"kea-dhcp4", b"KEA_VERSION": b"2.2.0",
-                   b"KEA_QUERY4_DEBUG": "zwei\nZeilen, größer".encode(), b"KEA_QUERY4_OPTION_12": b"0x12 0x"}
+                   b"KEA_QUERY6_DEBUG": "zwei\nZeilen, größer".encode(), b"KEA_QUERY4_OPTION_12": b"0x12 0x", b"KEA_LEASE4_HOSTNAME": rb"a\\b\x0a",
+                   b"KEA_QUERY4_CLASSES": rb"ALL" b"\n" rb"VENDOR_CLASS_x\x00REGISTERED",
+                   b"KEA_QUERY4_OPTION_125_ENTERPRISE_9_SUB_1": b"0x", b"KEA_LEASES4_AT12_IS_EXPIRED": b"1"}
     run = [inspector.program, "pkt4_receive", inspector.log]
     subprocess.run(run, env=environment, check=True)
     assert not inspector.complaints()

@@ -27,21 +27,29 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
 
 /// Whether this is the name of a variable that an event may have.
 pub fn is_name(name: &str) -> bool {
-    let of_all = || name.strip_prefix(COMMON_PREFIX).is_some_and(|rest| COMMON.contains(&rest));
-    let of_group = |&group| name.strip_prefix(prefix(group)).is_some_and(|rest| has(group, rest));
-    of_all() || GROUPS.iter().any(of_group)
+    kind(name).is_some()
 }
 
-/// Whether a group has a variable whose name goes on so behind its prefix.
-fn has(group: Group, rest: &str) -> bool {
+/// What the variable of this name holds, in the rows' words; `None` if there is none.
+pub fn kind(name: &str) -> Option<&'static str> {
+    let common = || name.strip_prefix(COMMON_PREFIX).filter(|rest| COMMON.contains(rest)).map(|_| "text");
+    let of_group = |&group| name.strip_prefix(prefix(group)).and_then(|rest| kind_in(group, rest));
+    common().or_else(|| GROUPS.iter().find_map(of_group))
+}
+
+/// The same of a group's variable whose name goes on so behind the group's prefix.
+fn kind_in(group: Group, rest: &str) -> Option<&'static str> {
     match group {
-        Group::Query4 | Group::Response4 => named(rows::PACKET4, rest) || is_option(rest),
-        Group::Query6 | Group::Response6 => named(rows::PACKET6, rest) || is_option(rest) || is_of_relay(rest),
+        Group::Query4 | Group::Response4 => named(rows::PACKET4, rest).or_else(|| option(rest)),
+        Group::Query6 | Group::Response6 => {
+            named(rows::PACKET6, rest).or_else(|| option(rest)).or_else(|| of_relay(rest))
+        }
         Group::Subnet4 | Group::Subnet6 => named(rows::SUBNET, rest),
         Group::Lease4 | Group::Lease6 | Group::OldLease4 | Group::OldLease6 => named(rows::LEASE, rest),
-        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => {
-            rest == "SIZE" || numbered(rest, "AT", MOST).is_some_and(|rest| behind(rest, rows::LEASE))
-        }
+        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => match rest {
+            "SIZE" => Some("number"),
+            _ => numbered(rest, "AT", MOST).and_then(|rest| behind(rest, rows::LEASE)),
+        },
         Group::OfferLifetime => named(rows::OFFER_LIFETIME, rest),
         Group::FakeAllocation => named(rows::FAKE_ALLOCATION, rest),
         Group::RemoveLease => named(rows::REMOVE_LEASE, rest),
@@ -50,28 +58,28 @@ fn has(group: Group, rest: &str) -> bool {
     }
 }
 
-fn named<T>(rows: &[Row<T>], name: &str) -> bool {
-    rows.iter().any(|row| row.name == name)
+fn named<T>(rows: &[Row<T>], name: &str) -> Option<&'static str> {
+    rows.iter().find(|row| row.name == name).map(|row| row.kind)
 }
 
 /// `_<name of a row>`.
-fn behind<T>(rest: &str, rows: &[Row<T>]) -> bool {
-    rest.strip_prefix('_').is_some_and(|name| named(rows, name))
+fn behind<T>(rest: &str, rows: &[Row<T>]) -> Option<&'static str> {
+    named(rows, rest.strip_prefix('_')?)
 }
 
-fn is_of_relay(name: &str) -> bool {
-    let option = |rest: &str| rest.strip_prefix('_').is_some_and(is_option);
-    numbered(name, "RELAY", MOST).is_some_and(|rest| behind(rest, rows::RELAY) || option(rest))
+fn of_relay(name: &str) -> Option<&'static str> {
+    let rest = numbered(name, "RELAY", MOST)?;
+    behind(rest, rows::RELAY).or_else(|| option(rest.strip_prefix('_')?))
 }
 
-fn is_option(name: &str) -> bool {
-    let Some(mut rest) = numbered(name, "OPTION_", u16::MAX.into()) else { return false };
+fn option(name: &str) -> Option<&'static str> {
+    let mut rest = numbered(name, "OPTION_", u16::MAX.into())?;
     for (word, most, times) in BEHIND_AN_OPTION {
         for _ in 0..times {
             rest = numbered(rest, word, most).unwrap_or(rest);
         }
     }
-    rest.is_empty()
+    rest.is_empty().then_some("hex")
 }
 
 /// The rest of `text` behind `word` and a number up to `most`, written as we write numbers.
@@ -99,7 +107,9 @@ mod tests {
             // None of the hook point's groups was missing.
             for group in point.groups {
                 assert!(
-                    names.iter().any(|name| name.strip_prefix(prefix(*group)).is_some_and(|rest| has(*group, rest)))
+                    names.iter().any(|name| name
+                        .strip_prefix(prefix(*group))
+                        .is_some_and(|rest| kind_in(*group, rest).is_some()))
                 );
             }
         }

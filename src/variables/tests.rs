@@ -96,6 +96,7 @@ pub fn everything(shim: &mut Shim) -> Facts {
     shim.option(3, 3, &[4]);
     shim.option(0, 17, &[0, 0, 0, 9, 0, 1, 0, 1, 5]);
     shim.option(0, 17, &[0, 0, 0, 10, 0, 1, 0, 1, 6]);
+    shim.option(0, 125, &[0, 0, 0, 9, 3, 1, 1, 5, 0, 0, 0, 10, 3, 1, 1, 6]);
     let text = shim.put(b"x");
     let hwaddr = HwAddr { bytes: text, htype: 1, source: 1 };
     let options = Span { start: 0, len: shim.options.len() as u32 };

@@ -1,9 +1,9 @@
 /*
  * A script that looks at its environment as a distrustful author would: inspect HOOK_POINT LOG
  *
- * One line a run: the hook point, and what is wrong with a variable if anything is. Nothing may be there but KEA_
- * variables, each once; text is printable UTF-8 of one line, unless documented otherwise; all else is what its name
- * says.
+ * One line a run: the hook point, and what is wrong with a variable if anything is. Nothing may be there but the
+ * variables of the tables (variables.h), each once and of its kind; text is printable, and of one line where it is
+ * not said to have several.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,51 +11,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "variables.h"
+
 extern char** environ;
 
-static const char DECIMAL[] = "0123456789", COLONS[] = "0123456789abcdef:", ADDRESS[] = "0123456789abcdef:.",
-                  HEX[] = "0123456789abcdefx ", UPPER[] = "0123456789ABCDEFx", FLAG[] = "01";
-
-/* Of what a value may consist, by the end of its name; the first that fits counts. */
-static const struct {
-    const char *end, *characters;
-} KINDS[] = {
-    {"_ADDRESS", ADDRESS},
-    {"_RAI", UPPER},
-    {"_CIRCUIT_ID", UPPER},
-    {"_REMOTE_ID", UPPER},
-    {"_HWADDR", COLONS},
-    {"_CLIENT_ID", COLONS},
-    {"_DUID", COLONS},
-    {"ADDR", ADDRESS},
-    {"_PORT", DECIMAL},
-    {"_IFINDEX", DECIMAL},
-    {"_HWADDR_TYPE", DECIMAL},
-    {"_HWADDR_SOURCE", DECIMAL},
-    {"_HOPS", DECIMAL},
-    {"_RELAYS", DECIMAL},
-    {"_SIZE", DECIMAL},
-    {"_LIFETIME", DECIMAL},
-    {"_IAID", DECIMAL},
-    {"_SUBNET_ID", DECIMAL},
-    {"_POOL_ID", DECIMAL},
-    {"_TRANSACTION_ID", DECIMAL},
-    {"_RELAYED", FLAG},
-    {"_FAKE_ALLOCATION", FLAG},
-    {"_REMOVE_LEASE", FLAG},
-    {"_IS_EXPIRED", FLAG},
-    {"_FWD", FLAG},
-    {"_REV", FLAG},
-    {"_UPDATE", FLAG},
-    {"_HOST_IDENTIFIER", HEX},
-};
-
-static int ends_with(const char* name, size_t length, const char* end) {
-    size_t size = strlen(end);
-    return length >= size && !memcmp(name + length - size, end, size);
+/* Surrogates, private use, what steers a line's direction or ends it, and other characters that nobody sees. */
+static int is_invisible(unsigned code) {
+    static const unsigned ranges[][2] = {{0xad, 0xad},     {0x600, 0x605},   {0x61c, 0x61c},   {0x6dd, 0x6dd},
+                                         {0x70f, 0x70f},   {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},
+                                         {0x2060, 0x206f}, {0xd800, 0xf8ff}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
+                                         {0xfffe, 0xffff}, {0xe0000, ~0u}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        if (code >= ranges[i][0] && code <= ranges[i][1]) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
-/* Length of the character at `c`; 0 if it is none, or a control character. */
+/* Length of the character at `c`; 0 if it is none, or not printable. */
 static size_t printable(const unsigned char* c) {
     if (c[0] < 0x80) {
         return c[0] >= 0x20 && c[0] != 0x7f;
@@ -72,18 +46,44 @@ static size_t printable(const unsigned char* c) {
         code = code << 6 | (c[i] & 0x3fu);
     }
     static const unsigned least[] = {0, 0, 0xa0, 0x800, 0x10000};
-    return code >= least[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? length : 0;
+    return code >= least[length] && code <= 0x10ffff && !is_invisible(code) ? length : 0;
+}
+
+/* Length of an escape at `c`, as in \\ or \x0a; 0 if it is none. */
+static size_t escape(const char* c) {
+    return c[1] == '\\' ? 2 : c[1] == 'x' && strspn(c + 2, "0123456789abcdef") >= 2 ? 4 : 0;
 }
 
 static int is_text(const char* value, int of_several_lines) {
     while (*value) {
-        size_t length = of_several_lines && *value == '\n' ? 1 : printable((const unsigned char*)value);
+        size_t length = of_several_lines && *value == '\n' ? 1
+                        : *value == '\\'                   ? escape(value)
+                                                           : printable((const unsigned char*)value);
         if (!length) {
             return 0;
         }
         value += length;
     }
     return 1;
+}
+
+static int is_line_of(const char* line, size_t length, const char* name) {
+    return length == strlen(name) && !memcmp(line, name, length);
+}
+
+/* Lines that are the names of client classes that a Kea without any of its own makes. */
+static int are_classes(const char* value) {
+    static const char *const names[] = {"ALL", "KNOWN", "UNKNOWN", "BOOTP"}, vendor[] = "VENDOR_CLASS_";
+    for (;;) {
+        size_t length = strcspn(value, "\n"), known = *value && !strncmp(value, vendor, sizeof vendor - 1);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            known |= is_line_of(value, length, names[i]);
+        }
+        if (!known || !value[length]) {
+            return known;
+        }
+        value += length + 1;
+    }
 }
 
 /* 0x, digits in pairs; several with a space between. */
@@ -103,28 +103,58 @@ static int is_hex(const char* value) {
     }
 }
 
-static int is_option(const char* name, size_t length) {
-    const char* option = memmem(name, length, "_OPTION_", 8);
-    return option && option[8] >= '0' && option[8] <= '9';
+static int is_number(char c) { return c >= '0' && c <= '9'; }
+
+/* The row of a variable's name, in which a number that counts is #. */
+static int compare(const void* name, const void* row) {
+    const char *left = name, *right = ((const struct variable*)row)->name;
+    while (*left && *left != '=' && *right) {
+        if (*right == '#' && is_number(*left)) {
+            left += strspn(left, "0123456789"), right++;
+        } else if (*left == *right) {
+            left++, right++;
+        } else {
+            break;
+        }
+    }
+    return (*left == '=' ? 0 : (unsigned char)*left) - (unsigned char)*right;
+}
+
+/* What the kinds of the tables may consist of; of the others there are functions. */
+static const struct {
+    const char *kind, *characters;
+} KINDS[] = {
+    {"number", "0123456789"},
+    {"seconds", "0123456789"},
+    {"flag", "01"},
+    {"address", "0123456789abcdef:."},
+    {"prefix", "0123456789abcdef:./"},
+    {"bytes", "0123456789abcdef:"},
+    {"hardware address", "0123456789abcdef:"},
+    {"hex, upper case", "0123456789ABCDEFx"},
+};
+
+static int is_of(const char* kind, const char* value) {
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        if (!strcmp(kind, KINDS[i].kind)) {
+            return strspn(value, KINDS[i].characters) == strlen(value);
+        }
+    }
+    return !strcmp(kind, "hex")                   ? is_hex(value)
+           : !strcmp(kind, "names")               ? is_text(value, 1) && are_classes(value)
+           : !strcmp(kind, "text, several lines") ? is_text(value, 1)
+           : !strcmp(kind, "JSON")                ? *value == '{' && !strchr(value, '\n')
+           : !strcmp(kind, "text")                ? is_text(value, 0)
+                                                  : 0;
 }
 
 static const char* fault(const char* variable) {
-    size_t length = strcspn(variable, "=");
-    const char* value = variable + length + 1;
-    if (!variable[length] || strncmp(variable, "KEA_", 4) ||
-        strspn(variable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != length) {
+    const size_t count = sizeof VARIABLES / sizeof *VARIABLES;
+    const struct variable* row = bsearch(variable, VARIABLES, count, sizeof *VARIABLES, compare);
+    if (!row) {
         return "is no name of ours";
     }
-    if (is_option(variable, length)) {
-        return is_hex(value) ? NULL : "is not hex";
-    }
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (ends_with(variable, length, KINDS[i].end)) {
-            return strspn(value, KINDS[i].characters) == strlen(value) ? NULL : "is not of its kind";
-        }
-    }
-    int of_several_lines = ends_with(variable, length, "_DEBUG") || ends_with(variable, length, "_CLASSES");
-    return is_text(value, of_several_lines) ? NULL : "is not text";
+    return is_of(row->kind, strchr(variable, '=') + 1) ? NULL : "is not of its kind";
 }
 
 static int by_name(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }

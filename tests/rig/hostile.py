@@ -11,7 +11,8 @@ ROUNDS = 3    # a packet is spoilt in one way or up to so many
 
 TEXTS = [b"", b"\0", b"a\0b", b"\xff\xfe", b"two\nlines", b"\r\n", b"\x1b[31mred", b"\x7f", b"\xc3", b"\xc2\x85",
          "größe".encode(), b"\xed\xa0\x80", b"$(reboot)", b"`id`'\"; | &", b"%s%n%1", b"\\x00\\", b"=", b"..", b" ",
-         b"a..b", b"-", "\u202etxt".encode(), b"x" * 255, b"KEA_A=b\nKEA_B=c"]
+         b"a..b", b"-", "\u202etxt".encode(), b"x" * 255, b"x\0REGISTERED",
+         "x\u2028REGISTERED".encode(), "\ufeff\ue000\uffff\U000e0001".encode(), b"\\x0a", b"KEA_A=b\nKEA_B=c"]
 
 # Names in wire format whose labels are not what they should be.
 NAMES = [b"", b"\0", b"\3a.b\0", b"\1a", b"\x3f" + b"a" * 63 + b"\0", b"\x40" + b"a" * 64 + b"\0", b"\xc0\0", b"\xc0\1",
