@@ -18,6 +18,8 @@ mod roundtrip;
 mod shared;
 mod socket;
 mod task;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::sync::Arc;

@@ -1,0 +1,96 @@
+//! Events whose time is over.
+
+use super::*;
+
+#[test]
+fn kea_waits_no_longer_than_the_time_out() {
+    for (on_failure, step) in [("continue", Step::Continue), ("drop", Step::Drop)] {
+        let mut bench = Bench::with(&[WAIT, PARK], 2, json!({"on-failure": on_failure}));
+        let (asked, parked) = (bench.event_within(SHORT, WAIT, "a"), bench.event_within(SHORT, PARK, "b"));
+        let lines = bench.fake.lines(2);
+        assert!(lines.iter().all(|line| line.event.timeout <= SHORT));
+        assert_eq!((asked.step(), parked.step()), (step, step));
+        bench.until(|bench| bench.counts() == [2, 2]);
+        let said = bench.said(messages::EVENT_FAILED);
+        assert!(said.iter().all(|text| text.contains("no answer within 100 ms")), "{said:?}");
+        assert!(said.iter().all(|text| text.ends_with(on_failure)), "{said:?}");
+    }
+}
+
+#[test]
+fn time_in_the_queue_counts_where_kea_waits() {
+    let mut bench = Bench::new(&[WAIT, PARK], 2);
+    let held = [bench.ask("h"), bench.ask_behind(1, "i")];
+    let lines = bench.fake.lines(2);
+    let (asked, parked) = (bench.event_within(30, WAIT, "a"), bench.event_within(30, PARK, "b"));
+    go_on([asked, parked]);
+    bench.fake.answer_all(&lines);
+    go_on(held);
+    bench.ends_with(2, 2, false);
+    bench.fake.has_no_more();
+    let said = bench.said(messages::EVENT_FAILED);
+    assert!(said.len() == 2 && said.iter().all(|text| text.contains("its turn did not come within 30 ms")), "{said:?}");
+}
+
+#[test]
+fn the_line_says_what_is_left() {
+    let mut bench = Bench::new(&[WAIT], 1);
+    let held = bench.ask("h");
+    let line = bench.fake.line();
+    let asked = bench.ask_behind(1, "a");
+    assert_eq!(bench.event_within(30, WAIT, "b").step(), Step::Continue);
+    bench.fake.answer(&line);
+    let line = bench.fake.line();
+    assert!((1..=60_000 - 30).contains(&line.event.timeout), "{}", line.event.timeout);
+    bench.fake.answer(&line);
+    go_on([held, asked]);
+}
+
+#[test]
+fn time_in_the_queue_does_not_count_where_kea_does_not_wait() {
+    let mut bench = Bench::new(&[WAIT, TOLD], 1);
+    let held = bench.hold("h");
+    bench.event_within(50, TOLD, "a");
+    assert_eq!(bench.event_within(60, WAIT, "b").step(), Step::Continue);
+    let since = Instant::now();
+    bench.fake.answer(&held);
+    let line = bench.fake.line();
+    assert_eq!((line.who(), line.event.timeout), ("a".into(), 50));
+    bench.until(|bench| bench.said(messages::EVENT_FAILED).len() == 2);
+    assert!(since.elapsed() >= Duration::from_millis(50));
+    assert_eq!(bench.counts(), [2, 2]);
+    let said = &bench.said(messages::EVENT_FAILED)[1];
+    assert!(said.contains("no answer within 50 ms") && said.ends_with("has not waited"), "{said}");
+}
+
+#[test]
+fn a_parked_packet_goes_on_once() {
+    let mut bench = Bench::new(&[PARK], 1);
+    let parked = bench.event_within(SHORT, PARK, "a");
+    let line = bench.fake.line();
+    assert_eq!(parked.step(), Step::Continue);
+    bench.fake.answer(&line);
+    bench.ends_with(1, 1, false);
+    assert!(parked.is_forgotten(), "nobody has another verdict for it");
+}
+
+#[test]
+fn without_a_handler_kea_does_not_wait_and_the_rest_does() {
+    let mut bench = Bench::idle();
+    let elsewhere = bench.directory.join("elsewhere");
+    fs::rename(bench.socket(), &elsewhere).unwrap();
+    bench.start_with(0, &[WAIT, PARK, TOLD], 1, json!({"required": false}), &mut Legacy::default()).unwrap();
+    bench.post("a");
+    let (asked, parked) = (bench.ask("b"), bench.park("c"));
+    go_on([asked, parked]);
+    bench.until(|bench| bench.counts() == [2, 0]);
+    let (said, why) = (bench.said(messages::EVENT_FAILED), bench.handler().down().unwrap());
+    assert!(said.iter().all(|text| text.contains(&why) && why.contains("No such file")), "{said:?} {why}");
+    fs::rename(&elsewhere, bench.socket()).unwrap();
+    bench.fake.take();
+    let line = bench.fake.line();
+    assert_eq!(line.who(), "a");
+    assert_eq!(bench.handler().down(), None);
+    bench.fake.answer(&line);
+    bench.ends_with(2, 0, false);
+}
