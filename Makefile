@@ -55,7 +55,7 @@ check: lint unit build ## Check all but what takes minutes by its nature (PYTEST
 	$(Q)$(TESTS) -m 'not long and not product' $(PYTEST)
 
 .PHONY: check-long
-# These compute.
+# These compute, and hardly wait.
 check-long: WORKERS = 2
 check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
 	$(Q)$(TESTS) -m long $(PYTEST)

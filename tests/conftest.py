@@ -6,7 +6,7 @@ from fcntl import LOCK_EX, LOCK_SH, flock
 import pytest
 
 from rig import processes
-from rig.kea import REPOSITORY, Kea
+from rig.kea import Kea
 from rig.net import Link
 from rig.pairs import mark_products
 from rig.recorder import Recorder
@@ -39,7 +39,7 @@ def pytest_configure():
 def pytest_xdist_setupnodes(specs):
     """Workers (pytest -n) have namespaces of their own."""
     for spec in specs:
-        spec.python = str(REPOSITORY / "tests" / "run") + " --worker"
+        spec.python = "tests/run --worker"
 
 
 @pytest.hookimpl(tryfirst=True)
