@@ -15,6 +15,7 @@ from pathlib import Path
 from .wait import wait_until
 
 CLONE_NEWNET = 0x40000000
+RTF_LOCAL = 0x80000000    # linux/ipv6_route.h
 libc = ctypes.CDLL(None, use_errno=True)
 counter = itertools.count(1)
 
@@ -37,9 +38,13 @@ def no_address_detection():
         (conf / name).write_text("0")
 
 
-def has_link_local(interface):
-    rows = (row.split() for row in Path("/proc/thread-self/net/if_inet6").read_text().splitlines())
-    return any(row[5] == interface and row[0].startswith("fe80") for row in rows)
+def wait_for_address(interface, start="fe80"):
+    """Waits until an IPv6 address that starts so, in hexadecimal, is in use: the kernel shows an address some time before it has
+    made the route to it, and drops what is sent there meanwhile."""
+    def in_use():
+        rows = (row.split() for row in Path("/proc/thread-self/net/ipv6_route").read_text().splitlines())
+        return any(row[9] == interface and row[0].startswith(start) and int(row[8], 16) & RTF_LOCAL for row in rows)
+    wait_until(in_use, f"an address {start}... of {interface}")
 
 
 class Link:
@@ -67,9 +72,9 @@ class Link:
            f"addr add {client4} dev {client}\n"
            f"addr add {client6} dev {client} nodad\n"
            f"link set {client} up\n", self.namespace)
-        wait_until(lambda: has_link_local(server), f"link-local address of {server}")
+        wait_for_address(server)
         with self.inside():
-            wait_until(lambda: has_link_local(client), f"link-local address of {client}")
+            wait_for_address(client)
 
     def close(self):
         if self.wire4:
@@ -111,6 +116,7 @@ class Link:
         """A socket that sends from this link-local address, which the clients' interface is given."""
         ip(f"addr replace {address}/64 dev {self.client} nodad", self.namespace)
         with self.inside():
+            wait_for_address(self.client, socket.inet_pton(socket.AF_INET6, address).hex())
             udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             scope = socket.if_nametoindex(self.client)
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, scope)
