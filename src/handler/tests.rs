@@ -40,7 +40,7 @@ const TOLD: &str = "pkt6_send";
 const PARK: &str = "leases6_committed";
 
 /// A time-out that is waited for, in milliseconds: long enough for an event to be on its lane before.
-const SHORT: u64 = 100;
+const SHORT: u64 = 200;
 
 /// The handler of one script, and what it talks to.
 struct Bench {

@@ -163,16 +163,37 @@ fn the_time_of_each_begins_with_the_answer_to_the_one_before() {
 
 #[test]
 fn one_that_fails_fails_alone() {
+    let texts = |line: &Line| {
+        let other = format!("{{\"seq\":{}}}\n", line.event.seq + 1000);
+        ["nonsense\n".into(), other, "x".repeat(5 * 1024 * 1024)]
+    };
+    for at in 0..3 {
+        let mut bench = Bench::ahead(8, 2);
+        let (held, other) = (bench.hold("h"), bench.hold("i"));
+        release(&mut bench, &held, &["a", "a", "a"]);
+        let (_, lines) = ahead(&mut bench, 3);
+        bench.fake.answer(&lines[0]);
+        bench.fake.say(lines[1].lane, &texts(&lines[1])[at]);
+        bench.until(|bench| !bench.said(messages::LANE_LOST).is_empty());
+        bench.fake.answer(&other);
+        let again = bench.fake.line();
+        assert_eq!((again.event.seq, again.lane), (lines[2].event.seq, other.lane));
+        bench.fake.answer(&again);
+        bench.ends_with(1, 0, true);
+    }
+}
+
+#[test]
+fn an_answer_too_many_is_none_to_the_next() {
     let mut bench = Bench::ahead(8, 2);
     let (held, other) = (bench.hold("h"), bench.hold("i"));
     release(&mut bench, &held, &["a", "a", "a"]);
     let (_, lines) = ahead(&mut bench, 3);
-    bench.fake.answer(&lines[0]);
-    bench.fake.say(lines[1].lane, "nonsense\n");
+    bench.fake.answer_all([&lines[0], &lines[0]]);
     bench.until(|bench| !bench.said(messages::LANE_LOST).is_empty());
     bench.fake.answer(&other);
     let again = bench.fake.line();
-    assert_eq!((again.event.seq, again.lane), (lines[2].event.seq, other.lane));
+    assert_eq!((again.event.seq, again.lane), (lines[2].event.seq, other.lane), "the second has failed");
     bench.fake.answer(&again);
     bench.ends_with(1, 0, true);
 }

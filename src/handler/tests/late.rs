@@ -29,6 +29,22 @@ fn a_late_answer_ends_its_turn_and_says_no_more() {
 }
 
 #[test]
+fn half_an_answer_is_late_too() {
+    for point in [WAIT, PARK, TOLD] {
+        let mut bench = Bench::new(&[WAIT, PARK, TOLD], 1);
+        let waiting = bench.event_within(SHORT, point, "a");
+        let line = bench.fake.line();
+        bench.fake.say(line.lane, "{\"seq\":");
+        bench.until(|bench| bench.counts() == [1, 1]);
+        assert!(point == TOLD || waiting.step() == Step::Continue);
+        bench.fake.say(line.lane, format!("{}}}\n", line.event.seq));
+        bench.post("b");
+        assert_eq!(bench.one_by_one(1), [format!("b {TOLD}")]);
+        bench.ends_with(1, 1, false);
+    }
+}
+
+#[test]
 fn those_behind_wait_for_the_late_answer() {
     for point in [WAIT, PARK, TOLD] {
         let mut bench = Bench::new(&[WAIT, PARK, TOLD], 3);

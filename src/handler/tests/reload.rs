@@ -55,6 +55,25 @@ fn events_that_were_sent_ahead_are_answered_where_they_are() {
 }
 
 #[test]
+fn the_time_of_each_begins_with_the_answer_to_the_one_before() {
+    let mut bench = Bench::ahead(8, 2);
+    let held = bench.hold("h");
+    bench.hold("i");
+    bench.post("a");
+    bench.event_within(SHORT, TOLD, "b");
+    bench.fake.answer(&held);
+    let lines = bench.fake.lines(2);
+    reload(&mut bench, &[TOLD], 2);
+    // As much time goes by on a new lane.
+    bench.event_within(SHORT, TOLD, "c");
+    bench.until(|bench| bench.counts() == [1, 1]);
+    let since = Instant::now();
+    bench.fake.answer(&lines[0]);
+    bench.until(|bench| bench.counts() == [2, 2]);
+    assert!(since.elapsed() >= Duration::from_millis(SHORT));
+}
+
+#[test]
 fn events_keep_their_order_over_two_reloads() {
     let mut bench = Bench::new(&[TOLD], 2);
     let held = bench.hold("a");

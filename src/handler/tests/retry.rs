@@ -23,11 +23,20 @@ fn what_nobody_waits_for_is_handled_again_in_its_turn() {
 
 #[test]
 fn it_is_given_up_after_three_deaths() {
-    for reads in [true, false] {
+    let reads: [fn(&mut Fake) -> usize; 3] = [
+        |fake| fake.line().lane,
+        Fake::unread,
+        |fake| {
+            let lane = fake.unread();
+            fake.read_bytes(lane, 10);
+            lane
+        },
+    ];
+    for read in reads {
         let mut bench = Bench::new(&[TOLD], 4);
         bench.post("a");
         for death in 1..=3 {
-            let lane = if reads { bench.fake.line().lane } else { bench.fake.unread() };
+            let lane = read(&mut bench.fake);
             if death == 1 {
                 bench.post("a");
             }
@@ -39,6 +48,23 @@ fn it_is_given_up_after_three_deaths() {
         let said = bench.said(messages::EVENT_LOST);
         assert_eq!(said, [format!("{TOLD} the server hung up 3 times over this event")]);
     }
+}
+
+#[test]
+fn the_only_lane_is_made_anew_each_time() {
+    let mut bench = Bench::ahead(8, 1);
+    let line = bench.hold("a");
+    bench.fake.close(line.lane);
+    for _ in 2..=3 {
+        bench.fake.take();
+        let again = bench.fake.line();
+        assert_eq!(again.event.seq, line.event.seq);
+        bench.fake.close(again.lane);
+    }
+    bench.fake.take();
+    bench.post("b");
+    assert_eq!(bench.one_by_one(1), [format!("b {TOLD}")]);
+    bench.ends_with(1, 0, true);
 }
 
 /// Hands over an event that Kea waits for; its deaths end with this verdict.

@@ -12,7 +12,7 @@ fn kea_waits_no_longer_than_the_time_out() {
         assert_eq!((asked.step(), parked.step()), (step, step));
         bench.until(|bench| bench.counts() == [2, 2]);
         let said = bench.said(messages::EVENT_FAILED);
-        assert!(said.iter().all(|text| text.contains("no answer within 100 ms")), "{said:?}");
+        assert!(said.iter().all(|text| text.contains("no answer within 200 ms")), "{said:?}");
         assert!(said.iter().all(|text| text.ends_with(on_failure)), "{said:?}");
     }
 }

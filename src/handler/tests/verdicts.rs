@@ -16,7 +16,7 @@ fn verdict(point: &str, parameters: Value, keys: Value) -> (Verdict, u64, u64) {
 }
 
 /// A hook point, and what Kea is told there for skip and for drop; scripts are waited for.
-const STEPS: [(&str, Step, Step); 7] = [
+const STEPS: [(&str, Step, Step); 8] = [
     ("buffer6_receive", Step::Continue, Step::Drop),
     ("pkt6_receive", Step::Drop, Step::Drop),
     ("subnet6_select", Step::Skip, Step::Drop),
@@ -24,6 +24,7 @@ const STEPS: [(&str, Step, Step); 7] = [
     ("ddns6_update", Step::Continue, Step::Continue),
     ("lease6_release", Step::Skip, Step::Drop),
     ("buffer6_send", Step::Drop, Step::Drop),
+    ("lease6_expire", Step::Skip, Step::Continue),
 ];
 
 #[test]
