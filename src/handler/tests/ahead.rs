@@ -141,6 +141,24 @@ fn what_a_handler_has_died_with_goes_alone() {
 }
 
 #[test]
+fn what_a_handler_has_died_with_goes_behind_no_other() {
+    let mut bench = Bench::ahead(8, 2);
+    let (held, other) = (bench.hold("a"), bench.hold("i"));
+    release(&mut bench, &other, &["a", "b"]);
+    let (sent, lines) = ahead(&mut bench, 1);
+    assert_eq!(sent, "b ");
+    bench.fake.close(lines[0].lane);
+    bench.until(|bench| !bench.said(messages::LANE_LOST).is_empty());
+    bench.fake.answer(&held);
+    for client in ["a ", "b "] {
+        let (sent, lines) = ahead(&mut bench, 1);
+        assert_eq!(sent, client);
+        bench.fake.answer(&lines[0]);
+    }
+    bench.ends_with(0, 0, true);
+}
+
+#[test]
 fn the_time_of_each_begins_with_the_answer_to_the_one_before() {
     let (mut bench, [first, second]) = two_lanes();
     let time = Duration::from_millis(100);

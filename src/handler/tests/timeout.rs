@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn kea_waits_no_longer_than_the_time_out() {
     for (on_failure, step) in [("continue", Step::Continue), ("drop", Step::Drop)] {
-        let mut bench = Bench::with(&[WAIT, PARK], 2, json!({"on-failure": on_failure}));
+        let mut bench = Bench::with(&[WAIT, PARK], 3, json!({"on-failure": on_failure}));
         let (asked, parked) = (bench.event_within(SHORT, WAIT, "a"), bench.event_within(SHORT, PARK, "b"));
         let lines = bench.fake.lines(2);
         assert!(lines.iter().all(|line| line.event.timeout <= SHORT));
