@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace runscript {
@@ -87,7 +88,9 @@ void log_failure(const char* where, const char* what) noexcept {
             ++unlogged;
             return;
         }
-        std::string text = what;
+        // Kea's exceptions may quote what a client has sent.
+        const std::string_view bytes = what;
+        std::string text(log_text({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));
         if (const uint64_t more = unlogged.exchange(0)) {
             text += " (and " + std::to_string(more) + " more failures before)";
         }

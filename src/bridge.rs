@@ -318,6 +318,9 @@ pub mod ffi {
         /// Every row of messages.rs. Called before `load`, while the library's static objects are made.
         fn message_texts() -> Vec<MessageText>;
 
+        /// What a text that is none of ours is in the log.
+        fn log_text(bytes: &[u8]) -> String;
+
         /// Names of all hook points that this library has a function for.
         fn hook_point_names() -> Vec<String>;
 
@@ -360,7 +363,7 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, event, interest, load, parked, refused, statistic_names, statistic_values, status, unload,
+    callout_took, event, interest, load, log_text, parked, refused, statistic_names, statistic_values, status, unload,
 };
 use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;

@@ -9,7 +9,7 @@ use crate::messages;
 /// Runs `body`, or returns `otherwise` if it panics.
 pub fn guarded<T>(place: &str, otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        log_repeating(messages::PANIC, place, &[place.into(), words(&*panic)]);
+        log_repeating(messages::PANIC, place, &[], &[place.into(), words(&*panic)]);
         otherwise
     })
 }

@@ -32,6 +32,7 @@ use nix::sys::signal::SigSet;
 use crate::bridge::ffi::{Change, Verdict};
 use crate::config::{Config, Mode};
 use crate::keys::Key;
+use crate::text::{LOG_TEXT_BYTES, excerpt};
 use crate::variables::Server;
 use courier::Courier;
 pub use legacy::Legacy;
@@ -90,7 +91,7 @@ impl Handler {
 
     /// Why there is no runner, if there is none.
     pub fn down(&self) -> Option<String> {
-        self.shared.lock().down.clone()
+        self.shared.lock().down.as_ref().map(|reason| excerpt(reason, LOG_TEXT_BYTES))
     }
 
     /// The keys by which this script's events take turns: with one lane, all of them share one.

@@ -14,7 +14,7 @@ use crate::handler::{Counters, Handler, Legacy, Task};
 use crate::hook_points::{Server as Which, find};
 use crate::interest::{interests, wanted};
 use crate::keys::keys;
-use crate::log::{self, log};
+use crate::log::{self, log, log_whole};
 use crate::merged::{GO_ON, Merged};
 use crate::messages;
 use crate::parking;
@@ -42,7 +42,7 @@ pub fn load(server: &ffi::Server) -> Loaded {
     parking::use_kea(server.resume);
     let result = guarded("load", Err("a defect of this library".into()), || start(server));
     result.unwrap_or_else(|reason| {
-        log(messages::LOAD_REFUSED, &[reason]);
+        log_whole(messages::LOAD_REFUSED, &[reason]);
         REFUSED
     })
 }
@@ -204,6 +204,10 @@ impl Instance {
             self.handlers[script].post(task);
         }
     }
+}
+
+pub fn log_text(bytes: &[u8]) -> String {
+    guarded("log", String::new(), || log::text(bytes))
 }
 
 pub fn callout_took(microseconds: u64) {

@@ -13,10 +13,8 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::descriptor::{has_unread, out_of_the_way};
+use crate::verdict::ANSWER_BYTES;
 use crate::wait::{For, Watch, wait_for};
-
-/// An answer longer than this is no answer.
-const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
 /// More than this are not sent ahead: a handler that hangs has them.
 pub const MOST_AHEAD: usize = 32;
@@ -37,6 +35,8 @@ pub struct Lane {
     stream: UnixStream,
     out: String,
     sent: usize,
+    /// A line that comes here may have so many bytes.
+    limit: usize,
     input: Vec<u8>,
     /// How much of `input` holds no line's end.
     searched: usize,
@@ -55,8 +55,8 @@ pub enum Failed {
         error: io::Error,
         unread: bool,
     },
-    /// What it says is longer than an answer may be.
-    TooLong,
+    /// What it says is longer than this, as no answer may be.
+    TooLong(usize),
 }
 
 impl Failed {
@@ -72,7 +72,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::TimedOut => f.write_str("no answer in time"),
             Failed::Gone { error, .. } => error.fmt(f),
-            Failed::TooLong => write!(f, "more than {ANSWER_LIMIT} bytes and no end of the line"),
+            Failed::TooLong(limit) => write!(f, "more than {limit} bytes in a line: an answer may have no more"),
         }
     }
 }
@@ -87,7 +87,13 @@ impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
         let stream = out_of_the_way(stream);
         let (out, input) = (String::new(), Vec::new());
-        Lane { id, ahead: 0, stream, out, sent: 0, input, searched: 0, patience: Duration::MAX, watched: For::Input }
+        let (limit, patience, watched) = (ANSWER_BYTES, Duration::MAX, For::Input);
+        Lane { id, ahead: 0, stream, out, sent: 0, limit, input, searched: 0, patience, watched }
+    }
+
+    /// The same for lines of so many bytes.
+    pub fn up_to(self, limit: usize) -> Self {
+        Lane { limit, ..self }
     }
 
     /// Has its owner watch for this from now on. It fails only for what is not watched at all.
@@ -123,11 +129,11 @@ impl Lane {
     /// Sends and receives what is possible without blocking; the answer's line once it is whole, without its `\n`.
     pub fn advance(&mut self) -> Result<Option<Vec<u8>>, Failed> {
         self.send_some().map_err(|error| Failed::Gone { error, unread: true })?;
-        if let Some(line) = self.take_line() {
+        if let Some(line) = self.take_line()? {
             return Ok(Some(line));
         }
         self.receive_some(MsgFlags::MSG_DONTWAIT)?;
-        Ok(self.take_line())
+        self.take_line()
     }
 
     fn send_some(&mut self) -> io::Result<()> {
@@ -147,7 +153,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Reads what there is, up to a line's end; without `MSG_DONTWAIT` it waits for something, once.
+    /// Reads what there is, up to a line's end or more than a line may have; without `MSG_DONTWAIT` it waits for something,
+    /// once.
     fn receive_some(&mut self, flags: MsgFlags) -> Result<(), Failed> {
         let mut chunk = [0; 1024];
         loop {
@@ -159,13 +166,7 @@ impl Lane {
                 Err(error) => return Err(Failed::by_reading(error.into())),
             };
             self.input.extend_from_slice(&chunk[..n]);
-            if chunk[..n].contains(&b'\n') {
-                return Ok(());
-            }
-            if self.input.len() > ANSWER_LIMIT {
-                return Err(Failed::TooLong);
-            }
-            if flags.is_empty() {
+            if chunk[..n].contains(&b'\n') || self.input.len() > self.limit || flags.is_empty() {
                 return Ok(());
             }
         }
@@ -179,17 +180,20 @@ impl Lane {
         Failed::Gone { error, unread }
     }
 
-    fn take_line(&mut self) -> Option<Vec<u8>> {
-        let Some(end) = self.input[self.searched..].iter().position(|&byte| byte == b'\n') else {
+    fn take_line(&mut self) -> Result<Option<Vec<u8>>, Failed> {
+        let end = self.input[self.searched..].iter().position(|&byte| byte == b'\n').map(|end| self.searched + end);
+        if end.unwrap_or(self.input.len()) > self.limit {
+            return Err(Failed::TooLong(self.limit));
+        }
+        let Some(end) = end else {
             self.searched = self.input.len();
-            return None;
+            return Ok(None);
         };
-        let end = self.searched + end;
         self.searched = 0;
         let rest = self.input.split_off(end + 1);
         let mut line = std::mem::replace(&mut self.input, rest);
         line.pop();
-        Some(line)
+        Ok(Some(line))
     }
 
     /// What to poll for.
@@ -229,7 +233,7 @@ impl Lane {
     pub fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Failed> {
         loop {
             self.send_some().map_err(|error| Failed::Gone { error, unread: true })?;
-            if let Some(line) = self.take_line() {
+            if let Some(line) = self.take_line()? {
                 return Ok(line);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -332,10 +336,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_has_a_largest_size() {
+        for (size, fits) in [(ANSWER_BYTES, true), (ANSWER_BYTES + 1, false)] {
+            let (mut lane, theirs) = pair();
+            let handler = std::thread::spawn(move || (&theirs).write_all(&[vec![b'x'; size], vec![b'\n']].concat()));
+            let answer = lane.receive(soon());
+            assert_eq!(answer.is_ok_and(|line| line.len() == size), fits);
+            drop(lane);
+            let _ = handler.join().unwrap();
+        }
+    }
+
+    #[test]
     fn an_endless_answer_is_given_up() {
         let (mut lane, theirs) = pair();
         let flood = std::thread::spawn(move || while (&theirs).write_all(&[b'x'; 4096]).is_ok() {});
-        assert!(matches!(lane.exchange(x, soon()), Err(Failed::TooLong)));
+        assert!(matches!(lane.exchange(x, soon()), Err(Failed::TooLong(ANSWER_BYTES))));
         drop(lane);
         flood.join().unwrap();
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::bridge::ffi::{Message, Severity};
 use crate::messages::{self, Row};
+use crate::text::{LOG_TEXT_BYTES, excerpt};
 
-/// A failure that repeats is logged once in this time.
+/// What repeats is logged once in this time.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// The shim's function that takes a message; 0 for standard error.
@@ -26,7 +27,20 @@ pub fn log(row: &'static Row, args: &[String]) {
 
 /// The same at another severity.
 pub fn log_at(row: &'static Row, severity: Severity, args: &[String]) {
-    let args: Vec<String> = args.iter().map(|arg| without_placeholders(arg)).collect();
+    write(row, severity, args.iter().map(text).collect());
+}
+
+/// The same for what the administrator has written: it is not cut.
+pub fn log_whole(row: &'static Row, args: &[String]) {
+    write(row, row.severity, args.iter().map(|arg| without_placeholders(&excerpt(arg, usize::MAX))).collect());
+}
+
+/// All that goes to the log goes through here: clients and handlers have chosen some of it.
+pub fn text(arg: impl AsRef<[u8]>) -> String {
+    without_placeholders(&excerpt(arg, LOG_TEXT_BYTES))
+}
+
+fn write(row: &'static Row, severity: Severity, args: Vec<String>) {
     let message = Message { severity, id: row.raw_id(), args: &args };
     match KEA.load(Ordering::Acquire) {
         0 => eprintln!("{} {}", row.name(), args.join(" ")),
@@ -60,39 +74,64 @@ struct Repeated {
     suppressed: u64,
 }
 
-static REPEATED: LazyLock<Mutex<HashMap<(&'static str, String), Repeated>>> = LazyLock::new(Mutex::default);
+/// What is logged once a minute: which message, about whom, and of what kind. Nothing of it is for a client or a handler to
+/// choose, so that there are only so many.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    message: &'static str,
+    who: String,
+    what: Vec<&'static str>,
+}
 
-/// Logs a failure that may repeat with every packet: the first of its kind at once, then at most one a minute, with
-/// the count of what was kept back. `kind` tells failures of one message apart.
-pub fn log_repeating(row: &'static Row, kind: &str, args: &[String]) {
-    log_repeating_times(row, kind, args, 1);
+static REPEATED: LazyLock<Mutex<HashMap<Kind, Repeated>>> = LazyLock::new(Mutex::default);
+
+/// Logs what may repeat with every packet: the first of its kind at once, then at most one a minute, with the count of
+/// what was kept back. `who`, a script's path or a place in the code, and `what` tell kinds of one message apart.
+pub fn log_repeating(row: &'static Row, who: &str, what: &[&'static str], args: &[String]) {
+    log_repeating_at(row, row.severity, who, what, args);
+}
+
+/// The same at another severity.
+pub fn log_repeating_at(row: &'static Row, severity: Severity, who: &str, what: &[&'static str], args: &[String]) {
+    if is_due(Kind { message: row.name(), who: who.into(), what: what.into() }, 1) {
+        log_at(row, severity, args);
+    }
 }
 
 /// The same for what has happened so many times at once.
-pub fn log_repeating_times(row: &'static Row, kind: &str, args: &[String], times: u64) {
+pub fn log_repeating_times(row: &'static Row, who: &str, args: &[String], times: u64) {
+    if is_due(Kind { message: row.name(), who: who.into(), what: vec![] }, times) {
+        log(row, args);
+    }
+}
+
+/// Whether this shall be logged; if so, what was kept back before is.
+fn is_due(kind: Kind, times: u64) -> bool {
     let mut repeated = REPEATED.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (row.name(), kind.to_string());
-    let suppressed = match repeated.get_mut(&key) {
+    let suppressed = match repeated.get_mut(&kind) {
         Some(last) if last.since.elapsed() < QUIET => {
             last.suppressed += times;
-            return;
+            return false;
         }
         Some(last) => last.suppressed,
         None => 0,
     };
-    repeated.insert(key, Repeated { since: Instant::now(), suppressed: times - 1 });
+    repeated.insert(kind.clone(), Repeated { since: Instant::now(), suppressed: times - 1 });
     drop(repeated);
-    if suppressed > 0 {
-        log(messages::REPEATED, &[format!("{} ({kind})", row.name()), suppressed.to_string()]);
-    }
-    log(row, args);
+    say_repeated(&kind, suppressed);
+    true
 }
 
 /// Forgets what was logged, and says what was kept back: at `unload`.
 pub fn flush() {
     let repeated = std::mem::take(&mut *REPEATED.lock().unwrap_or_else(PoisonError::into_inner));
-    for ((name, kind), last) in repeated.into_iter().filter(|(_, last)| last.suppressed > 0) {
-        log(messages::REPEATED, &[format!("{name} ({kind})"), last.suppressed.to_string()]);
+    repeated.iter().for_each(|(kind, last)| say_repeated(kind, last.suppressed));
+}
+
+fn say_repeated(kind: &Kind, times: u64) {
+    if times > 0 {
+        let place = [&[&*kind.who], &*kind.what].concat().join(", ");
+        log(messages::REPEATED, &[format!("{} ({place})", kind.message), times.to_string()]);
     }
 }
 
@@ -102,6 +141,15 @@ mod tests {
 
     #[test]
     fn no_argument_holds_a_placeholder() {
-        assert_eq!(without_placeholders("100 % of %4, %é"), "100 % of \\x254, %é");
+        assert_eq!(text("100 % of %4, %é"), "100 % of \\x254, %é");
+    }
+
+    #[test]
+    fn a_text_is_one_line_of_so_many_bytes_however_often_it_comes_here() {
+        let once = text("a\\b %1\n2026-01-01 ERROR forged \u{202e}\x1b]0;title\x07".repeat(100));
+        assert!(once.starts_with("a\\b \\x251\\x0a2026-01-01 ERROR forged \\xe2\\x80\\xae\\x1b]0;title\\x07a\\b "));
+        assert!(once.len() <= LOG_TEXT_BYTES + 3 * 100 && once.ends_with("..."));
+        assert!(once.chars().all(crate::text::is_printable));
+        assert_eq!(text("\\x0a \\x251"), "\\x0a \\x251");
     }
 }

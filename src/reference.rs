@@ -36,12 +36,16 @@ const INTRO: [&str; 4] = [
      adds. Names and values of kea-hook-runscript 1.4.0 are kept; what is new is only added.\n\n\
      - A *flag* is `1` or `0`. *Bytes* are lower-case hex with colons. *Hex* is lower-case with `0x` in front, unless \
      the row says otherwise. A *hardware address* is bytes.\n\
-     - Text that a client chose is hostile. If such a value is not printable UTF-8 throughout, each byte that is not \
-     is written `\\xHH`, and `\\` is written `\\\\` in this value. The option's hex variable has the exact bytes that came.\n\
+     - Text that a client chose is hostile. Of what is not printable each byte is written `\\xHH`: controls, separators of \
+     lines and paragraphs, what has no width or turns the direction of writing, private and unassigned characters, broken UTF-8. \
+     `\\` is written `\\\\`, always, so that a client's own `\\x0a` is told from an escape. `printf %b \"$KEA_QUERY4_OPTION60\"` \
+     undoes both in bash, but not in Debian's `sh`, which does not know `\\x`. The option's hex variable has the exact bytes that came.\n\
+     - *JSON* is Kea's own: a `\\` in it is JSON's, and what is not printable has JSON's escapes, `\\uHHHH`.\n\
      - A value that the kernel would refuse (128 KiB for one, 1 MiB for all) is left out, and its name stands in \
      `KEA_TRUNCATED`, separated by spaces.\n",
     "# Messages\n\nThey go to Kea's logger `runscript`, which is `kea-dhcp4.runscript` or `kea-dhcp6.runscript` in the \
-     `loggers` of Kea's configuration. A failure that repeats is logged once a minute, with its count, for each script, hook point and kind of failure; output and exit statuses always are.\n\n\
+     `loggers` of Kea's configuration. A failure that repeats is logged once a minute, with its count, for each script, hook point and kind of failure; what programs write always is. \
+     Of a text that a program has written, 1,000 bytes are logged, printable ones, each other one as `\\xHH`; of an answer, or a run, 100 lines and a count of the rest.\n\n\
      | message | severity | text | what it means, what to do |\n| --- | --- | --- | --- |\n",
 ];
 

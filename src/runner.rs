@@ -54,8 +54,9 @@ use self::script::Script;
 use self::sys::Message;
 use self::turns::Turns;
 use crate::answers::words;
-use crate::text::printable;
-use crate::verdict::{Answer, LogLine};
+use crate::event::line;
+use crate::text::{LOG_TEXT_BYTES, excerpt};
+use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, Wishes};
 use crate::wait::wait_for;
 
 /// Runs the scripts of kea-hook-runscript, outside Kea.
@@ -248,16 +249,29 @@ fn complain_unless(taken: &io::Result<()>) {
     }
 }
 
+/// The line of an answer; if that is longer than the library takes, a failure's. JSON has longer ways to write a number.
+fn line_of(answer: &Answer) -> serde_json::Result<String> {
+    let whole = line(answer)?;
+    if whole.len() <= RUNNER_LINE_BYTES {
+        return Ok(whole);
+    }
+    let text = format!("its answer takes {} bytes: it may have no more than {ANSWER_BYTES}", whole.len());
+    let failure = Some(Failure::new(FailureKind::Answer, text));
+    line(&Answer { seq: answer.seq, next: None, failure, log: answer.log.clone(), wishes: Wishes::default() })
+}
+
 /// Says on standard error what nobody is there to be told.
 fn report(path: &Path, answer: &Answer) {
     complain_of(path, &answer.log);
     if let Some(failure) = &answer.failure {
-        complain(format_args!("{}: an event has failed: {}", path.display(), failure.text));
+        let text = excerpt(&failure.text, LOG_TEXT_BYTES);
+        complain(format_args!("{}: an event has failed: {text}", path.display()));
     }
 }
 
 fn complain_of(path: &Path, lines: &[LogLine]) {
-    lines.iter().for_each(|line| complain(format_args!("{}: {}", path.display(), line.text)));
+    let text = |line: &LogLine| excerpt(&line.text, LOG_TEXT_BYTES);
+    lines.iter().for_each(|line| complain(format_args!("{}: {}", path.display(), text(line))));
 }
 
 /// A thread of ours; 256 of them are cheap.
@@ -272,15 +286,12 @@ fn spawn_in<'scope, T: Send + 'scope>(
 
 /// Says something on standard error, which is Kea's. There is nobody to tell if that fails.
 fn complain(text: impl Display) {
-    let mut line = String::from("kea-runscript: ");
-    printable(text.to_string().as_bytes(), &mut line);
-    line.push('\n');
-    let mut errors = io::stderr().lock();
+    const NAME: &str = "kea-runscript: ";
     // What a pipe has room for when it says that it has some.
-    for part in line.as_bytes().chunks(PIPE_BUF) {
-        if !has_room(&errors) || errors.write_all(part).is_err() {
-            return;
-        }
+    let text = excerpt(text.to_string(), PIPE_BUF - NAME.len() - 1);
+    let mut errors = io::stderr().lock();
+    if has_room(&errors) {
+        let _ = errors.write_all(format!("{NAME}{text}\n").as_bytes());
     }
 }
 

@@ -13,7 +13,7 @@ from rig.recorder import write_script
 from rig.wait import wait_until
 
 THREADING = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
-LIMIT = 64 * 1024
+LIMIT = 256 * 1024
 
 
 def serve(tmp_path, answers, config=SUBNET4, **parameters):
@@ -60,7 +60,7 @@ FAILURES = [
     ("{}{}", "no JSON object"), ('{"next":"continue","next":"skip"}', "duplicate field"),
     ({"next": "maybe"}, '"next" is "maybe": give "continue", "skip" or "drop"'), ({"next": 1}, '"next" is 1'),
     ({"seq": 1}, 'the key "seq", which is not its own to say'), ({"log": []}, 'the key "log"'),
-    ({"x": "y" * LIMIT}, "printed more than 65536 bytes"),
+    ({"x": "y" * LIMIT}, "printed more than 262144 bytes"),
 ]
 
 
@@ -196,7 +196,7 @@ def test_standard_error_is_logged_and_standard_output_is_not(link, tmp_path):
 
 # A stranger's words
 
-WORDS = ['x"],"next":"skip","x":["', '"', "\\", '"],"client-classes":["vip', '"]}\n{"next":"skip', "\x01", 'x"]} #']
+WORDS = ['x"],"next":"skip","x":["', '"', '"],"client-classes":["vip', '"]}\n{"next":"skip', "\x01", 'x"]} #']
 
 
 @pytest.mark.parametrize("word", WORDS, ids=ascii)

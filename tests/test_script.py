@@ -82,7 +82,7 @@ def test_output_is_in_the_log(link, tmp_path, wait, threads):
         output(kea, 3)
         place = f"{script} at pkt4_receive: "
         wait_until(lambda: len(kea.said("ERROR_OUTPUT")) == 2, "the error output")
-        assert kea.said("OUTPUT") == [place + r"plain größe", place + r"\x1b[31mred\x1b[0m C:\\", place + r"\xff\x09end"]
+        assert kea.said("OUTPUT") == [place + r"plain größe", place + "\\x1b[31mred\\x1b[0m C:\\", place + r"\xff\x09end"]
         assert kea.said("ERROR_OUTPUT") == [place + "oops", place]
 
 

@@ -49,7 +49,7 @@ fn what_will_not_do_is_refused() {
     );
     refused("pkt4_send", r#"{"a\u001bb":1}"#, r#""a\u001bb": 1"#, "is no key of an answer; these are: next, client-");
     refused("pkt4_receive", r#"{"client-classes":[""]}"#, r#""client-classes": """#, "is empty");
-    refused("pkt4_receive", r#"{"client-classes":["\u0000"]}"#, r#""client-classes": "\u0000""#, "control character");
+    refused("pkt4_receive", r#"{"client-classes":["\u0000"]}"#, r#""client-classes": "\u0000""#, "not printable");
     refused("subnet4_select", r#"{"subnet-id":-1}"#, r#""subnet-id": -1"#, "from 1 to 4294967295");
     refused("subnet4_select", r#"{"subnet-id":1.5}"#, r#""subnet-id": 1.5"#, "from 1 to 4294967295");
     refused("pkt4_send", r#"{"boot-file-name":"\u0000"}"#, r#""boot-file-name": "\u0000""#, "NUL");

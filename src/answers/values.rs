@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Map, Value};
 
+use crate::text::{GLIMPSE, excerpt, is_printable};
+
 /// Kea's names of the keys that a map of `option-data` may have.
 const OPTION_KEYS: [&str; 5] = ["name", "code", "space", "csv-format", "data"];
 
@@ -33,7 +35,7 @@ pub fn file(value: &Value) -> Carried {
 pub fn class(value: &Value) -> Carried {
     match text(value)? {
         "" => Err("is empty: give the name of a class".into()),
-        text if text.chars().any(char::is_control) => Err("holds a control character: take it out".into()),
+        text if !text.chars().all(is_printable) => Err("holds a character that is not printable: take it out".into()),
         _ => bytes(value, 255),
     }
 }
@@ -89,7 +91,8 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
 pub fn option(value: &Value) -> Carried {
     let map = value.as_object().ok_or("give a map such as {\"name\":\"routers\",\"data\":\"192.0.2.1\"}")?;
     if let Some(key) = map.keys().find(|key| !OPTION_KEYS.contains(&key.as_str())) {
-        return Err(format!("{key:?} is unknown here; the keys are: {}", OPTION_KEYS.join(", ")));
+        let (key, keys) = (excerpt(key, GLIMPSE), OPTION_KEYS.join(", "));
+        return Err(format!("\"{key}\" is unknown here; the keys are: {keys}"));
     }
     let wrong = [
         map.get("code").is_some_and(|code| !code.as_u64().is_some_and(|code| (1..=65535).contains(&code))),

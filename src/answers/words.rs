@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{Kind, ROWS, Row, find, names};
+use crate::text::{GLIMPSE, excerpt};
 use crate::verdict::{Next, Wishes};
 
 /// The object that words such as `valid-lft=600` stand for; why not, otherwise.
 pub fn object(words: &[String]) -> Result<String, String> {
     let mut wishes = Wishes::default();
     for word in words {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("{word}: give KEY=VALUE"))?;
-        add(&mut wishes, key, value).map_err(|reason| format!("{word}: {reason}"))?;
+        let shown = || excerpt(word, GLIMPSE);
+        let (key, value) = word.split_once('=').ok_or_else(|| format!("{}: give KEY=VALUE", shown()))?;
+        add(&mut wishes, key, value).map_err(|reason| format!("{}: {reason}", shown()))?;
     }
     serde_json::to_string(&wishes).map_err(|error| error.to_string())
 }

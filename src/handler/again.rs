@@ -7,7 +7,7 @@ use super::shared::{Queued, Shared};
 use super::task::Task;
 use crate::config::Mode;
 use crate::lane::Failed;
-use crate::log::log;
+use crate::log::log_repeating;
 use crate::messages;
 use crate::order::Seq;
 use crate::verdict::{Failure, FailureKind};
@@ -35,7 +35,8 @@ impl Shared {
                 return self.fail(seq, &task, failure);
             }
             Counters::add(&self.counters.failures);
-            log(messages::EVENT_LOST, &[self.name(), task.row().name.into(), failure.text]);
+            let (name, hook_point) = (self.name(), task.row().name);
+            log_repeating(messages::EVENT_LOST, &name, &[hook_point], &[name.clone(), hook_point.into(), failure.text]);
             return self.done(seq, None);
         }
         let mut state = self.lock();
@@ -56,7 +57,7 @@ impl Task {
     pub fn goes_again(&self, failed: &Failed, mode: Mode) -> bool {
         match failed {
             Failed::Gone { unread, .. } => *unread || !self.wait || mode == Mode::Exec,
-            Failed::TimedOut | Failed::TooLong => false,
+            Failed::TimedOut | Failed::TooLong(_) => false,
         }
     }
 }
@@ -67,14 +68,14 @@ pub fn deaths(failed: &Failed, mode: Mode) -> u32 {
     u32::from(match failed {
         Failed::Gone { unread, .. } if mode == Mode::Exec => !unread,
         Failed::Gone { error, .. } => error.kind() != io::ErrorKind::BrokenPipe,
-        Failed::TimedOut | Failed::TooLong => false,
+        Failed::TimedOut | Failed::TooLong(_) => false,
     })
 }
 
 /// What becomes of an event whose lane has broken so.
 pub fn broken(failed: &Failed) -> Failure {
     match failed {
-        Failed::TooLong => Failure::new(FailureKind::Answer, failed.to_string()),
+        Failed::TooLong(_) => Failure::new(FailureKind::Answer, failed.to_string()),
         _ => Failure::new(FailureKind::Gone, format!("no answer: {failed}")),
     }
 }

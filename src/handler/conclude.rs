@@ -7,14 +7,11 @@ use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log, log_repeating, log_repeating_times};
+use crate::log::{log_at, log_repeating, log_repeating_at, log_repeating_times};
 use crate::messages;
 use crate::order::Seq;
-use crate::text::{excerpt, printable};
+use crate::text::unreadable;
 use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes};
-
-/// Bytes of a refused value that the log shows.
-const SHOWN: usize = 300;
 
 impl Shared {
     /// The answer to an event that no thread of Kea's waits for, or no longer does; `Err` says why it is none.
@@ -57,7 +54,7 @@ impl Shared {
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
         let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
             let answer: Answer = serde_json::from_slice(line)
-                .map_err(|error| bad(format!("bad answer: {error}: \"{}\"", excerpt(line))))?;
+                .map_err(|error| bad(format!("bad answer: {}", unreadable(&error, line))))?;
             if answer.seq != line_seq {
                 return Err(bad(format!("it answers event {} instead of {line_seq}", answer.seq)));
             }
@@ -125,9 +122,9 @@ impl Shared {
         Counters::add(&self.counters.refused);
         let hook_point = HOOK_POINTS[point].name;
         // An unknown key may be another one each time.
-        let kind = format!("{}, {hook_point}, {}", self.name(), refused.key.unwrap_or("unknown key"));
-        let args = [self.name(), hook_point.into(), shown(&refused.said), shown(&refused.reason)];
-        log_repeating(messages::ANSWER_REFUSED, &kind, &args);
+        let kind = [hook_point, refused.key.unwrap_or("unknown key")];
+        let args = [self.name(), hook_point.into(), refused.said.clone(), refused.reason.clone()];
+        log_repeating(messages::ANSWER_REFUSED, &self.name(), &kind, &args);
     }
 
     fn pass_on(&self, point: usize, line: &LogLine) {
@@ -135,7 +132,12 @@ impl Shared {
             Level::Debug | Level::Info => messages::OUTPUT,
             Level::Warn | Level::Error => messages::ERROR_OUTPUT,
         };
-        log(row, &[self.name(), HOOK_POINTS[point].name.into(), line.text.clone()]);
+        let (hook_point, severity) = (HOOK_POINTS[point].name, line.level.severity());
+        let args = [self.name(), hook_point.into(), line.text.clone()];
+        match line.repeats {
+            true => log_repeating_at(row, severity, &self.name(), &[hook_point], &args),
+            false => log_at(row, severity, &args),
+        }
     }
 
     fn failed(&self, task: &Task, failure: &Failure, step: Step) {
@@ -149,9 +151,9 @@ impl Shared {
             Step::Skip => "goes on with: skip",
             _ => "goes on with: continue",
         };
-        let kind = format!("{}, {}, {:?}", self.name(), task.row().name, failure.kind);
+        let kind = [task.row().name, failure.kind.name()];
         let args = [self.name(), task.row().name.into(), failure.text.clone(), kea.into()];
-        log_repeating(messages::EVENT_FAILED, &kind, &args);
+        log_repeating(messages::EVENT_FAILED, &self.name(), &kind, &args);
     }
 
     /// Says that so many events were dropped, the first of which was this one's number.
@@ -178,17 +180,6 @@ fn unasked(task: &Task, next: Next, wishes: &Wishes) -> Refused {
         _ => Some("next"),
     };
     Refused { key, said: said.collect::<Vec<_>>().join(", "), reason: reason.into() }
-}
-
-/// For a line of the log: short, and nothing in it that a terminal would obey.
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    let end = (0..=SHOWN.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    printable(&text.as_bytes()[..end], &mut shown);
-    if end < text.len() {
-        shown.push_str("...");
-    }
-    shown
 }
 
 impl Verdict {

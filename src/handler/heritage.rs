@@ -158,7 +158,7 @@ impl Connection {
     fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
         // The runner that a daemon has had is there.
         let what = if shared.config.mode == Mode::Exec { messages::HANDLER_LOST } else { messages::LANE_LOST };
-        log_repeating(what, &shared.name(), &[shared.name(), failed.to_string()]);
+        log_repeating(what, &shared.name(), &[], &[shared.name(), failed.to_string()]);
         shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
     }
 

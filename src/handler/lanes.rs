@@ -14,10 +14,10 @@ use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
-use crate::log::{log, log_repeating};
+use crate::log::{log, log_at, log_repeating, log_repeating_at};
 use crate::messages;
-use crate::text::excerpt;
-use crate::verdict::Report;
+use crate::text::{GLIMPSE, excerpt};
+use crate::verdict::{LogLine, RUNNER_LINE_BYTES, Report};
 use crate::wait::For;
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
@@ -96,7 +96,7 @@ impl Lanes {
         let idle = state.idle.iter().position(|idle| idle.id == lane).map(|at| state.idle.swap_remove(at));
         drop(state);
         match idle.map(|mut lane| lane.advance()) {
-            Some(Ok(Some(line))) => format!("it has spoken unasked: \"{}\"", excerpt(&line)),
+            Some(Ok(Some(line))) => format!("it has spoken unasked: \"{}\"", excerpt(line, GLIMPSE)),
             Some(Ok(None)) => "it has spoken unasked".into(),
             _ => "the other side has closed it".into(),
         }
@@ -152,7 +152,10 @@ impl Lanes {
                 runner.open(id, deadline).map_err(|error| runner.silent(&error))?
             }
         };
-        let lane = Lane::new(id, stream);
+        let lane = match config.mode {
+            Mode::Exec => Lane::new(id, stream).up_to(RUNNER_LINE_BYTES),
+            Mode::Daemon | Mode::Socket => Lane::new(id, stream),
+        };
         lane.watch_as(watch, id).map_err(|error| error.to_string())?;
         Ok(lane)
     }
@@ -172,7 +175,7 @@ impl Lanes {
                 Some(Ok(())) => ready.push(greeting.lane),
                 Some(Err(reason)) => {
                     self.give_up(greeting.lane.id);
-                    failure = Some(self.silence(&greeting.words, &reason));
+                    failure = Some(self.silence(&greeting.words(), &reason));
                 }
             }
         }
@@ -216,20 +219,21 @@ impl Lanes {
     fn read_reports(&mut self) -> bool {
         let Some((reports, has_ended)) = self.runner.as_ref().map(Runner::reports) else { return false };
         for Report { lane, log: lines } in reports {
-            let texts: Vec<&str> = lines.iter().map(|line| &*line.text).collect();
+            lines.iter().for_each(|line| self.pass_on(line));
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
-                greeting.words = [&*greeting.words]
-                    .into_iter()
-                    .filter(|words| !words.is_empty())
-                    .chain(texts)
-                    .collect::<Vec<_>>()
-                    .join("; ");
-            }
-            for line in &lines {
-                log(messages::DAEMON_OUTPUT, &[self.shared.name(), line.text.clone()]);
+                lines.into_iter().for_each(|line| greeting.add_words(line.text));
             }
         }
         has_ended
+    }
+
+    fn pass_on(&self, line: &LogLine) {
+        let (row, severity, name) = (messages::DAEMON_OUTPUT, line.level.severity(), self.shared.name());
+        let args = [name.clone(), line.text.clone()];
+        match line.repeats {
+            true => log_repeating_at(row, severity, &name, &[], &args),
+            false => log_at(row, severity, &args),
+        }
     }
 
     /// A lane is worth nothing any more, for this reason.
@@ -239,7 +243,7 @@ impl Lanes {
         }
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
-        log_repeating(messages::LANE_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
+        log_repeating(messages::LANE_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);
@@ -258,7 +262,7 @@ impl Lanes {
         if self.runner.take().is_none() {
             return;
         }
-        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[self.shared.name(), reason.into()]);
+        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
         self.ready.clear();
         self.greeting.clear();
         let mut state = self.shared.lock();
@@ -278,7 +282,7 @@ impl Lanes {
                 reason.push_str(&format!(", and a server has to serve {all} at once"));
             }
         }
-        log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[self.shared.name(), reason.clone()]);
+        log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[], &[self.shared.name(), reason.clone()]);
         self.plan_retry(Duration::ZERO);
         // Last: this is the reason that helps.
         self.wait_no_more(reason);

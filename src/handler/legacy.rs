@@ -21,6 +21,7 @@ use crate::lane::Lane;
 use crate::log::log;
 use crate::messages;
 use crate::order::Seq;
+use crate::verdict::RUNNER_LINE_BYTES;
 
 /// How long the runner may take to read what it is told, and then the rest.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -164,5 +165,5 @@ fn hand_over(
         stream.write_all(line.as_bytes())?;
     }
     stream.write_all(event::line(&End { end: queued.len() })?.as_bytes())?;
-    Ok(Some((Lane::new(0, answers), stream)))
+    Ok(Some((Lane::new(0, answers).up_to(RUNNER_LINE_BYTES), stream)))
 }

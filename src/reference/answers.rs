@@ -62,7 +62,7 @@ every list that has an empty line.
 
 A program that yours calls may end with 10 or 20 too: let yours say its own status (`... || exit 1`). A daemon or a server does not exit: it says `next` and the keys below in its [line](lines.md).
 
-With exit status 0 the program may print one JSON object, of at most 64 KiB:
+With exit status 0 the program may print one JSON object, of at most 256 KiB:
 
 ```json
 {"next": "continue", "client-classes": ["known"], "option-data": [{"name": "routers", "data": "192.0.2.1"}]}

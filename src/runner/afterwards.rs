@@ -12,7 +12,7 @@ use super::daemon::Leash;
 use super::run::{GRACE, LONG};
 use super::{complain, report, spawn_in};
 use crate::lane::{Failed, Lane};
-use crate::text::excerpt;
+use crate::text::unreadable;
 use crate::verdict::Answer;
 
 /// The lanes on which there is something to answer.
@@ -120,7 +120,7 @@ impl Unanswered {
 /// The answer in a line, which is to another event than the one before.
 fn understood(line: &[u8], before: Option<u64>) -> Result<Answer, String> {
     let answer: Answer =
-        serde_json::from_slice(line).map_err(|error| format!("bad answer: {error}: \"{}\"", excerpt(line)))?;
+        serde_json::from_slice(line).map_err(|error| format!("bad answer: {}", unreadable(&error, line)))?;
     match before == Some(answer.seq) {
         true => Err(format!("bad answer: event {} is answered twice", answer.seq)),
         false => Ok(answer),

@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-use crate::verdict::{Failure, FailureKind, Next, Wishes};
-
-/// An answer may have this many bytes.
-pub const BYTES: usize = 64 * 1024;
+use crate::text::{GLIMPSE, excerpt, unreadable};
+use crate::verdict::{ANSWER_BYTES, Failure, FailureKind, Next, Wishes};
 
 /// Exit statuses that say something; a shell's own errors are 1, 2, 126 and 127.
 const SKIP: i32 = 10;
@@ -15,7 +13,7 @@ const DROP: i32 = 20;
 const OURS: [&str; 3] = ["seq", "failure", "log"];
 
 /// Reads a script's answer from its exit status and what it has printed, of which at least one byte more than
-/// [`BYTES`] has to be there if it was too much.
+/// [`ANSWER_BYTES`] has to be there if it was too much.
 pub fn read(status: i32, printed: &[u8]) -> Result<(Next, Wishes), Failure> {
     let is_empty = printed.trim_ascii().is_empty();
     match status {
@@ -33,11 +31,11 @@ pub fn read(status: i32, printed: &[u8]) -> Result<(Next, Wishes), Failure> {
 
 fn object(printed: &[u8]) -> Result<(Next, Wishes), Failure> {
     let bad = |text: String| Failure::new(FailureKind::Answer, text);
-    if printed.len() > BYTES {
-        return Err(bad(format!("printed more than {BYTES} bytes: an answer may have no more")));
+    if printed.len() > ANSWER_BYTES {
+        return Err(bad(format!("printed more than {ANSWER_BYTES} bytes: an answer may have no more")));
     }
     let Wishes(mut wishes) = serde_json::from_slice(printed).map_err(|error| {
-        let reason = error.to_string();
+        let reason = unreadable(&error, printed);
         bad(format!("what it printed is no JSON object: {reason}; see answers.md on quoting"))
     })?;
     if let Some((key, _)) = wishes.iter().find(|(key, _)| OURS.contains(&key.as_str())) {
@@ -50,10 +48,8 @@ fn object(printed: &[u8]) -> Result<(Next, Wishes), Failure> {
 
 fn next_of(value: Value) -> Result<Next, String> {
     let text = value.to_string();
-    serde_json::from_value(value).map_err(|_| {
-        let shown: String = text.chars().take(100).collect();
-        format!("its \"next\" is {shown}: give \"continue\", \"skip\" or \"drop\"")
-    })
+    serde_json::from_value(value)
+        .map_err(|_| format!("its \"next\" is {}: give \"continue\", \"skip\" or \"drop\"", excerpt(text, GLIMPSE)))
 }
 
 #[cfg(test)]
@@ -111,9 +107,9 @@ mod tests {
     #[test]
     fn an_answer_has_a_largest_size() {
         let body = |n: usize| format!("printf '{{\"x\":\"%0{n}d\"}}' 0");
-        assert_eq!(said(&body(BYTES - 8)).1.len(), BYTES);
-        failure(&body(BYTES - 7), FailureKind::Answer, "more than 65536 bytes");
-        failure(&body(50 * BYTES), FailureKind::Answer, "more than 65536 bytes");
+        assert_eq!(said(&body(ANSWER_BYTES - 8)).1.len(), ANSWER_BYTES);
+        failure(&body(ANSWER_BYTES - 7), FailureKind::Answer, "more than 262144 bytes");
+        failure(&body(50 * ANSWER_BYTES), FailureKind::Answer, "more than 262144 bytes");
     }
 
     #[test]

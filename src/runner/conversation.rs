@@ -16,6 +16,7 @@ use super::run::{Ended, GRACE, LONG};
 use super::spawn_in;
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane};
+use crate::text::unreadable;
 use crate::verdict::{Answer, Failure, FailureKind, Wishes};
 
 /// After so many copies in a row that did not come to greet us, there are no more.
@@ -138,7 +139,7 @@ impl<'scope> Copy<'scope> {
     fn greet(&mut self, timeout: Duration) -> Result<(), Silence> {
         let ours = Hello { hello: PROTOCOL, ..Hello::default() };
         let answer = self.exchange(&ours, timeout)?;
-        let Hello { hello, .. } = serde_json::from_slice(&answer).map_err(Silence::nonsense)?;
+        let Hello { hello, .. } = read(&answer)?;
         match hello {
             PROTOCOL => Ok(()),
             _ => Err(Silence::nonsense(format_args!("it speaks version {hello} of the lines, not {PROTOCOL}"))),
@@ -146,7 +147,7 @@ impl<'scope> Copy<'scope> {
     }
 
     fn ask(&mut self, event: &Event, timeout: Duration) -> Result<Answer, Silence> {
-        let answer: Answer = serde_json::from_slice(&self.exchange(event, timeout)?).map_err(Silence::nonsense)?;
+        let answer: Answer = read(&self.exchange(event, timeout)?)?;
         match answer.seq == event.seq {
             true => Ok(answer),
             false => Err(Silence::nonsense(format_args!("it is to event {}, not {}", answer.seq, event.seq))),
@@ -157,7 +158,7 @@ impl<'scope> Copy<'scope> {
         let line = line(value).map_err(Silence::nonsense)?;
         self.lane.exchange(|out| *out = line, Instant::now() + timeout).map_err(|failed| match failed {
             Failed::TimedOut => Silence::TimedOut(timeout),
-            Failed::TooLong => Silence::nonsense(failed),
+            Failed::TooLong(_) => Silence::nonsense(failed),
             Failed::Gone { .. } => Silence::Gone,
         })
     }
@@ -186,6 +187,10 @@ impl<'scope> Copy<'scope> {
         drop(self.lane);
         self.thread.join().unwrap_or(Outcome::Ended(Ended::Lost(Errno::ECHILD)))
     }
+}
+
+fn read<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, Silence> {
+    serde_json::from_slice(line).map_err(|error| Silence::nonsense(unreadable(&error, line)))
 }
 
 #[cfg(test)]
@@ -246,7 +251,7 @@ mod tests {
         failure(&bench("kill -9 $$"), long, FailureKind::Gone, "killed by SIGKILL, before it answered");
         let not_17 = "bad answer: it is to event 18, not 17";
         failure(&bench(r#"echo '{"seq":18,"next":"skip"}'; cat"#), long, FailureKind::Answer, not_17);
-        let nonsense = "bad answer: expected ident at line 1 column 2";
+        let nonsense = "bad answer: expected ident at line 1 column 2: \"nonsense\"";
         failure(&bench("read -r line; echo nonsense; cat"), long, FailureKind::Answer, nonsense);
     }
 

@@ -36,7 +36,7 @@ pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> 
             (Outcome::Ended(ended), last)
         }
         Err(failure) => {
-            let last = LogLine { level: Level::Error, text: failure.text.clone() };
+            let last = LogLine::repeating(Level::Error, failure.text.clone());
             (Outcome::Refused(failure), Some(last))
         }
     };
@@ -68,7 +68,7 @@ fn last_words(ended: &Ended, asked: Asked) -> Option<LogLine> {
         (Asked::Kindly, Ended::Exit(status)) => *status == 0,
         (Asked::Firmly, _) => true,
     };
-    (!as_asked).then(|| LogLine { level: Level::Warn, text: ended.to_string() })
+    (!as_asked).then(|| LogLine::repeating(Level::Warn, ended.to_string()))
 }
 
 struct Copy<'a> {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::rest::Work;
 use super::script::Script;
 use super::turns::Place;
-use super::{complain, report};
+use super::{complain, line_of, report};
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
 use crate::wait::{readable, wait_for};
@@ -52,7 +52,7 @@ fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::R
 /// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
 /// The end of the lane shows in the next read.
 fn send(script: &Script, mut stream: &UnixStream, answer: &Answer) {
-    let sent = line(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes()));
+    let sent = line_of(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes()));
     if sent.is_err() {
         report(script.path(), answer);
     }
@@ -91,7 +91,10 @@ mod tests {
     use std::thread;
 
     use super::super::tests::{Bench, Peer, event};
-    use crate::verdict::{FailureKind, Next};
+    use super::*;
+    use crate::event::Event;
+    use crate::text::LOG_TEXT_BYTES;
+    use crate::verdict::{ANSWER_BYTES, FailureKind, LOG_LINES, Next, RUNNER_LINE_BYTES};
 
     #[test]
     fn another_version_is_greeted_and_sent_away() {
@@ -124,6 +127,42 @@ mod tests {
         let runner = bench.runner();
         thread::scope(|scope| Peer::lane(scope, &runner).write("{\"seq\":1,"));
         assert!(!bench.directory.join("script.ran").exists());
+    }
+
+    /// What comes over a lane for a script that answers.
+    fn line_of(body: &str, variables: &[(&str, &str)]) -> String {
+        let bench = Bench::shell(body);
+        let runner = bench.runner();
+        thread::scope(|scope| {
+            let mut lane = Peer::lane(scope, &runner);
+            lane.send(&Event { answers: true, ..event(10_000, variables) });
+            lane.line().unwrap()
+        })
+    }
+
+    #[test]
+    fn an_answer_and_a_log_at_their_bounds_fit_in_a_line() {
+        let printed = format!("printf '{{\"x\":\"%0{}d\"}}' 0", ANSWER_BYTES - 8);
+        let body =
+            format!("{printed}; i=0; while [ $i -lt 200 ]; do echo \"$KEA_QUERY4_OPTION60\" >&2; i=$((i+1)); done");
+        let line = line_of(&body, &[("KEA_QUERY4_OPTION60", &"\"".repeat(2000))]);
+        let answer: Answer = serde_json::from_str(&line).unwrap();
+        assert_eq!(serde_json::to_string(&answer.wishes).unwrap().len(), ANSWER_BYTES);
+        assert!(answer.log[..LOG_LINES].iter().all(|line| line.text.len() == LOG_TEXT_BYTES));
+        assert_eq!(answer.log[LOG_LINES].text, "100 more lines of output left out");
+        assert!(line.len() <= RUNNER_LINE_BYTES, "{}", line.len());
+        let least = ANSWER_BYTES + LOG_LINES * (2 * LOG_TEXT_BYTES - 3);
+        assert!(line.len() > least, "the worst case is meant: {}", line.len());
+    }
+
+    #[test]
+    fn an_answer_that_is_longer_in_our_words_is_a_failure() {
+        let body =
+            "PATH=/usr/bin:/bin; printf '{\"x\":[0'; yes ',1e15' | head -n 50000 | tr -d '\\n'; echo ]}; echo hm >&2";
+        let answer: Answer = serde_json::from_str(&line_of(body, &[])).unwrap();
+        let failure = answer.failure.unwrap();
+        assert_eq!((failure.kind, &*answer.log.last().unwrap().text), (FailureKind::Answer, "hm"));
+        assert!(failure.text.ends_with("it may have no more than 262144"), "{}", failure.text);
     }
 
     #[test]

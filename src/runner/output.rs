@@ -8,18 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 
-use super::answer;
-use crate::text::printable;
-use crate::verdict::{Level, LogLine};
+use crate::text::{LOG_TEXT_BYTES, excerpt};
+use crate::verdict::{ANSWER_BYTES, LOG_LINES, Level, LogLine};
 
-/// Bytes of a line that are kept.
-const LINE_BYTES: usize = 1000;
-/// Lines of one run that are kept, and those of all leftovers.
-const LINES: usize = 100;
 /// How much one look at a stream takes at most.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
-/// Collected lines, and the answer of a script that gives one.
+/// Collected lines, those of one run or of all leftovers, and the answer of a script that gives one.
 #[derive(Default)]
 pub struct Lines {
     lines: Vec<LogLine>,
@@ -29,8 +24,12 @@ pub struct Lines {
 
 impl Lines {
     pub fn push(&mut self, level: Level, text: String) {
-        if self.lines.len() < LINES {
-            self.lines.push(LogLine { level, text });
+        self.add(LogLine::new(level, text));
+    }
+
+    pub fn add(&mut self, line: LogLine) {
+        if self.lines.len() < LOG_LINES {
+            self.lines.push(line);
         } else {
             self.left_out += 1;
         }
@@ -52,12 +51,12 @@ impl Lines {
     /// Adds what has been collected elsewhere.
     pub fn append(&mut self, other: Lines) {
         self.left_out += other.left_out;
-        other.lines.into_iter().for_each(|line| self.push(line.level, line.text));
+        other.lines.into_iter().for_each(|line| self.add(line));
     }
 
     /// Keeps a byte more than an answer may have, which tells that it is too long.
     fn push_answer(&mut self, bytes: &[u8]) {
-        let room = answer::BYTES + 1 - self.answer.len();
+        let room = ANSWER_BYTES + 1 - self.answer.len();
         self.answer.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -70,7 +69,7 @@ impl Lines {
         let mut lines = std::mem::take(&mut self.lines);
         match std::mem::take(&mut self.left_out) {
             0 => {}
-            n => lines.push(LogLine { level: Level::Warn, text: format!("{n} more lines of output left out") }),
+            n => lines.push(LogLine::left_out(n)),
         }
         lines
     }
@@ -92,7 +91,6 @@ pub struct Stream {
     /// Stands before each line.
     prefix: &'static str,
     line: Vec<u8>,
-    cut: bool,
 }
 
 impl Stream {
@@ -102,7 +100,7 @@ impl Stream {
         // The script can open this pipe for reading too (/dev/stdout): we must not wait for bytes that it has taken.
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let pipe = File::from(ours);
-        Ok((Stream { pipe, level, is_answer: false, prefix: "", line: Vec::new(), cut: false }, scripts))
+        Ok((Stream { pipe, level, is_answer: false, prefix: "", line: Vec::new() }, scripts))
     }
 
     /// The same stream, as the script's answer if it gives one.
@@ -149,23 +147,15 @@ impl Stream {
         self.keep(bytes);
     }
 
+    /// Keeps a byte more than is logged, which tells that there is more.
     fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE_BYTES - self.line.len();
-        self.cut |= bytes.len() > room;
+        let room = LOG_TEXT_BYTES + 1 - self.line.len();
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn end_of_line(&mut self, lines: &mut Lines) {
-        let mut line = self.line.as_slice();
-        if self.cut {
-            line = without_half_a_character(line);
-        }
-        let mut text = String::from(self.prefix);
-        printable(line, &mut text);
-        if std::mem::take(&mut self.cut) {
-            text.push_str("...");
-        }
-        lines.push(self.level, text);
+        let line = [self.prefix.as_bytes(), &self.line].concat();
+        lines.push(self.level, excerpt(line, LOG_TEXT_BYTES));
         self.line.clear();
     }
 
@@ -186,11 +176,6 @@ impl AsFd for Stream {
 /// Reads what is there from all of them; those that have ended are removed.
 pub fn read_all(streams: &mut Vec<Stream>, lines: &mut Lines) {
     streams.retain_mut(|stream| stream.read(lines) == Source::Open);
-}
-
-fn without_half_a_character(line: &[u8]) -> &[u8] {
-    let broken = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-    &line[..line.len() - broken]
 }
 
 #[cfg(test)]
@@ -218,16 +203,17 @@ mod tests {
     fn a_line_is_a_line_with_or_without_its_end() {
         assert!(lines(b"").is_empty());
         assert_eq!(lines(b"one\n\ntwo"), ["one", "", "two"]);
-        assert_eq!(lines("größe\tC:\\\n".as_bytes()), [r"größe\x09C:\\"]);
+        assert_eq!(lines("größe\tC:\\\n".as_bytes()), [r"größe\x09C:\"]);
     }
 
     #[test]
     fn a_long_line_is_cut_between_characters() {
-        let kept = "x".repeat(999);
-        assert_eq!(lines(format!("{kept}y\n").as_bytes()), [format!("{kept}y")]);
-        assert_eq!(lines(format!("{kept}yz\nnext\n").as_bytes()), [format!("{kept}y..."), "next".into()]);
-        assert_eq!(lines(format!("{kept}é\n").as_bytes()), [format!("{kept}...")]);
-        assert_eq!(lines(&vec![b'x'; 1_000_000]), [format!("{kept}x...")]);
+        let kept = "x".repeat(997);
+        assert_eq!(lines(format!("{kept}abc\n").as_bytes()), [format!("{kept}abc")]);
+        assert_eq!(lines(format!("{kept}abcd\nnext\n").as_bytes()), [format!("{kept}..."), "next".into()]);
+        assert_eq!(lines(format!("{kept}éé\n").as_bytes()), [format!("{kept}...")]);
+        assert_eq!(lines(format!("x{kept}éé\n").as_bytes()), [format!("{kept}...")]);
+        assert_eq!(lines(&vec![b'x'; 1_000_000]), [format!("{kept}...")]);
     }
 
     #[test]

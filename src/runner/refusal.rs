@@ -12,7 +12,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, Uid, faccessat};
 
-use crate::text::printable;
+use crate::text::{LOG_TEXT_BYTES, excerpt};
 
 /// What `error` of starting `path` means, and what helps.
 pub fn explain(path: &Path, error: Errno) -> String {
@@ -39,9 +39,7 @@ pub fn explain(path: &Path, error: Errno) -> String {
 }
 
 pub fn cannot_start(path: &Path, reason: &str) -> String {
-    let mut text = String::new();
-    printable(path.as_os_str().as_bytes(), &mut text);
-    format!("cannot start {text}: {reason}")
+    format!("cannot start {}: {reason}", excerpt(path.as_os_str().as_bytes(), LOG_TEXT_BYTES))
 }
 
 /// The same for an environment that is more than the kernel takes.
@@ -131,9 +129,7 @@ fn executable(metadata: &Metadata) -> bool {
 /// What stands after `#!`.
 fn interpreter(path: &Path) -> Option<String> {
     let line = first_line(path)?;
-    let mut text = String::new();
-    printable(line.strip_prefix(b"#!")?.trim_ascii_start(), &mut text);
-    Some(text)
+    Some(excerpt(line.strip_prefix(b"#!")?.trim_ascii_start(), LOG_TEXT_BYTES))
 }
 
 fn first_line(path: &Path) -> Option<Vec<u8>> {

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_library_that_is_gone_is_noticed() {
         let (daemon, peer) = Bench::new().daemon();
-        let lines = [LogLine { level: Level::Warn, text: "hm".into() }];
+        let lines = [LogLine::new(Level::Warn, "hm")];
         assert_eq!(daemon.reports().send(5, &lines, Instant::now()), Ok(1));
         drop(peer);
         assert_eq!(daemon.reports().send(5, &lines, Instant::now()), Err(Errno::ECONNRESET), "one is unread");

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::conversation::Conversation;
-use super::{Handler, Runner, complain, report, spawn_in};
-use crate::event::{End, Event, line};
+use super::{Handler, Runner, complain, line_of, report, spawn_in};
+use crate::event::{End, Event};
 use crate::verdict::Answer;
 
 /// An event of the rest, and where its answer goes.
@@ -93,7 +93,7 @@ impl Answers {
     /// Whether the other side is there to get it, now or later.
     fn send(&self, answer: &Answer) -> bool {
         let mut outbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = match (outbox.as_mut(), line(answer)) {
+        let sent = match (outbox.as_mut(), line_of(answer)) {
             (Some(outbox), Ok(line)) => outbox.send(line.as_bytes()).is_ok(),
             _ => false,
         };

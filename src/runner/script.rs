@@ -16,8 +16,8 @@ use super::output::{Lines, Stream};
 use super::run::{Ended, LONG, Run, killed_by};
 use crate::event::Event;
 use crate::hook_points::{HOOK_POINTS, find};
-use crate::text::excerpt;
-use crate::verdict::{Answer, Failure, FailureKind, Level, Next, Wishes};
+use crate::text::{GLIMPSE, excerpt};
+use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes};
 
 const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"));
 
@@ -40,10 +40,9 @@ impl Script {
     /// Runs the script for `event`, whose time counts from `since`.
     pub fn handle(&self, event: &Event, since: Instant) -> Answer {
         let mut lines = Lines::default();
-        let mut log = self.leftovers.take_lines();
         let outcome = self.run(event, since, &mut lines).and_then(|ended| judge(ended, event, &mut lines));
-        log.append(&mut lines.take());
-        let seq = event.seq;
+        lines.append(self.leftovers.take());
+        let (seq, log) = (event.seq, lines.take());
         match outcome {
             Ok((next, wishes)) => Answer { seq, next: Some(next), failure: None, log, wishes },
             Err(failure) => Answer { seq, next: None, failure: Some(failure), log, wishes: Wishes::default() },
@@ -67,7 +66,7 @@ impl Script {
         let hook = hook_point(event)?;
         let (environment, left_out) = self.program.environment(&event.vars);
         for LeftOut { name, reason } in left_out {
-            lines.push(Level::Warn, format!("variable \"{}\" left out: {reason}", excerpt(name.as_bytes())));
+            lines.push(Level::Warn, format!("variable \"{}\" left out: {reason}", excerpt(name, GLIMPSE)));
         }
         let (output, scripts_output) = self.stream(Level::Info)?;
         let (error, scripts_error) = self.stream(Level::Warn)?;
@@ -87,7 +86,7 @@ impl Script {
 /// A daemon is told lines as they are, by the library or by us: it reads names in them and obeys none.
 fn hook_point(event: &Event) -> Result<CString, Failure> {
     let refused = |text| Failure::new(FailureKind::Start, format!("not started: {text}"));
-    let said = excerpt(event.hook.as_bytes());
+    let said = excerpt(&*event.hook, GLIMPSE);
     let Some(point) = find(&event.hook).map(|index| &HOOK_POINTS[index]) else {
         return Err(refused(format!("\"{said}\" is no hook point that this runner knows, {VERSION}")));
     };
@@ -105,7 +104,7 @@ fn judge(ended: Ended, event: &Event, lines: &mut Lines) -> Result<(Next, Wishes
         Ended::Exit(status) if event.answers => answer::read(status, lines.answer()),
         Ended::Exit(0) => Ok(go_on),
         Ended::Exit(status) => {
-            lines.push(Level::Warn, format!("exit status {status}"));
+            lines.add(LogLine::repeating(Level::Warn, format!("exit status {status}")));
             Ok(go_on)
         }
         Ended::Signal { number, core_dumped } => {

@@ -5,7 +5,7 @@ use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
 use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD, TYPE_V4};
-use crate::text::{colons, hex, kea_hex, printable};
+use crate::text::{colons, hex, kea_hex, printable, printable_json};
 
 /// One variable of a `T`.
 pub struct Row<T> {
@@ -173,7 +173,7 @@ pub const LEASE: &[Row<Lease>] = &[
         "Whether Kea updates DNS, name to address."),
     row("FQDN_REV", "flag", |_, l, out| flag(out, l.fqdn_rev),
         "Whether Kea updates DNS, address to name."),
-    row("USER_CONTEXT", "JSON", |of, l, out| of.optional(out, l.user_context, printable),
+    row("USER_CONTEXT", "JSON", |of, l, out| of.optional(out, l.user_context, printable_json),
         "The lease's user context; absent if it has none."),
     row("DEBUG", "text, several lines", |of, l, out| of.debug(out, l.debug),
         "Kea's own text of the lease; only with `debug`."),

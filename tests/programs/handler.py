@@ -146,7 +146,12 @@ def close(lane, seq):
     hang(lane, seq)
 
 
+def say(lane, seq):
+    lane.write(DIARY.with_name("words").read_bytes().decode().replace("SEQ", str(seq)) + "\n")
+
+
 DEEDS = {
+    "say": say,
     "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "later": later, "nap": nap,
     "wordy": wordy, "half": half, "twice": twice, "close": close,
     "garbage": lambda lane, seq: lane.write("nonsense\n"),

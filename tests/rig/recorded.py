@@ -78,15 +78,13 @@ VOCABULARY = {name for case in CASES for record in case.records for name in reco
 
 
 def escape(data):
-    """Client's bytes as our variables show them: printable UTF-8 as it is, else \\xHH, and then \\ doubled."""
+    """Client's bytes as our variables show them: printable UTF-8 as it is but \\, which is doubled, and else \\xHH."""
     value = data.decode("utf-8", "surrogateescape")
-    if not any(map(hostile, value)):
-        return value
     return "".join(hexadecimal(char) if hostile(char) else char.replace("\\", "\\\\") for char in value)
 
 
 def hostile(char):
-    return unicodedata.category(char) in ("Cc", "Cs")
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def hexadecimal(char):

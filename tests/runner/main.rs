@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kea_hook_runscript::event::Event;
-use kea_hook_runscript::verdict::Next;
+use kea_hook_runscript::verdict::{Level, LogLine, Next};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -124,6 +124,21 @@ fn lanes_run_side_by_side() {
     }
     drop(lanes);
     assert_eq!(runner.end(), "");
+}
+
+#[test]
+fn each_event_has_the_exit_status_of_its_own_script() {
+    let bench = Bench::shell("exit $SEQ");
+    let runner = bench.start();
+    let mut lanes: Vec<Lane> = (0..8).map(|_| runner.lane()).collect();
+    for first in (1..200).step_by(lanes.len()) {
+        for (seq, lane) in (first..).zip(&mut lanes) {
+            lane.write(&event(seq, ""));
+        }
+        for (seq, lane) in (first..).zip(&mut lanes) {
+            assert_eq!(lane.answer().unwrap().log, [LogLine::repeating(Level::Warn, format!("exit status {seq}"))]);
+        }
+    }
 }
 
 #[test]

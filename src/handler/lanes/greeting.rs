@@ -1,21 +1,25 @@
 //! The first words on a lane.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::{Lane, MOST_AHEAD};
-use crate::text::excerpt;
+use crate::text::unreadable;
 
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of what a daemon has said that a message quotes: the last, for there the error stands.
+const WORDS: usize = 500;
 
 /// A lane that waits for its handler's hello.
 pub struct Greeting {
     pub lane: Lane,
     pub until: Instant,
-    /// What the runner has reported of the daemon.
-    pub words: String,
+    /// The last that the runner has reported of the daemon.
+    words: VecDeque<String>,
     most_ahead: usize,
 }
 
@@ -28,7 +32,18 @@ impl Greeting {
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         // What Kea may wait for some day must not stand behind what it does not wait for.
         let most_ahead = if shared.config.ways.wait() { 0 } else { MOST_AHEAD };
-        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: String::new(), most_ahead }
+        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: VecDeque::new(), most_ahead }
+    }
+
+    pub fn add_words(&mut self, line: String) {
+        self.words.push_back(line);
+        while self.words.len() > 1 && self.words.iter().map(String::len).sum::<usize>() > WORDS {
+            self.words.pop_front();
+        }
+    }
+
+    pub fn words(&self) -> String {
+        self.words.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 
     /// The hello, or why it will not come; `None` while it may.
@@ -48,8 +63,8 @@ pub fn no_hello(patience: Duration) -> String {
 
 /// A handler's hello, if it is of our version of the lines.
 fn understood(line: &[u8]) -> Result<Hello, String> {
-    let no_hello = |error| format!("its first line is no hello: {error}: \"{}\"", excerpt(line));
-    let theirs: Hello = serde_json::from_slice(line).map_err(no_hello)?;
+    let theirs: Hello = serde_json::from_slice(line)
+        .map_err(|error| format!("its first line is no hello: {}", unreadable(&error, line)))?;
     match theirs.hello {
         PROTOCOL => Ok(theirs),
         other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),
