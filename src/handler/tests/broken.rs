@@ -19,7 +19,7 @@ const DEEDS: [(Deed, &str); 12] = [
         "bad answer: unknown",
     ),
     (|fake, line| fake.say(line.lane, format!("{{\"seq\":{}}}\n", line.event.seq + 1000)), "it answers event"),
-    (|fake, line| fake.say(line.lane, "x".repeat(5 * 1024 * 1024)), "and no end of the line"),
+    (|fake, line| fake.say(line.lane, "x".repeat(5 * 1024 * 1024)), "more than 262144 bytes in a line"),
     (|fake, line| fake.say(line.lane, many_keys(line)), "more than 100 keys"),
     (|fake, line| fake.say(line.lane, format!("{{\"seq\":{0},\"seq\":{0}}}\n", line.event.seq)), "duplicate field"),
 ];
