@@ -21,16 +21,42 @@ const SHIM: [&str; 13] = [
     "log.cc",
 ];
 
+/// What Debian builds with (dpkg-buildflags, hardening=+all), where the compiler has it: a part of each flag, and the flag.
+const HARDENING: [(&str, &[&str]); 5] = [
+    ("stack-protector", &["-fstack-protector-strong"]),
+    ("stack-clash-protection", &["-fstack-clash-protection"]),
+    ("cf-protection", &["-fcf-protection"]),
+    ("format-security", &["-Wformat", "-Werror=format-security"]),
+    // Some compilers set a value of their own.
+    (FORTIFY, &["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]),
+];
+const FORTIFY: &str = "_FORTIFY_SOURCE";
+
 fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");
     let mut build = cxx_build::bridge("src/bridge.rs");
     build.std("c++17").warnings(true).extra_warnings(true);
     // GCC 16 suspects it of the code that cxx has made.
     build.flag_if_supported("-Wno-maybe-uninitialized");
+    harden(&mut build);
     if env::var_os("CARGO_FEATURE_SHIM").is_some() {
         add_shim(&mut build);
     }
     build.compile("runscript-shim");
+}
+
+/// What CXXFLAGS says already is left to it: Debian's own build has its flags there.
+fn harden(build: &mut cc::Build) {
+    let given = env::var("CXXFLAGS").unwrap_or_default();
+    let is_optimised = env::var("OPT_LEVEL").is_ok_and(|level| level != "0");
+    for (part, flags) in HARDENING {
+        // glibc warns of it where nothing is optimised.
+        if !given.contains(part) && (part != FORTIFY || is_optimised) {
+            for flag in flags {
+                build.flag_if_supported(flag);
+            }
+        }
+    }
 }
 
 fn add_shim(build: &mut cc::Build) {

@@ -1,0 +1,42 @@
+"""The built files are hardened as Debian hardens its own."""
+
+import platform
+import re
+import subprocess
+
+import pytest
+
+from rig.kea import HOOK
+
+RUNNER = HOOK.with_name("kea-runscript")
+FILES = pytest.mark.parametrize("file", [HOOK, RUNNER], ids=lambda file: file.name)
+
+
+def readelf(option, file):
+    return subprocess.run(["readelf", "-W", option, file], check=True, capture_output=True, text=True).stdout
+
+
+@FILES
+def test_nothing_can_be_relocated_once_it_runs(file):
+    assert "GNU_RELRO" in readelf("-l", file) and re.search(r"\(FLAGS_1\).*\bNOW\b", readelf("-d", file))
+
+
+@FILES
+def test_no_stack_is_executable(file):
+    assert re.search(r"GNU_STACK .* RW +0", readelf("-l", file))
+
+
+def test_the_runner_is_loaded_anywhere():
+    assert re.search(r"\(FLAGS_1\).*\bPIE\b", readelf("-d", RUNNER))
+
+
+def test_the_shim_guards_its_stack():
+    assert "__stack_chk_fail" in readelf("--dyn-syms", HOOK)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="a mark of this architecture")
+def test_the_shim_is_entered_at_its_marks_alone():
+    """What Kea calls begins with endbr64 (-fcf-protection)."""
+    said = subprocess.run(["objdump", "-d", "--disassemble=pkt4_receive", HOOK], check=True, capture_output=True, text=True).stdout
+    [first, *_] = re.findall(r"^ +\w+:\t[\w ]+\t(.*)$", said, re.M)
+    assert first.strip() == "endbr64"
