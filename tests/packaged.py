@@ -1,4 +1,4 @@
-"""The installed Debian package: its example, as it is, and Kea as Debian's unit starts it. tests/deb runs this."""
+"""The installed Debian package: its example, as its README has it installed, and Kea as Debian's unit starts it. tests/deb runs this."""
 
 import shutil
 import subprocess
@@ -12,6 +12,7 @@ from rig.net import Link
 from rig.wait import wait_until
 
 EXAMPLE = Path("/usr/share/doc/kea-hook-runscript/examples/debug/kea-dhcp4.conf")
+SCRIPTS = Path("/usr/share/kea/scripts")
 DIRECTORIES = {"KEA_DHCP_DATA_DIR": "/var/lib/kea", "KEA_LOG_FILE_DIR": "/var/log/kea",
                "KEA_PIDFILE_DIR": "/run/kea", "KEA_LOCKFILE_DIR": "/run/lock/kea"}
 CAPABILITIES = "+net_bind_service,+net_raw"
@@ -29,6 +30,13 @@ class UnitsKea(Kea):
         self.config_file = config_file
 
 
+@pytest.fixture
+def script():
+    """Installed, until the test's namespace ends."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", SCRIPTS], check=True)
+    subprocess.run(["install", "-m", "755", "-D", "-t", SCRIPTS, EXAMPLE.with_name("debug.sh")], check=True)
+
+
 @pytest.fixture(autouse=True)
 def directories():
     """Empty ones, as systemd makes them, which end with the test's namespace."""
@@ -39,10 +47,15 @@ def directories():
         shutil.chown(directory, "_kea", "_kea")
 
 
-def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path):
+def test_the_package_brings_no_program_that_kea_may_run():
+    files = subprocess.run(["dpkg", "-L", "kea-hook-runscript"], check=True, capture_output=True, text=True).stdout
+    assert str(EXAMPLE) in files and str(SCRIPTS) not in files
+
+
+def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path, script):
     calls = Path("/var/log/kea/debug.log")
     with Link(server="eth0") as link, UnitsKea(4, EXAMPLE, tmp_path) as kea:
         address = Client4(link).dora().yiaddr
         wait_until(lambda: calls.exists() and f"KEA_LEASE4_ADDRESS={address}\n" in calls.read_text(), f"{address} in {calls}")
-        kea.wait_log("RUNSCRIPT_OUTPUT .*/kea-hook-runscript-debug.sh at pkt4_send: the variables are in /var/log/kea/debug.log")
+        kea.wait_log("RUNSCRIPT_OUTPUT .*/debug.sh at pkt4_send: the variables are in /var/log/kea/debug.log")
     assert calls.owner() == "_kea"
