@@ -19,14 +19,14 @@ NAMES4 = "pkt4_receive, subnet4_select, host4_identifier"
 # Parameters ("SCRIPT" is one that could be run, "DIR" its directory), and what the refusal says: key, value, remedy.
 REFUSED = [
     (None, '"script"', "missing", "give the absolute path"),
-    ({"script": "SCRIPT", "scirpt": "x"}, '"scirpt"', '"x"', "is unknown; the parameters are: script, wait, "),
+    ({"script": "SCRIPT", "scirpt": "x"}, '"scirpt"', "", "is unknown; the parameters are: script, wait, "),
     ({"script": 5}, '"script"', "5", "give a string"),
     ({"script": "my/script.sh"}, '"script"', '"my/script.sh"', "give an absolute path"),
     ({"script": "SCRIPT", "name": "SCRIPT"}, '"name"', '"SCRIPT"', 'another name of "script": give one'),
     ({"script": "SCRIPT", "hook-points": ["pkt4_recieve"]}, '"hook-points[0]"', '"pkt4_recieve"', NAMES4),
     ({"script": "SCRIPT", "hook-points": [{"name": "pkt4_send", "timeout": 0}]}, '"hook-points[0].timeout"', "0",
      "from 1 to 3600000"),
-    ({"script": "SCRIPT", "env": {"A": 1}}, '"env"', '{"A":1}', "give a map of strings"),
+    ({"script": "SCRIPT", "env": {"A": 1}}, '"env.A"', "", "give a string"),
     ({"script": "SCRIPT", "timeout": 1.5}, '"timeout"', "1.5", "milliseconds from 1 to 3600000"),
     ({"script": "SCRIPT", "answers": True, "wait": False}, '"answers"', "true", 'waits nowhere for an answer: set "wait"'),
     ({"script": "SCRIPT", "spool": "/var/spool"}, '"spool"', '"/var/spool"', "not supported by this version: leave it"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::read::{Refusal, Section};
+use super::read::{Refusal, Section, outline};
 use super::{Kea, TIMEOUT_BOUNDS};
 use crate::hook_points::{HOOK_POINTS, HookPoint, find};
 
@@ -126,7 +126,7 @@ fn selected(section: &Section, list: &[Value], common: &Common, kea: Kea) -> Res
             Value::Object(_) => own(&Section::new(format!("{}{place}.", section.place()), entry)?, common, kea)?,
             _ => {
                 let remedy = "is no hook point: give a name or a map";
-                return Err(section.refuse_value(&place, &entry.to_string(), remedy));
+                return Err(section.refuse_value(&place, &outline(entry), remedy));
             }
         };
         if points[index].replace(point).is_some() {

@@ -30,7 +30,10 @@ impl<'a> Section<'a> {
         match value {
             Value::Null if place.is_empty() => Ok(Section { place, map: Cow::Owned(Map::new()) }),
             Value::Object(map) => Ok(Section { place, map: Cow::Borrowed(map) }),
-            _ => Err(Refusal(format!("parameter \"{}\": {value} is not a map: give one", place.trim_end_matches('.')))),
+            _ => {
+                let (place, value) = (place.trim_end_matches('.'), outline(value));
+                Err(Refusal(format!("parameter \"{place}\": {value} is not a map: give one")))
+            }
         }
     }
 
@@ -121,10 +124,12 @@ impl<'a> Section<'a> {
         let remedy = "give a map of strings, its keys names of variables";
         let Some(map) = self.typed(key, Value::as_object, remedy)? else { return Ok(vec![]) };
         let pair = |(name, value): (&String, &Value)| match value.as_str() {
-            Some(text) if !name.is_empty() && !name.contains(['=', '\0']) => {
-                Ok((name.clone(), self.without_nul(key, text)?.into()))
+            _ if name.is_empty() || name.contains(['=', '\0']) => {
+                Err(self.refuse_entry(key, name, "is no name of a variable: give one without = and NUL"))
             }
-            _ => Err(self.refuse(key, remedy)),
+            None => Err(self.refuse_entry(key, name, "give a string")),
+            Some(text) if text.contains('\0') => Err(self.refuse_entry(key, name, "holds a NUL: take it out")),
+            Some(text) => Ok((name.clone(), text.into())),
         };
         map.iter().map(pair).collect()
     }
@@ -150,14 +155,54 @@ impl<'a> Section<'a> {
         Refusal(format!("parameter \"{}{key}\" is missing: give {what}", self.place))
     }
 
-    /// Refuses the value of this key.
+    /// Refuses the value of this key, and shows it unless it may be a secret: then of which kind it is, if that matters.
     pub fn refuse(&self, key: &str, remedy: &str) -> Refusal {
         let value = self.map.get(key).unwrap_or(&Value::Null);
-        Refusal(format!("parameter \"{}{key}\": {value}: {remedy}", self.place))
+        let is_known = PARAMETERS.iter().any(|row| row.names().any(|name| name == key));
+        let shown = match key {
+            // It may be one of those, misspelt.
+            _ if !is_known => String::new(),
+            "args" | "env" if !value.is_object() => format!("{}: ", kind(value)),
+            _ => format!("{}: ", outline(value)),
+        };
+        Refusal(format!("parameter \"{}{key}\": {shown}{remedy}", self.place))
+    }
+
+    /// Refuses an entry of the map that is this key's value, which is not shown.
+    pub fn refuse_entry(&self, key: &str, name: &str, remedy: &str) -> Refusal {
+        Refusal(format!("parameter \"{}{key}.{}\": {remedy}", self.place, without_value(name).escape_debug()))
     }
 
     /// Refuses one value among others of this key.
     pub fn refuse_value(&self, key: &str, value: &str, remedy: &str) -> Refusal {
         Refusal(format!("parameter \"{}{key}\": \"{value}\" {remedy}", self.place))
+    }
+}
+
+/// A value, but of maps the names alone: one may hold `env`.
+pub fn outline(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let names: Vec<_> = map.keys().map(|name| Value::from(without_value(name)).to_string()).collect();
+            format!("{{{}}}", names.join(","))
+        }
+        Value::Array(list) => format!("[{}]", list.iter().map(outline).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
+    }
+}
+
+/// `PASSWORD=` for a name that somebody has written with its value.
+fn without_value(name: &str) -> &str {
+    &name[..name.find('=').map_or(name.len(), |at| at + 1)]
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
     }
 }

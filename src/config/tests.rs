@@ -142,6 +142,45 @@ fn bounds_are_taken() {
 }
 
 #[test]
+fn no_refusal_tells_a_secret() {
+    let secrets = [
+        r#"{"script": "/a", "env": {"A": "hush", "B": 1}}"#,
+        r#"{"script": "/a", "env": {"A=hush": "x"}}"#,
+        r#"{"script": "/a", "env": {"A": "hush\u0000"}}"#,
+        r#"{"script": "/a", "env": {"A": ["hush"]}}"#,
+        r#"{"script": "/a", "env": ["A=hush"]}"#,
+        r#"{"script": "/a", "env": "A=hush"}"#,
+        r#"{"script": "/a", "evn": {"A": "hush"}}"#,
+        r#"{"script": "/a", "PASSWORD": "hush"}"#,
+        r#"{"script": "/a", "args": ["hush", 1]}"#,
+        r#"{"script": "/a", "args": ["hush\u0000"]}"#,
+        r#"{"script": "/a", "args": "hush"}"#,
+        r#"{"script": "/a", "arg": ["hush"]}"#,
+        r#"{"socket": "/a", "env": {"A": "hush"}}"#,
+        r#"{"socket": "/a", "args": ["hush"]}"#,
+        r#"{"scripts": {"script": "/a", "env": {"A": "hush"}}}"#,
+        r#"{"scripts": [[{"script": "/a", "env": {"A": "hush"}}]]}"#,
+        r#"{"scripts": [{"script": "/a"}], "env": {"A": "hush"}}"#,
+        r#"{"scripts": [{"script": "/a"}], "args": ["hush"]}"#,
+        r#"{"scripts": [{"script": "/a"}], "evn": {"A": "hush"}}"#,
+        r#"{"scripts": [{"scripts": [{"env": {"A": "hush"}}]}]}"#,
+        r#"{"script": {"env": {"A": "hush"}}}"#,
+        r#"{"script": "/a", "timeout": {"A": {"B": "hush"}}}"#,
+        r#"{"script": "/a", "hook-points": [[{"env": {"A": "hush"}}]]}"#,
+        r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "env": {"A": "hush"}}]}"#,
+        r#"{"script": "/a", "hook-points": [{"name": "pkt4_send", "args": ["hush"]}]}"#,
+        r#"{"script": "/a", "replay": {"env": {"A": "hush"}}}"#,
+        r#"[{"script": "/a", "env": {"A": "hush"}}]"#,
+    ];
+    for parameters in secrets {
+        let refusal = one(parameters).expect_err(parameters);
+        assert!(refusal.starts_with("parameter \"") && !refusal.contains("hush"), "{parameters}: {refusal}");
+    }
+    refused(r#"{"script": "/a", "env": {"A=hush": 1}}"#, &["\"env.A=\""]);
+    refused(r#"{"scripts": {"script": "/a", "env": {}}}"#, &[r#"{"env","script"}"#, "give a list"]);
+}
+
+#[test]
 fn what_a_later_version_brings_may_be_switched_off() {
     let off = r#"{"script": "/a", "answers": false, "mode": "exec", "replay": false, "coalesce": false, "dialect": "runscript"}"#;
     assert!(one(off).is_ok());
@@ -205,7 +244,7 @@ fn a_socket_has_no_program() {
     for key in ["script", "name", "mode", "runner"] {
         refused(&format!(r#"{{"socket": "/run/x", "{key}": "/y"}}"#), &[key, "/y", "nothing is started"]);
     }
-    refused(r#"{"socket": "/run/x", "args": []}"#, &["\"args\"", "[]", "nothing is started"]);
+    refused(r#"{"socket": "/run/x", "args": []}"#, &["\"args\"", "a list", "nothing is started"]);
     refused(r#"{"socket": "run/x"}"#, &["\"socket\"", "run/x", "absolute path"]);
     refused(r#"{"socket": 1}"#, &["\"socket\"", "1", "give a string"]);
     let long = format!("/{}", "x".repeat(107));
