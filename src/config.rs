@@ -1,5 +1,7 @@
 //! Parameters: defaults, bounds, units and the wording of refusals.
 
+mod capabilities;
+pub mod env;
 #[cfg(test)]
 mod pages;
 pub mod parameters;
@@ -11,6 +13,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use caps::Capability;
 use serde_json::Value;
 
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
@@ -31,6 +34,8 @@ pub struct Config {
     pub script: PathBuf,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
+    /// What Kea needs for itself and the program may have too.
+    pub keep_capabilities: Vec<Capability>,
     /// By index of [`HOOK_POINTS`]; `None` where the script is not called.
     pub points: Vec<Option<Point>>,
     /// What is in `points`.
@@ -41,6 +46,8 @@ pub struct Config {
     pub queue_limit: usize,
     pub debug: bool,
     pub runner: Option<PathBuf>,
+    /// Kea allows programs of one directory only: whom we would only warn of is refused.
+    pub strict: bool,
     pub required: bool,
 }
 
@@ -149,7 +156,8 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         script,
         answers,
         args: section.strings("args")?,
-        env: section.string_map("env")?,
+        env: env::env(section, kea)?,
+        keep_capabilities: capabilities::kept(section)?,
         points,
         ways,
         on_failure: on_failure(section, answers)?,
@@ -157,12 +165,13 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
+        strict: kea.scripts_only_there,
         required: section.bool("required")?.unwrap_or(true),
     })
 }
 
 /// What says how something is started, which does not go with `socket`.
-const OF_A_PROGRAM: [&str; 6] = ["script", "name", "mode", "args", "env", "runner"];
+const OF_A_PROGRAM: [&str; 7] = ["script", "name", "mode", "args", "env", "keep-capabilities", "runner"];
 
 /// Who reads the lines, and where that is.
 fn handler(section: &Section, kea: Kea) -> Result<(Mode, PathBuf), Refusal> {

@@ -140,7 +140,7 @@ impl Handler {
 fn start_lanes(courier: &mut Courier) -> Result<(), String> {
     let config = &courier.shared.config;
     if config.mode != Mode::Socket {
-        process::check_script(&config.script)?;
+        process::check_script(config)?;
     }
     courier.lanes.start()
 }

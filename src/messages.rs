@@ -47,6 +47,8 @@ messages! {
         "The script, the daemon or the runner cannot be started, or nobody listens on the socket; the text says which. It is tried again and again, at growing intervals up to ten seconds. Until there is a lane, events that Kea waits for fail at once, and the others stay queued. At load, this is only a message if `required` is off."
     HANDLER_LOST Error "%1: the runner is gone: %2; it is started again, and what it was working on is handled again"
         "Something killed the runner (the kernel for want of memory, or an administrator). Scripts that it was running have been killed with it."
+    OTHERS_TRUSTED Warn "%1: %2"
+        "Somebody besides root and Kea's user could put another program, or another socket, in the place of this one. The text says who, and what helps. Where Kea allows programs of one directory only, such a program is refused. Logged once a minute at most. See operation.md, Who may change a program."
     LANE_LOST Warn "%1: a lane is lost: %2; another one is made"
         "A daemon has ended, or its connection is closed, by itself or because it does not keep to the lines or to the time-out. It is started, or connected to, again, at growing intervals up to ten seconds. What it was working on fails (RUNSCRIPT_EVENT_FAILED), or, if Kea does not wait for it, is handled again."
     EVENT_FAILED Error "%1 at %2: %3; Kea %4"

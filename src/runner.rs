@@ -9,6 +9,7 @@
 
 mod afterwards;
 mod answer;
+mod capabilities;
 mod conversation;
 mod copy;
 mod daemon;
@@ -40,6 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use caps::Capability;
 use clap::{Parser, Subcommand};
 use libc::PIPE_BUF;
 use nix::errno::Errno;
@@ -83,6 +85,12 @@ enum Command {
         /// With --daemon: how long a copy may go on after its connection was closed, before it is stopped
         #[arg(long, value_name = "MS", default_value_t = 60_000)]
         timeout: u64,
+        /// Let SCRIPT have this capability too, of CAP_NET_RAW and CAP_NET_BIND_SERVICE, which are Kea's own
+        #[arg(long = "keep-capability", value_name = "NAME")]
+        kept: Vec<Capability>,
+        /// Run no SCRIPT that a group could put another in the place of, or a user besides root and its own
+        #[arg(long)]
+        strict: bool,
         /// The program to run, with its directory; `#!` scripts need execute permission
         script: PathBuf,
         /// Arguments for SCRIPT after the hook point's name
@@ -104,8 +112,9 @@ enum Command {
 /// The program `kea-runscript`.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run { daemon, timeout, script, args } => {
-            run(script, args, daemon.then_some(Duration::from_millis(timeout)))
+        Command::Run { daemon, timeout, kept, strict, script, args } => {
+            let patience = daemon.then_some(Duration::from_millis(timeout));
+            capabilities::give_up(&kept).and_then(|()| run(patience, script, args, strict))
         }
         Command::Answer { words } => answer(&words),
     };
@@ -124,7 +133,7 @@ fn answer(words: &[String]) -> io::Result<()> {
 }
 
 /// With `patience` it is a daemon.
-fn run(script: PathBuf, args: Vec<OsString>, patience: Option<Duration>) -> io::Result<()> {
+fn run(patience: Option<Duration>, script: PathBuf, args: Vec<OsString>, strict: bool) -> io::Result<()> {
     let control = io::stdin();
     if getsockopt(&control, sockopt::SockType) != Ok(SockType::SeqPacket) {
         return Err(io::Error::other(
@@ -137,7 +146,7 @@ fn run(script: PathBuf, args: Vec<OsString>, patience: Option<Duration>) -> io::
     sys::own_signals()?;
     sys::detach()?;
     let leftovers = Leftovers::new()?;
-    let program = Executable::new(script.clone(), args)?;
+    let program = Executable::new(script.clone(), args, strict)?;
     let handler = match patience {
         None => Handler::Script(Script::new(program, Arc::clone(&leftovers))?),
         Some(patience) => {

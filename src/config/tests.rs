@@ -181,9 +181,33 @@ fn no_refusal_tells_a_secret() {
 }
 
 #[test]
+fn capabilities_are_named_as_one_likes() {
+    use caps::Capability::{CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW};
+    let kept =
+        |names: &str| one(&format!(r#"{{"script": "/a", "keep-capabilities": {names}}}"#)).unwrap().keep_capabilities;
+    assert_eq!(kept("[]"), []);
+    let all = kept(r#"["CAP_NET_RAW", "net_bind_service", "Cap_Net_Admin"]"#);
+    assert_eq!(all, [CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN]);
+    for wrong in ["CAP_NET", "", "CAP_", "CAP_CAP_NET_RAW", " CAP_NET_RAW", "all", "7"] {
+        let parameters = format!(r#"{{"script": "/a", "keep-capabilities": ["{wrong}"]}}"#);
+        refused(&parameters, &[&format!("\"{wrong}\" is no capability"), "CAP_CHOWN, ", ", CAP_NET_RAW, "]);
+    }
+    refused(r#"{"script": "/a", "keep-capabilities": "CAP_NET_RAW"}"#, &["CAP_NET_RAW", "give a list of strings"]);
+    refused(r#"{"socket": "/a", "keep-capabilities": []}"#, &["keep-capabilities", "nothing is started"]);
+}
+
+#[test]
 fn what_a_later_version_brings_may_be_switched_off() {
     let off = r#"{"script": "/a", "answers": false, "mode": "exec", "replay": false, "coalesce": false, "dialect": "runscript"}"#;
     assert!(one(off).is_ok());
+}
+
+/// For a Kea that allows one directory only.
+pub fn parse_strictly(parameters: &str) -> Result<Vec<Config>, String> {
+    let scripts_directory = Path::new("/usr/share/kea/scripts");
+    let kea =
+        Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory, scripts_only_there: true };
+    parse(parameters, kea)
 }
 
 /// The script's path for a Kea with this directory.

@@ -136,7 +136,7 @@ impl Lanes {
         let Shared { config, watch, .. } = &*self.shared;
         let id = lane::new_id();
         let stream = match config.mode {
-            Mode::Socket => socket::connect(&config.script)?,
+            Mode::Socket => socket::connect(&config.script, config.strict)?,
             Mode::Exec | Mode::Daemon => {
                 let runner = match self.runner.take() {
                     Some(runner) => runner,

@@ -18,7 +18,9 @@ use once_cell::sync::OnceCell;
 
 use crate::config::{Config, Mode};
 use crate::lane::Lane;
-use crate::trust::distrust;
+use crate::log::log_repeating;
+use crate::messages;
+use crate::trust;
 use crate::verdict::Report;
 use crate::wait::wait_for;
 
@@ -48,9 +50,7 @@ impl Runner {
         };
         let failed = |what: &str, error: &dyn Display| format!("{name}: {what}: {error}");
         // A missing one is explained below.
-        if let Some(reason) = path.metadata().ok().and_then(|program| distrust(&program)) {
-            return Err(format!("{name}: {reason}"));
-        }
+        warn(&path, trust::program(&path, config.strict).map_err(|reason| format!("{name}: {reason}"))?);
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|error| failed("no socket", &error))?;
         let mut child = command(&path, config)
@@ -155,6 +155,12 @@ fn command(path: &Path, config: &Config) -> Command {
     if config.mode == Mode::Daemon {
         command.arg("--daemon").arg("--timeout").arg(config.longest_timeout().as_millis().to_string());
     }
+    for capability in &config.keep_capabilities {
+        command.arg("--keep-capability").arg(capability.to_string());
+    }
+    if config.strict {
+        command.arg("--strict");
+    }
     command.arg("--").arg(&config.script).args(&config.args).env_clear();
     command.envs(config.answers.then_some((OWN_PATH, path)));
     command.envs(config.env.iter().map(|(name, value)| (name, value)));
@@ -231,7 +237,8 @@ fn explain(path: &Path, error: io::Error) -> String {
 }
 
 /// Whether the script can be run at all: said at load, so that a mistake is seen before the first client comes.
-pub fn check_script(script: &Path) -> Result<(), String> {
+pub fn check_script(config: &Config) -> Result<(), String> {
+    let script = config.script.as_path();
     let remedy = match script.metadata() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             "cannot be reached by Kea's user; let it enter every directory on the way (chmod o+x)".into()
@@ -239,15 +246,26 @@ pub fn check_script(script: &Path) -> Result<(), String> {
         Err(error) => format!("{error}; create it, or mend the path"),
         Ok(metadata) if metadata.is_dir() => "is a directory; name a program".into(),
         Ok(metadata) if !metadata.is_file() => "is not a file; name a program".into(),
-        Ok(metadata) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
-            Ok(()) => match distrust(&metadata) {
-                None => return Ok(()),
-                Some(reason) => reason,
+        Ok(_) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
+            Ok(()) => match trust::program(script, config.strict) {
+                Ok(warnings) => {
+                    warn(script, warnings);
+                    return Ok(());
+                }
+                Err(reason) => reason,
             },
             Err(error) => format!("is not executable by Kea's user ({}); chmod a+rx it", error.desc()),
         },
     };
     Err(format!("parameter \"script\": \"{}\": {remedy}", script.display()))
+}
+
+/// Says whom we trust besides root and Kea's user.
+pub fn warn(path: &Path, warnings: Vec<String>) {
+    for warning in warnings {
+        let args = [format!("\"{}\"", path.display()), warning];
+        log_repeating(messages::OTHERS_TRUSTED, &args.join(" "), &[], &args);
+    }
 }
 
 #[cfg(test)]

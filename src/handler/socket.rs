@@ -11,15 +11,21 @@ use nix::sys::socket::{
 };
 use nix::unistd::Uid;
 
+use super::process::warn;
+use crate::trust;
+
 /// A connection to whoever listens there.
-pub fn connect(path: &Path) -> Result<UnixStream, String> {
+pub fn connect(path: &Path, strict: bool) -> Result<UnixStream, String> {
     let failed = |reason: String| format!("parameter \"socket\": \"{}\": {reason}", path.display());
     let stream = open(path).map_err(|error| failed(explain(error)))?;
-    match distrust(path, &stream) {
-        Ok(None) => Ok(stream),
-        Ok(Some(reason)) => Err(failed(reason)),
-        Err(error) => Err(failed(error.to_string())),
+    let listener = getsockopt(&stream, sockopt::PeerCredentials).map_err(|error| failed(error.to_string()))?.uid();
+    match distrust(path, listener) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Err(failed(reason)),
+        Err(error) => return Err(failed(error.to_string())),
     }
+    warn(path, trust::socket(path, listener, strict).map_err(failed)?);
+    Ok(stream)
 }
 
 /// Without waiting: connect(2) would block for as long as the other side's backlog is full.
@@ -46,13 +52,12 @@ fn explain(error: io::Error) -> String {
 
 /// Why we do not obey whoever listens. The kernel knows who that is, and only the owner of a directory, or root, can
 /// have let anybody else put a socket there.
-fn distrust(path: &Path, stream: &UnixStream) -> io::Result<Option<String>> {
-    let peer = getsockopt(stream, sockopt::PeerCredentials)?.uid();
+fn distrust(path: &Path, listener: u32) -> io::Result<Option<String>> {
     let directory = path.parent().map(fs::metadata).transpose()?.map(|metadata| metadata.uid());
     let trusted = [Some(0), Some(Uid::effective().as_raw()), directory];
     let reason = format!(
-        "the one who listens there, user {peer}, is neither root, nor Kea's user, nor the owner of the socket's \
+        "the one who listens there, user {listener}, is neither root, nor Kea's user, nor the owner of the socket's \
          directory; put it into a directory of his own"
     );
-    Ok((!trusted.contains(&Some(peer))).then_some(reason))
+    Ok((!trusted.contains(&Some(listener))).then_some(reason))
 }

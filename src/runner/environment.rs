@@ -25,7 +25,8 @@ impl Environment {
     }
 
     /// The whole environment of one run, and what cannot be part of it. A variable that is none of the tables' could
-    /// steer the loader, a shell or the library's own programs: none such comes from a library of this version.
+    /// steer the loader, a shell or the library's own programs. It is left out, and the event goes on: a runner that is
+    /// older than the library (`make install`, `runner`) shall not stop service over a variable that is new.
     pub fn with<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<LeftOut<'a>>) {
         let (known, unknown): (Vec<_>, Vec<_>) = variables.entries().partition(|(name, _)| variables::is_name(name));
         let own = |name: &[u8]| known.iter().any(|(other, _)| other.as_bytes() == name);

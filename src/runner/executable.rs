@@ -15,7 +15,7 @@ use super::environment::{Environment, LeftOut};
 use super::refusal::{cannot_start, explain, too_big};
 use super::sys::{self, Child, Program};
 use crate::event::Variables;
-use crate::trust::distrust;
+use crate::trust;
 use crate::verdict::{Failure, FailureKind};
 
 /// A file that somebody is still writing cannot be executed: how often and after how long we try again.
@@ -32,10 +32,12 @@ pub struct Executable {
     environment: Environment,
     /// RLIMIT_NOFILE, soft and hard, before we have raised our own.
     open_files: (rlim_t, rlim_t),
+    /// Whom we trust with it is nobody but root and our own user.
+    strict: bool,
 }
 
 impl Executable {
-    pub fn new(path: PathBuf, arguments: Vec<OsString>) -> io::Result<Executable> {
+    pub fn new(path: PathBuf, arguments: Vec<OsString>, strict: bool) -> io::Result<Executable> {
         let open_files = getrlimit(Resource::RLIMIT_NOFILE)?;
         // Six descriptors a lane; the usual soft limit is below what 256 lanes need.
         setrlimit(Resource::RLIMIT_NOFILE, open_files.1, open_files.1)?;
@@ -47,6 +49,7 @@ impl Executable {
             arguments: arguments.collect::<Result<_, _>>()?,
             environment: Environment::inherited(),
             open_files,
+            strict,
         })
     }
 
@@ -67,7 +70,7 @@ impl Executable {
         standard: [BorrowedFd; 3],
     ) -> Result<Child, Failure> {
         // A missing program has its own refusal below.
-        if let Some(reason) = self.path.metadata().ok().and_then(|program| distrust(&program)) {
+        if let Err(reason) = trust::program(&self.path, self.strict) {
             return Err(Failure::new(FailureKind::Start, cannot_start(&self.path, &format!("it {reason}"))));
         }
         let configured = self.arguments.iter().map(CString::as_c_str);

@@ -69,7 +69,7 @@ impl Bench {
         let (control, peer) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
         let reports = Reports::new(&control, Leftovers::new().unwrap(), self.script()).unwrap();
-        (Daemon::new(Executable::new(self.script(), vec![]).unwrap(), reports, Duration::from_secs(600)), peer)
+        (Daemon::new(Executable::new(self.script(), vec![], false).unwrap(), reports, Duration::from_secs(600)), peer)
     }
 
     pub fn files(&self) -> usize {
@@ -151,7 +151,7 @@ impl Peer {
 
 fn load(script: &Path, arguments: &[&str]) -> Script {
     let arguments = arguments.iter().map(Into::into).collect();
-    Script::new(Executable::new(script.into(), arguments).unwrap(), Leftovers::new().unwrap()).unwrap()
+    Script::new(Executable::new(script.into(), arguments, false).unwrap(), Leftovers::new().unwrap()).unwrap()
 }
 
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
@@ -237,7 +237,7 @@ fn what_is_left_running_lives_and_is_heard() {
          echo after",
     );
     let leftovers = Leftovers::new().unwrap();
-    let script = Script::new(Executable::new(bench.script(), vec![]).unwrap(), Arc::clone(&leftovers)).unwrap();
+    let script = Script::new(Executable::new(bench.script(), vec![], false).unwrap(), Arc::clone(&leftovers)).unwrap();
     let event = event(10_000, &[]);
     let answer = script.handle(&event, Instant::now());
     assert_eq!(texts(&answer), ["before", "after"]);
