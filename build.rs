@@ -27,8 +27,8 @@ const HARDENING: [(&str, &[&str]); 5] = [
     ("stack-clash-protection", &["-fstack-clash-protection"]),
     ("cf-protection", &["-fcf-protection"]),
     ("format-security", &["-Wformat", "-Werror=format-security"]),
-    // Some compilers set a value of their own.
-    (FORTIFY, &["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]),
+    // Debian says 2, but Ubuntu's compilers have 3 by themselves.
+    (FORTIFY, &["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]),
 ];
 const FORTIFY: &str = "_FORTIFY_SOURCE";
 

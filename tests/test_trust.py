@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -107,6 +108,24 @@ def test_a_directory_that_a_group_may_write_is_warned_of(link, tmp_path, place):
         [line] = kea.said("OTHERS_TRUSTED")
         assert line.startswith(f'"{place.script}": is below {above(place)}, which may be written by a group (mode 775, group 0)')
         assert line.endswith(f"chmod g-w {above(place)}")
+
+
+def let_write(path, user):
+    """As `setfacl -m u:user:rwx` does: (tag, permissions, id), acl(5)."""
+    nobody = 0xffffffff
+    entries = [(0x01, 7, nobody), (0x02, 7, user), (0x04, 5, nobody), (0x10, 7, nobody), (0x20, 5, nobody)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(path, "system.posix_acl_access", acl)
+
+
+@OTHER_USERS
+def test_an_access_control_list_counts_as_the_group_does(link, tmp_path, place):
+    let_write(above(place), NOBODY)
+    with Kea(4, SUBNET4, tmp_path, [hook(place.script, hook_points=POINT)]) as kea:
+        served(link, place)
+        assert f"is below {above(place)}, which may be written by a group (mode 775" in kea.said("OTHERS_TRUSTED")[0]
+    let_write(place.script, NOBODY)
+    assert f'"{place.script}": may be written by others than its owner (mode 775)' in refusal(tmp_path / "again", hook(place.script))
 
 
 @OTHER_USERS
