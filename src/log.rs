@@ -32,12 +32,16 @@ pub fn log_at(row: &'static Row, severity: Severity, args: &[String]) {
 
 /// The same for what the administrator has written: it is not cut.
 pub fn log_whole(row: &'static Row, args: &[String]) {
-    write(row, row.severity, args.iter().map(|arg| without_placeholders(&excerpt(arg, usize::MAX))).collect());
+    write(row, row.severity, args.iter().map(|arg| shown(arg, usize::MAX)).collect());
 }
 
 /// All that goes to the log goes through here: clients and handlers have chosen some of it.
 pub fn text(arg: impl AsRef<[u8]>) -> String {
-    without_placeholders(&excerpt(arg, LOG_TEXT_BYTES))
+    shown(arg, LOG_TEXT_BYTES)
+}
+
+fn shown(arg: impl AsRef<[u8]>, most: usize) -> String {
+    excerpt(without_placeholders(&excerpt(arg, most)), most)
 }
 
 fn write(row: &'static Row, severity: Severity, args: Vec<String>) {
@@ -148,7 +152,8 @@ mod tests {
     fn a_text_is_one_line_of_so_many_bytes_however_often_it_comes_here() {
         let once = text("a\\b %1\n2026-01-01 ERROR forged \u{202e}\x1b]0;title\x07".repeat(100));
         assert!(once.starts_with("a\\b \\x251\\x0a2026-01-01 ERROR forged \\xe2\\x80\\xae\\x1b]0;title\\x07a\\b "));
-        assert!(once.len() <= LOG_TEXT_BYTES + 3 * 100 && once.ends_with("..."));
+        assert!(once.len() <= LOG_TEXT_BYTES && once.ends_with("..."));
+        assert_eq!(text(&once), once);
         assert!(once.chars().all(crate::text::is_printable));
         assert_eq!(text("\\x0a \\x251"), "\\x0a \\x251");
     }

@@ -277,6 +277,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// As in the line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+
     pub fn severity(self) -> Severity {
         match self {
             Level::Debug => Severity::Debug,

@@ -232,7 +232,7 @@ def test_an_exit_status_at_each_packet(link, tmp_path, wait):
         assert kea.status()["failures"] == 0
         assert kea.said("ERROR_OUTPUT") == [f"{script} at pkt4_receive: exit status 3"]
     assert kea.said("REPEATED") == [
-        f"RUNSCRIPT_ERROR_OUTPUT ({script}, pkt4_receive) was logged {packets - 1} more times in the last minute"]
+        f"RUNSCRIPT_ERROR_OUTPUT ({script}, pkt4_receive, warn) was logged {packets - 1} more times in the last minute"]
     assert kea.said("OUTPUT") == [f"{script} at pkt4_receive: hm"] * packets
 
 

@@ -135,7 +135,7 @@ impl Shared {
         let (hook_point, severity) = (HOOK_POINTS[point].name, line.level.severity());
         let args = [self.name(), hook_point.into(), line.text.clone()];
         match line.repeats {
-            true => log_repeating_at(row, severity, &self.name(), &[hook_point], &args),
+            true => log_repeating_at(row, severity, &self.name(), &[hook_point, line.level.name()], &args),
             false => log_at(row, severity, &args),
         }
     }

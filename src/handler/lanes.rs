@@ -231,7 +231,7 @@ impl Lanes {
         let (row, severity, name) = (messages::DAEMON_OUTPUT, line.level.severity(), self.shared.name());
         let args = [name.clone(), line.text.clone()];
         match line.repeats {
-            true => log_repeating_at(row, severity, &name, &[], &args),
+            true => log_repeating_at(row, severity, &name, &[line.level.name()], &args),
             false => log_at(row, severity, &args),
         }
     }

@@ -185,6 +185,28 @@ fn what_fails_of_the_rest_when_kea_is_gone_is_said() {
 }
 
 #[test]
+fn what_is_said_of_the_rest_is_so_many_lines_of_printable_text() {
+    let words = "printf '{\"seq\":%s,%s}\\n' $seq \"$(cat words.$seq)\"; continue";
+    let bench = daemon(&format!("while [ ! -e gone ]; do sleep 0.01; done; {words}"));
+    let line = r#"{"level":"info","text":"hm"}"#;
+    fs::write(bench.file("words.1"), format!(r#""log":[{}]"#, vec![line; 5000].join(","))).unwrap();
+    let hostile = format!("a\u{202e}b\u{2028}c {}", "x".repeat(100_000));
+    fs::write(bench.file("words.2"), format!(r#""failure":{{"kind":"exit","text":"{hostile}"}}"#)).unwrap();
+    let runner = bench.start_daemon(LONG);
+    let copy = runner.copy(1);
+    drop(runner.rest(&[event(1, "a"), event(2, "a")]));
+    copy.hang_up();
+    bench.touch("gone");
+    let said = runner.end();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 102, "{said}");
+    assert!(lines[99].ends_with(": hm") && lines[100].ends_with(": 4900 more lines of output left out"));
+    let (_, text) = lines[101].split_once(" has failed: ").unwrap();
+    assert!(text.starts_with(r"a\xe2\x80\xaeb\xe2\x80\xa8c xxx") && text.ends_with("xxx..."), "{text}");
+    assert_eq!(text.len(), 1000);
+}
+
+#[test]
 fn a_bad_daemon_fails_the_rest_and_does_not_hold_it_up() {
     let bench = daemon("case $seq in 2) exit 3;; 4) echo nonsense;; 6) sleep 600;; 8) seq=7;; esac");
     let runner = bench.start_daemon(LONG);
