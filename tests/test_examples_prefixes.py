@@ -143,6 +143,7 @@ def test_the_next_owner_of_a_prefix(link, tmp_path):
         assert "RUNSCRIPT_ERROR_OUTPUT" not in kea.log()
 
 
+@pytest.mark.alone
 def test_a_crowd(link, tmp_path):
     with Kea(6, config(**THREADS), tmp_path) as kea:
         perfdhcp(link, 6, "-e", "prefix-only", "-r", 100, "-n", 100, "-R", 100)

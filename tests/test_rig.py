@@ -71,6 +71,7 @@ def test_dhcpcd(link, tmp_path, family, config, prefix, given):
         kea.wait_log(f"DHCP{family}_RELEASE.* {lease} .*released")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("family, config, exchange", [(4, SUBNET4, "REQUEST-ACK"), (6, SUBNET6, "REQUEST-REPLY")])
 def test_perfdhcp(link, tmp_path, family, config, exchange):
     with Kea(family, config, tmp_path):
