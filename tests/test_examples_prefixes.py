@@ -146,7 +146,7 @@ def test_the_next_owner_of_a_prefix(link, tmp_path):
 @pytest.mark.alone
 def test_a_crowd(link, tmp_path):
     with Kea(6, config(**THREADS), tmp_path) as kea:
-        perfdhcp(link, 6, "-e", "prefix-only", "-r", 100, "-n", 100, "-R", 100)
+        perfdhcp(link, 6, "-e", "prefix-only", "-r", 50, "-n", 100, "-R", 100)
 
         def leases():
             return set(re.findall("DHCP6_PD_LEASE_ALLOC .* for prefix ([0-9a-f:]+/56)", kea.log()))
