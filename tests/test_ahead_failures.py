@@ -9,11 +9,11 @@ import pytest
 from rig import processes
 from rig.ahead import AHEAD, counts, deeds, hold, lanes, let_go, serve, tell, told
 from rig.dhcp4 import stranger
-from rig.handlers import MODES, handler
+from rig.handlers import handler
 from rig.wait import quiet, wait_until
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture
 def one(request, tmp_path):
     with handler(request.param, tmp_path, AHEAD) as one:
         yield one

@@ -112,6 +112,15 @@ impl Bench {
         Arc::into_inner(self.handler.take().unwrap()).unwrap().stop()
     }
 
+    /// From now on, nobody listens.
+    fn hide_socket(&self) {
+        fs::rename(self.socket(), self.directory.join("hidden")).unwrap();
+    }
+
+    fn show_socket(&self) {
+        fs::rename(self.directory.join("hidden"), self.socket()).unwrap();
+    }
+
     fn socket(&self) -> PathBuf {
         self.directory.join("socket")
     }
@@ -216,7 +225,7 @@ impl Bench {
         let deadline = Instant::now() + PATIENCE;
         while !condition(self) {
             assert!(Instant::now() < deadline, "it does not come");
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -157,10 +157,9 @@ fn a_configuration_that_is_refused_leaves_all_to_the_next() {
     let held = bench.hold("a");
     bench.post("a");
     let mut legacy = bench.stop();
-    let elsewhere = bench.directory.join("elsewhere");
-    fs::rename(bench.socket(), &elsewhere).unwrap();
+    bench.hide_socket();
     assert!(bench.start_with(0, &[TOLD], 1, json!({}), &mut legacy).is_err());
-    fs::rename(&elsewhere, bench.socket()).unwrap();
+    bench.show_socket();
     bench.start(&[TOLD], 1, json!({}), &mut legacy);
     bench.fake.answer(&held);
     assert_eq!(bench.one_by_one(1), [format!("a {TOLD}")]);

@@ -34,16 +34,32 @@ fn time_in_the_queue_counts_where_kea_waits() {
 
 #[test]
 fn the_line_says_what_is_left() {
-    let mut bench = Bench::new(&[WAIT], 1);
-    let held = bench.ask("h");
+    for point in [WAIT, PARK] {
+        let mut bench = Bench::new(&[WAIT, PARK], 1);
+        let held = bench.ask("h");
+        let line = bench.fake.line();
+        let waiting = bench.event(point, "a");
+        bench.until(|bench| bench.handler().pending() == 2);
+        go_on([bench.event_within(30, WAIT, "b")]);
+        bench.fake.answer(&line);
+        let line = bench.fake.line();
+        assert!((1..=60_000 - 30).contains(&line.event.timeout), "{}", line.event.timeout);
+        bench.fake.answer(&line);
+        go_on([held, waiting]);
+    }
+}
+
+#[test]
+fn time_in_the_queue_is_not_given_again_on_a_lane() {
+    let mut bench = Bench::new(&[WAIT], 2);
+    let _held = bench.ask("h");
     let line = bench.fake.line();
-    let asked = bench.ask_behind(1, "a");
-    assert_eq!(bench.event_within(30, WAIT, "b").step(), Step::Continue);
+    let waiting = bench.event_within(400, WAIT, "h");
+    let longer = bench.event_within(650, WAIT, "i");
+    go_on([bench.event_within(300, WAIT, "h")]);
     bench.fake.answer(&line);
-    let line = bench.fake.line();
-    assert!((1..=60_000 - 30).contains(&line.event.timeout), "{}", line.event.timeout);
-    bench.fake.answer(&line);
-    go_on([held, asked]);
+    go_on([longer]);
+    assert!(!waiting.is_waiting());
 }
 
 #[test]
@@ -77,8 +93,7 @@ fn a_parked_packet_goes_on_once() {
 #[test]
 fn without_a_handler_kea_does_not_wait_and_the_rest_does() {
     let mut bench = Bench::idle();
-    let elsewhere = bench.directory.join("elsewhere");
-    fs::rename(bench.socket(), &elsewhere).unwrap();
+    bench.hide_socket();
     bench.start_with(0, &[WAIT, PARK, TOLD], 1, json!({"required": false}), &mut Legacy::default()).unwrap();
     bench.post("a");
     let (asked, parked) = (bench.ask("b"), bench.park("c"));
@@ -86,7 +101,7 @@ fn without_a_handler_kea_does_not_wait_and_the_rest_does() {
     bench.until(|bench| bench.counts() == [2, 0]);
     let (said, why) = (bench.said(messages::EVENT_FAILED), bench.handler().down().unwrap());
     assert!(said.iter().all(|text| text.contains(&why) && why.contains("No such file")), "{said:?} {why}");
-    fs::rename(&elsewhere, bench.socket()).unwrap();
+    bench.show_socket();
     bench.fake.take();
     let line = bench.fake.line();
     assert_eq!(line.who(), "a");
