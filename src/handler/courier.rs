@@ -206,9 +206,10 @@ impl Courier {
         for lane in over {
             self.busy.remove(&lane).into_iter().for_each(|busy| self.time_is_over(busy));
         }
-        self.end_overdue();
         self.heritage.look_at_the_clock(&self.shared);
         self.lanes.look_at_the_clock();
+        // Last: there may be no handler to be had since.
+        self.end_overdue();
     }
 
     /// The event has failed; its lane gets some more time, and is given up after that.

@@ -109,3 +109,20 @@ fn without_a_handler_kea_does_not_wait_and_the_rest_does() {
     bench.fake.answer(&line);
     bench.ends_with(2, 0, false);
 }
+
+#[test]
+fn a_parked_packet_goes_on_as_soon_as_no_handler_can_be_had() {
+    let mut bench = Bench::new(&[PARK], 1);
+    // Pauses grow: the second last of 0.4 s, the last of 0.8 s.
+    for lane in 0..2 {
+        bench.fake.close(lane);
+        assert_eq!(bench.fake.take(), lane + 1);
+    }
+    bench.hide_socket();
+    bench.fake.close(2);
+    let parked = bench.park("a");
+    bench.until(|bench| bench.handler().down().is_some());
+    let since = Instant::now();
+    assert_eq!(parked.step(), Step::Continue);
+    assert!(since.elapsed() < Duration::from_millis(500), "{:?}", since.elapsed());
+}
