@@ -23,7 +23,7 @@ fn as_many_as_the_hello_says_and_one() {
     release(&mut bench, &held, &["a", "b", "a", "b", "c", "a"]);
     let (sent, lines) = ahead(&mut bench, 4);
     assert_eq!(sent, "a b a b ");
-    lines[..3].iter().for_each(|line| bench.fake.answer(line));
+    bench.fake.answer_all(&lines[..3]);
     bench.until(|bench| bench.handler().pending() == 3);
     bench.fake.has_no_more();
     bench.fake.answer(&lines[3]);
@@ -70,7 +70,7 @@ fn no_more_than_64_kibibytes() {
     }
     bench.fake.answer(&held);
     let (_, lines) = ahead(&mut bench, 2);
-    lines.iter().for_each(|line| bench.fake.answer(line));
+    bench.fake.answer_all(&lines);
     ahead(&mut bench, 2);
 }
 
@@ -161,22 +161,18 @@ fn what_a_handler_has_died_with_goes_behind_no_other() {
 #[test]
 fn the_time_of_each_begins_with_the_answer_to_the_one_before() {
     let (mut bench, [first, second]) = two_lanes();
-    let time = Duration::from_millis(100);
     bench.post("a");
-    bench.event_within(100, TOLD, "a");
+    bench.event_within(SHORT, TOLD, "a");
     bench.fake.answer(&first);
     let (_, lines) = ahead(&mut bench, 2);
     // On the other lane as much time goes by.
-    bench.event_within(100, TOLD, "c");
+    bench.event_within(SHORT, TOLD, "c");
     bench.fake.answer(&second);
     bench.until(|bench| bench.counts() == [1, 1]);
     let since = Instant::now();
     bench.fake.answer(&lines[0]);
     bench.until(|bench| bench.counts() == [2, 2]);
-    assert!(since.elapsed() >= time);
-    bench.fake.answer(&lines[1]);
-    bench.until(|bench| bench.handler().pending() == 1);
-    assert!(bench.said(messages::LANE_LOST).is_empty());
+    assert!(since.elapsed() >= Duration::from_millis(SHORT));
 }
 
 #[test]

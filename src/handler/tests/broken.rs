@@ -175,3 +175,18 @@ fn an_answer_may_come_in_pieces() {
     go_on([asked, parked]);
     bench.ends_with(0, 0, false);
 }
+
+#[test]
+fn an_answer_counts_though_the_lane_is_closed_behind_it() {
+    for point in [WAIT, PARK, TOLD] {
+        let parameters = json!({"answers": true, "on-failure": "continue"});
+        let mut bench = Bench::with(&[WAIT, PARK, TOLD], 2, parameters);
+        let waiting = bench.event(point, "a");
+        let line = bench.fake.line();
+        bench.fake.answer_with(&line, if point == TOLD { json!({}) } else { json!({"next": "drop"}) });
+        bench.fake.close(line.lane);
+        assert!(point == TOLD || waiting.step() == Step::Drop);
+        bench.until(|bench| !bench.said(messages::LANE_LOST).is_empty());
+        bench.ends_with(0, 0, true);
+    }
+}

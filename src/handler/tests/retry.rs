@@ -153,7 +153,7 @@ fn lanes_that_were_closed_before_count_for_nothing() {
     let gate = courier_is_busy(&mut bench);
     bench.fake.close_all();
     let asked = bench.ask("a");
-    // It has found all of them closed.
+    // All of them are free for it: nobody else has seen that they are closed.
     bench.until(|bench| bench.handler().pending() == 1);
     drop(gate);
     bench.fake.take();
