@@ -133,11 +133,19 @@ def test_without_a_database_nobody_gets_past_the_portal(link, tmp_path, mode, co
         assert (tmp_path / "clients.db").exists() == bool(content)
 
 
+def test_who_has_no_address_is_refused(link, tmp_path, database, mode):
+    """Whatever the portal has written."""
+    sign_in(database, "", 3600)
+    with Kea(4, config(tmp_path, mode), tmp_path) as kea:
+        assert not answered(client(link, "", client_id=b"\0nameless"), 0.7)
+        assert seen(client(link, MEMBER).dora()) == OPEN
+        assert kea.status()["failures"] == 0
+
+
 def test_what_a_client_says_changes_nothing(link, tmp_path, database, mode):
     said = b"' OR 1=1; DROP TABLE signed_in; --\"\n.quit\0\\\xff"
     with Kea(4, config(tmp_path, mode), tmp_path) as kea:
         options = [(CLIENT_ID, b"\0" + said), (HOSTNAME, said), (60, said)]
         assert seen(client(link, GUEST, options).dora()) == PORTAL
-        assert seen(client(link, "", options).dora()) == PORTAL
         assert seen(client(link, MEMBER).dora()) == OPEN
         assert kea.status()["failures"] == kea.status()["refused"] == 0

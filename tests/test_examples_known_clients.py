@@ -7,7 +7,7 @@ import pytest
 
 from rig.configs import THREADS
 from rig.dhcp4 import ACK, HOSTNAME, NAK, Client4, NoAnswer
-from rig.dhcp6 import Client6
+from rig.dhcp6 import INFORMATION_REQUEST, REPLY, Client6, Message6
 from rig.examples import EXAMPLES, MODES, example
 from rig.kea import Kea
 
@@ -112,6 +112,51 @@ def test_what_a_client_says_changes_nothing(link, tmp_path, mode):
         for said in b"'\"; exit 0 #\n\0\\\xff", b'","subnet-id":1,"x":"', b"\n{}\n":
             options = [(HOSTNAME, said), (60, said), (61, b"\0" + said)]
             assert Client4(link, STRANGER, options=options).dora().yiaddr.startswith(RESTRICTED)
+        nothing_refused(kea)
+
+
+@pytest.mark.parametrize("ids", [[], [""], [":"]], ids=str)
+def test_who_has_no_address_is_refused(link, tmp_path, mode, ids):
+    register(tmp_path, {"id": FRIEND}, *({"id": empty} for empty in ids))
+    with Kea(4, config(tmp_path, mode), tmp_path) as kea:
+        with pytest.raises(NoAnswer):
+            Client4(link, "", client_id=b"\0nameless").dora(timeout=0.7)
+        assert Client4(link, FRIEND).dora().yiaddr.startswith(KNOWN)
+        nothing_refused(kea)
+
+
+def test_who_has_no_duid_is_refused(link, tmp_path, mode):
+    """Kea itself drops such a client, unless it asks for nothing but options."""
+    register(tmp_path, {"id": "00000000"}, {"id": ""}, kind="DUID")
+    with Kea(6, config(tmp_path, mode, 6), tmp_path) as kea, Client6(link) as client:
+        assert client.information_request().type == REPLY
+        nameless = Message6(INFORMATION_REQUEST, client.options)
+        client.port.send(nameless)
+        with pytest.raises(NoAnswer):
+            client.port.receive(nameless.transid, 0.7)
+        nothing_refused(kea)
+
+
+def test_the_entry_for_all_others_is_nobodys(link, tmp_path, mode):
+    """A client may have the address 00:00:00:00, or that DUID."""
+    default = {"id": "00000000", "bootfile": "/pxe/register.0"}
+    register(tmp_path, default)
+    with Kea(4, config(tmp_path, mode), tmp_path) as kea:
+        ack = Client4(link, "00:00:00:00", client_id=b"\0nobody").dora()
+        assert ack.yiaddr.startswith(RESTRICTED) and boot(ack)[0] == b"/pxe/register.0"
+        nothing_refused(kea)
+    register(tmp_path, {"id": "00000000"}, kind="DUID")
+    with Kea(6, config(tmp_path, mode, 6), tmp_path) as kea, Client6(link, duid=bytes(4)) as client:
+        assert client.sarr().leases[0].startswith(RESTRICTED6)
+        nothing_refused(kea)
+
+
+def test_a_registry_of_another_system(link, tmp_path, mode):
+    """Empty lines, spaces, carriage returns."""
+    (tmp_path / "registry").write_bytes(f'\r\n  {{ "type": "HW_ADDR", "id": "{FRIEND}" }}  \r\n\r\n'.encode())
+    with Kea(4, config(tmp_path, mode), tmp_path) as kea:
+        assert Client4(link, FRIEND).dora().yiaddr.startswith(KNOWN)
+        assert Client4(link, STRANGER).dora().yiaddr.startswith(RESTRICTED)
         nothing_refused(kea)
 
 

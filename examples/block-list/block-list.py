@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Drops the packets of clients whose hardware address is in a list. For "mode": "daemon"."""
+"""Drops the packets of clients that are in a list, as block-list.sh does it. For "mode": "daemon"."""
 
 import functools
 import json
@@ -11,17 +11,19 @@ LIST = sys.argv[1] if len(sys.argv) > 1 else "/etc/kea/block-list"    # "args" i
 
 def decide(hook, vars):
     """What Kea shall do, in the words of docs/answers.md; what is raised fails the event: on-failure."""
-    address = vars.get("KEA_QUERY4_HWADDR") or vars.get("KEA_QUERY6_HWADDR")
-    if not address:    # Of a DHCPv6 client Kea may not know it.
-        return {}
+    # Of a DHCPv6 client Kea may not know the hardware address, but it has a DUID.
+    names = ("KEA_QUERY4_HWADDR", "KEA_QUERY6_HWADDR", "KEA_QUERY6_DUID")
+    who = {vars[name] for name in names if vars.get(name)}
+    if not who:    # nothing to look up
+        return {"next": "drop"}
     file = os.stat(LIST)
-    blocked = addresses(file.st_ino, file.st_size, file.st_mtime_ns)
-    return {"next": "drop"} if address in blocked else {}
+    blocked = clients(file.st_ino, file.st_size, file.st_mtime_ns)
+    return {"next": "drop"} if who & blocked else {}
 
 
 @functools.lru_cache(maxsize=1)
-def addresses(*_):
-    """The list, read again when the file has changed: an address a line, and what follows "#" is a remark."""
+def clients(*_):
+    """The list, read again when the file has changed: a client a line, and what follows "#" is a remark."""
     with open(LIST, encoding="utf-8", errors="replace") as lines:
         return {line.partition("#")[0].strip().lower() for line in lines}
 

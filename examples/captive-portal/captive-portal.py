@@ -15,9 +15,12 @@ SIGNED_IN = "SELECT count(*) FROM signed_in WHERE hw_address = ? AND until > uni
 
 def decide(hook, vars):
     """What Kea shall do, in the words of docs/answers.md; what is raised fails the event: on-failure."""
+    address = vars["KEA_QUERY4_HWADDR"]
+    if not address:    # Nobody has signed in without one.
+        return {"next": "drop"}
     # Half a second for whoever writes there; "timeout" is longer. Opened anew, the file may be replaced.
     with contextlib.closing(sqlite3.connect(READ_ONLY, uri=True, timeout=0.5)) as database:
-        [(signed_in,)] = database.execute(SIGNED_IN, [vars["KEA_QUERY4_HWADDR"]])
+        [(signed_in,)] = database.execute(SIGNED_IN, [address])
     return {} if signed_in else {"client-classes": ["portal"]}
 
 

@@ -7,15 +7,20 @@ import os
 import sys
 
 REGISTRY, RESTRICTED = sys.argv[1], int(sys.argv[2])    # "args" in Kea's configuration
+DEFAULT = "00000000"    # the id of what those get that are not in the registry
 
 
 def decide(hook, vars):
     """What Kea shall do, in the words of docs/answers.md; what is raised fails the event: on-failure."""
     kind, name = ("HW_ADDR", "KEA_QUERY4_HWADDR") if "4_" in hook else ("DUID", "KEA_QUERY6_DUID")
+    who = bare(vars[name])
+    if not who:    # nothing to look up
+        return {"next": "drop"}
     file = os.stat(REGISTRY)
     users = registry(file.st_ino, file.st_size, file.st_mtime_ns)
-    known = users.get((kind, bare(vars[name])))
-    user = known or users.get((kind, "00000000"), {})
+    # This entry is no client's.
+    known = users.get((kind, who)) if who != DEFAULT else None
+    user = known or users.get((kind, DEFAULT), {})
     if hook in ("subnet4_select", "subnet6_select"):
         return {} if known else {"subnet-id": RESTRICTED}
     if hook == "pkt6_send":

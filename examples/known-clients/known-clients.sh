@@ -12,6 +12,8 @@ case $1 in
 *6_*) type=DUID id=$KEA_QUERY6_DUID ;;
 esac
 
+[ -n "$id" ] || exit 20    # drop: nothing to look up
+
 # A DHCPNAK has no such options.
 [ "${KEA_RESPONSE4_TYPE-}" != DHCPNAK ] || exit 0
 
@@ -22,8 +24,8 @@ exec jq -n --arg hook "$1" --arg type "$type" --arg id "$id" --argjson restricte
     def option($name): values | {name: $name, data: gsub(","; "\\,")};
 
     reduce (inputs | select(.type == $type)) as $user ({}; .[$user.id | bare] = $user)
-    | .[$id | bare] as $known
-    # What those get that are not in it.
+    # No client has the entry 00000000: it is for all that have none.
+    | (if ($id | bare) == "00000000" then null else .[$id | bare] end) as $known
     | ($known // .["00000000"] // {}) as $user
     | if $hook == "pkt4_send" then
           {"option-data": [($user.bootfile | option("boot-file-name")), ($user.tftp_server | option("tftp-server-name"))],
