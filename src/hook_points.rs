@@ -34,6 +34,16 @@ impl HookPoint {
         HookPoint { parks: Some(version), ..self }
     }
 
+    /// Kea calls it for each packet that arrives, before it has done anything for it.
+    const fn arrival(self) -> HookPoint {
+        HookPoint { arrival: true, ..self.of_packet() }
+    }
+
+    /// Events here are of a packet alone, which its client sends again.
+    const fn of_packet(self) -> HookPoint {
+        HookPoint { of_packet: true, ..self }
+    }
+
     const fn honours(self, keys: &'static [Key]) -> HookPoint {
         HookPoint { keys, ..self }
     }
@@ -93,6 +103,10 @@ pub struct HookPoint {
     pub since: Option<&'static str>,
     /// The first version of Kea that can park packets here; `None` if none can.
     pub parks: Option<&'static str>,
+    /// Whether packets arrive here: where Kea waits, those of one client crowd out others'.
+    pub arrival: bool,
+    /// Whether its events are dropped before others, where there is no room for all.
+    pub of_packet: bool,
 }
 
 const fn point(
@@ -103,7 +117,20 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None, parks: None }
+    HookPoint {
+        name,
+        server,
+        default,
+        groups,
+        skip,
+        drop,
+        keys: &[],
+        doc,
+        since: None,
+        parks: None,
+        arrival: false,
+        of_packet: false,
+    }
 }
 
 use Group::*;
@@ -119,11 +146,11 @@ const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, K
 #[rustfmt::skip]
 pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").honours(CLASSES),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").arrival().honours(CLASSES),
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").arrival().honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET).parks("2.5.7"),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
@@ -143,20 +170,20 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").honours(SENT4),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").of_packet().honours(SENT4),
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
-        "The answer has been put into wire format. skip, drop: it is not sent."),
+        "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
         "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
     point("lease4_recover", Dhcp4, true, &[Lease4], [SKIP, CONTINUE],
         "A declined address is about to be used again. skip: it stays declined."),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").honours(CLASSES),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").arrival().honours(CLASSES),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").arrival().honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").honours(SUBNET).parks("2.5.7"),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
@@ -176,9 +203,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
         "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").honours(&[Key::OptionData]).parks("2.2"),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").honours(&[Key::OptionData]),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").of_packet().honours(&[Key::OptionData]),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
-        "The answer has been put into wire format. skip, drop: it is not sent."),
+        "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],
         "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
     point("lease6_recover", Dhcp6, true, &[Lease6], [SKIP, CONTINUE],
@@ -201,6 +228,23 @@ mod tests {
     #[test]
     fn the_default_is_the_peers_nineteen() {
         assert_eq!(HOOK_POINTS.iter().filter(|point| point.default).count(), 19);
+    }
+
+    #[test]
+    fn a_flood_of_packets_costs_no_event_of_a_lease() {
+        for row in HOOK_POINTS {
+            let of_packet = ["buffer", "pkt", "subnet"].iter().any(|start| row.name.starts_with(start));
+            assert_eq!(row.of_packet, of_packet, "{}", row.name);
+        }
+    }
+
+    /// A crowded packet is dropped while Kea's thread is ours.
+    #[test]
+    fn where_packets_arrive_they_are_dropped_and_never_parked() {
+        let arrivals: Vec<_> = HOOK_POINTS.iter().filter(|row| row.arrival).collect();
+        let names: Vec<_> = arrivals.iter().map(|row| row.name).collect();
+        assert_eq!(names, ["buffer4_receive", "pkt4_receive", "buffer6_receive", "pkt6_receive"]);
+        assert!(arrivals.iter().all(|row| row.drop == DROP && row.parks.is_none() && row.of_packet));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row("concurrency", "1 to 256", "number of CPUs",
         "How many events are worked on at once. With 1, all events are handled strictly one after the other."),
     row("queue-limit", "1 to 1000000 events", "10000",
-        "Events held in memory while Kea does not wait. Beyond it the oldest is dropped, counted and logged."),
+        "Events held in memory while Kea does not wait. Beyond it the oldest event of a `buffer*`, `pkt*` or `subnet*` hook point is dropped, counted and logged; only if there is none the oldest of the others: a flood of packets costs no event of a lease."),
     row("debug", "boolean", "`false`",
         "Whether to set the `KEA_*_DEBUG` variables too, Kea's own texts of a packet or lease. They are slow to make."),
     row("runner", "string", "beside the library, else in `/usr/sbin`, else in `/usr/local/sbin`",

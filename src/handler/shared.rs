@@ -15,7 +15,7 @@ use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
 use crate::keys::Key;
 use crate::lane::Lane;
-use crate::order::{Order, Seq};
+use crate::order::{Class, Order, Seq};
 use crate::variables::Server;
 use crate::wait::Watch;
 
@@ -114,6 +114,7 @@ impl Shared {
         state
     }
 
+    /// A flood of packets costs no event of a lease: clients send packets again.
     fn make_room(&self, state: &mut State) {
         // Nobody may have looked since whether lanes are idle.
         self.assign(state);
@@ -171,7 +172,7 @@ impl Shared {
         let seq = state.new_seq();
         state.parked.insert(seq, Parked { until, then });
         let task = task.parked(until);
-        state.order.push(seq, task.keys.clone(), true, Queued::Parked(task));
+        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Parked(task));
         self.assign(&mut state);
         drop(state);
         // Its time-out may be the next.
@@ -263,7 +264,8 @@ impl State {
     /// Queues an event that Kea does not wait for.
     pub fn post(&mut self, task: Task) {
         let seq = self.new_seq();
-        self.order.push(seq, task.keys.clone(), false, Queued::Posted(task));
+        let class = if task.row().of_packet { Class::Passing } else { Class::Lasting };
+        self.order.push(seq, task.keys.clone(), class, Queued::Posted(task));
         self.pending += 1;
     }
 

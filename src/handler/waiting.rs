@@ -8,7 +8,7 @@ use super::courier::{Busy, Parcel};
 use super::shared::{Queued, Shared};
 use super::task::Task;
 use crate::lane::{Failed, Lane};
-use crate::order::Seq;
+use crate::order::{Class, Seq};
 use crate::verdict::{Answer, Failure};
 use crate::wait::For;
 
@@ -47,7 +47,7 @@ impl Shared {
     fn queue(&self, task: &Task) -> Seq {
         let mut state = self.lock();
         let seq = state.new_seq();
-        state.order.push(seq, task.keys.clone(), true, Queued::Waiting);
+        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Waiting);
         self.assign(&mut state);
         seq
     }

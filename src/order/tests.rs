@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 
 fn keys(names: &str) -> Vec<String> {
@@ -7,7 +9,7 @@ fn keys(names: &str) -> Vec<String> {
 fn order(events: &[&str]) -> Order<String, usize> {
     let mut order = Order::default();
     for (i, names) in events.iter().enumerate() {
-        order.push(i as Seq, keys(names), false, i);
+        order.push(i as Seq, keys(names), Class::Lasting, i);
     }
     order
 }
@@ -112,7 +114,7 @@ fn a_foreign_event_holds_its_keys_until_it_is_done_or_given_back() {
     let mut order = Order::default();
     order.push_foreign(0, keys("a"));
     order.push_foreign(1, keys("a b"));
-    order.push(2, keys("b"), false, 2);
+    order.push(2, keys("b"), Class::Lasting, 2);
     assert!(all_ready(&mut order).is_empty());
     order.give_back(1, 1);
     assert!(all_ready(&mut order).is_empty());
@@ -135,8 +137,8 @@ fn cancel_all_leaves_only_what_runs() {
 #[test]
 fn an_urgent_event_goes_first_but_never_before_those_of_its_own_key() {
     let mut order = order(&["a", "b"]);
-    order.push(2, keys("a"), true, 2);
-    order.push(3, keys("c"), true, 3);
+    order.push(2, keys("a"), Class::Urgent, 2);
+    order.push(3, keys("c"), Class::Urgent, 3);
     assert_eq!(all_ready(&mut order), [0, 3, 1]);
     order.done(0);
     assert_eq!(all_ready(&mut order), [2]);
@@ -145,9 +147,9 @@ fn an_urgent_event_goes_first_but_never_before_those_of_its_own_key() {
 #[test]
 fn what_an_urgent_event_waits_for_is_urgent_too() {
     let mut order = order(&["x", "a", "a b", "y"]);
-    order.push(4, keys("b"), true, 4);
+    order.push(4, keys("b"), Class::Urgent, 4);
     assert_eq!(all_ready(&mut order), [1, 0, 3]);
-    order.push(5, keys("z"), false, 5);
+    order.push(5, keys("z"), Class::Lasting, 5);
     order.done(1);
     assert_eq!(all_ready(&mut order), [2, 5]);
 }
@@ -156,9 +158,9 @@ fn what_an_urgent_event_waits_for_is_urgent_too() {
 fn a_long_queue_costs_no_more_than_its_length() {
     let mut order = Order::default();
     for seq in 0..100_000 {
-        order.push(seq, keys("client all"), false, seq);
+        order.push(seq, keys("client all"), Class::Lasting, seq);
     }
-    order.push(100_000, keys("client all"), true, 100_000);
+    order.push(100_000, keys("client all"), Class::Urgent, 100_000);
     assert_eq!(order.take_urgent(|_| true), Some((0, 0)));
     assert_eq!(order.cancel_all().len(), 100_000);
 }
@@ -166,11 +168,98 @@ fn a_long_queue_costs_no_more_than_its_length() {
 #[test]
 fn the_oldest_that_nobody_waits_for_is_dropped() {
     let mut order = order(&["a", "a", "a"]);
-    order.push(3, keys("b"), true, 3);
+    order.push(3, keys("b"), Class::Urgent, 3);
     assert_eq!(order.take_next(), Some((3, 3)));
     assert_eq!(order.take_next(), Some((0, 0)));
     assert_eq!(order.cancel_oldest(), Some(1));
     order.done(0);
     assert_eq!(all_ready(&mut order), [2]);
     assert_eq!(order.cancel_oldest(), None);
+}
+
+/// Events of a lease, a packet and so on, each with a key of its own.
+fn of_classes(classes: &[Class]) -> Order<String, usize> {
+    let mut order = Order::default();
+    for (i, &class) in classes.iter().enumerate() {
+        order.push(i as Seq, keys(&i.to_string()), class, i);
+    }
+    order
+}
+
+#[test]
+fn passing_events_are_dropped_before_lasting_ones() {
+    use Class::*;
+    let mut order = of_classes(&[Lasting, Passing, Urgent, Lasting, Passing]);
+    let dropped: Vec<_> = std::iter::from_fn(|| order.cancel_oldest()).collect();
+    assert_eq!(dropped, [1, 4, 0, 3]);
+    assert_eq!(all_ready(&mut order), [2]);
+}
+
+#[test]
+fn a_new_passing_event_is_dropped_where_all_others_last() {
+    use Class::*;
+    let mut order = of_classes(&[Lasting, Lasting, Passing]);
+    assert_eq!(order.cancel_oldest(), Some(2));
+    assert_eq!(all_ready(&mut order), [0, 1]);
+}
+
+#[test]
+fn what_runs_is_not_dropped_but_what_is_given_back_may_be() {
+    use Class::*;
+    let mut order = of_classes(&[Passing, Lasting, Passing]);
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(order.take_next(), Some((1, 1)));
+    assert_eq!(order.cancel_oldest(), Some(2));
+    assert_eq!(order.cancel_oldest(), None);
+    order.give_back(1, 1);
+    order.give_back(0, 0);
+    assert_eq!((order.cancel_oldest(), order.cancel_oldest(), order.cancel_oldest()), (Some(0), Some(1), None));
+    assert!(order.is_empty() && order.queues.is_empty());
+}
+
+#[test]
+fn what_an_urgent_event_waits_for_is_not_dropped() {
+    let mut order = Order::default();
+    order.push(0, keys("a"), Class::Passing, 0);
+    order.push(1, keys("a b"), Class::Lasting, 1);
+    order.push(2, keys("b"), Class::Urgent, 2);
+    order.push(3, keys("b"), Class::Passing, 3);
+    assert_eq!((order.cancel_oldest(), order.cancel_oldest()), (Some(3), None));
+    assert_eq!(order.take_next(), Some((0, 0)));
+    order.give_back(0, 0);
+    assert_eq!(order.cancel_oldest(), None);
+}
+
+#[test]
+fn a_dropped_event_lets_those_behind_it_move_up() {
+    let mut order = Order::default();
+    for (seq, class) in [(0, Class::Lasting), (1, Class::Passing), (2, Class::Lasting)] {
+        order.push(seq, keys("a"), class, seq as usize);
+    }
+    assert_eq!(order.take_next(), Some((0, 0)));
+    assert_eq!(order.cancel_oldest(), Some(1));
+    assert_eq!(order.cancel_all(), [(2, 2)]);
+    assert_eq!(order.cancel_oldest(), None);
+    order.done(0);
+    assert!(order.is_empty() && order.queues.is_empty());
+}
+
+/// How long it takes to drop a flood of passing events, one by one, behind so many lasting ones.
+fn flood_behind(lasting: Seq) -> Duration {
+    let mut order = Order::default();
+    for seq in 0..lasting {
+        order.push(seq, keys(&seq.to_string()), Class::Lasting, seq);
+    }
+    let start = Instant::now();
+    for seq in lasting..lasting + 5_000 {
+        order.push(seq, keys("flood"), Class::Passing, seq);
+        assert_eq!(order.cancel_oldest(), Some(seq));
+    }
+    start.elapsed()
+}
+
+#[test]
+fn a_flood_behind_a_long_queue_is_dropped_as_quickly_as_behind_a_short_one() {
+    let (short, long) = (flood_behind(10), flood_behind(20_000));
+    assert!(long < 50 * short, "{long:?} instead of {short:?}");
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::poll::{PollTimeout, poll};
 
-use crate::order::{Order, Seq};
+use crate::order::{Class, Order, Seq};
 use crate::wait::readable;
 
 /// `E` is an event of the rest.
@@ -78,7 +78,7 @@ impl<E> Turns<E> {
         for (keys, event) in events {
             let seq = state.next_seq();
             state.rest += 1;
-            state.order.push(seq, keys, false, event);
+            state.order.push(seq, keys, Class::Lasting, event);
         }
         self.moved.notify_all();
     }
