@@ -31,7 +31,10 @@ use nix::sys::signal::SigSet;
 
 use crate::bridge::ffi::{Change, Verdict};
 use crate::config::{Config, Mode};
+use crate::hook_points::HOOK_POINTS;
 use crate::keys::Key;
+use crate::log::log_repeating;
+use crate::messages;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
 use crate::variables::Server;
 use courier::Courier;
@@ -53,6 +56,7 @@ pub struct Counters {
     pub timeouts: AtomicU64,
     pub dropped: AtomicU64,
     pub refused: AtomicU64,
+    pub crowded: AtomicU64,
 }
 
 impl Handler {
@@ -124,6 +128,13 @@ impl Handler {
     /// Kea cannot do what the script's answer wanted.
     pub fn refuse(&self, point: usize, change: &Change, reason: &str) {
         self.shared.refuse_change(point, change, reason);
+    }
+
+    /// A packet is not waited for here: its client has as many waiting as it may have.
+    pub fn crowded(&self, point: usize) {
+        Counters::add(&self.shared.counters.crowded);
+        let args = [self.shared.name(), HOOK_POINTS[point].name.into()];
+        log_repeating(messages::CROWDED, &self.shared.name(), &[HOOK_POINTS[point].name], &args);
     }
 
     /// Stops the courier. Events not yet answered go on in the runner, without Kea.

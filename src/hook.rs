@@ -8,10 +8,11 @@ use serde_json::json;
 
 use crate::bridge::ffi::{self, Change, Interest, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea, Wait};
+use crate::crowd::{self, Crowd, Place};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::handler::{Counters, Handler, Legacy, Task};
-use crate::hook_points::{Server as Which, find};
+use crate::hook_points::{HOOK_POINTS, Server as Which, find};
 use crate::interest::{interests, wanted};
 use crate::keys::keys;
 use crate::log::{self, log, log_whole};
@@ -20,11 +21,16 @@ use crate::messages;
 use crate::parking;
 use crate::variables::Server;
 
+/// A packet is one too many of its client's.
+struct Crowded;
+
 /// What is at work between `load` and `unload`.
 struct Instance {
     handlers: Vec<Handler>,
     /// By index of [`crate::hook_points::HOOK_POINTS`].
     interests: Vec<Interest>,
+    /// The packets for which Kea's threads wait where packets arrive.
+    crowd: Crowd,
 }
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
@@ -84,7 +90,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     for handler in &handlers {
         announce(handler.config());
     }
-    *instance = Some(Instance { handlers, interests });
+    *instance = Some(Instance { handlers, interests, crowd: Crowd::default() });
     Ok(loaded)
 }
 
@@ -173,6 +179,9 @@ impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
     /// The verdict of those for which the packet is parked comes later.
     fn tell(&self, point: usize, facts: Facts, may_park: bool) -> Verdict {
+        let Ok(_place) = self.enter(point, &facts) else {
+            return Verdict { step: Step::Drop, ..GO_ON };
+        };
         let keys = keys(&facts);
         let facts = Arc::new(facts);
         let mut all = Merged::default();
@@ -195,6 +204,20 @@ impl Instance {
             return all.verdict(0);
         }
         Verdict { ticket: parking::open(all, parking), ..GO_ON }
+    }
+
+    /// A place for a packet to wait in, where packets arrive and Kea waits for a script; `Err` if its client has no more.
+    fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place<'_>>, Crowded> {
+        let is_waited_for = |handler: &&Handler| handler.config().points[point].is_some_and(|how| how.wait.waits());
+        let Some(handler) = self.handlers.iter().filter(|_| HOOK_POINTS[point].arrival).find(is_waited_for) else {
+            return Ok(None);
+        };
+        let Some(key) = crowd::key(point, facts) else { return Ok(None) };
+        self.crowd.enter(key).map(Some).ok_or_else(|| {
+            // One packet counts once, however many scripts there are.
+            handler.crowded(point);
+            Crowded
+        })
     }
 
     /// Hands over events for which the packet was to be parked, and goes on.
@@ -230,7 +253,7 @@ pub fn status() -> String {
 
 fn script_status(handler: &Handler) -> serde_json::Value {
     handler.catch_up();
-    let Counters { events, failures, timeouts, dropped, refused } = handler.counters();
+    let Counters { events, failures, timeouts, dropped, refused, crowded } = handler.counters();
     json!({
         "script": handler.config().script,
         "events": events.load(Ordering::Relaxed),
@@ -238,6 +261,7 @@ fn script_status(handler: &Handler) -> serde_json::Value {
         "timeouts": timeouts.load(Ordering::Relaxed),
         "dropped": dropped.load(Ordering::Relaxed),
         "refused": refused.load(Ordering::Relaxed),
+        "crowded": crowded.load(Ordering::Relaxed),
         "pending": handler.pending(),
         "concurrency": handler.config().concurrency,
         "down": handler.down(),
@@ -247,12 +271,13 @@ fn script_status(handler: &Handler) -> serde_json::Value {
 type Statistic = (&'static str, fn(&Handler) -> u64);
 
 /// Kea's statistics of ours: name, and value for one script.
-const STATISTICS: [Statistic; 6] = [
+const STATISTICS: [Statistic; 7] = [
     ("runscript.events", |handler| handler.counters().events.load(Ordering::Relaxed)),
     ("runscript.failures", |handler| handler.counters().failures.load(Ordering::Relaxed)),
     ("runscript.timeouts", |handler| handler.counters().timeouts.load(Ordering::Relaxed)),
     ("runscript.dropped", |handler| handler.counters().dropped.load(Ordering::Relaxed)),
     ("runscript.refused", |handler| handler.counters().refused.load(Ordering::Relaxed)),
+    ("runscript.crowded", |handler| handler.counters().crowded.load(Ordering::Relaxed)),
     ("runscript.pending", |handler| handler.pending() as u64),
 ];
 

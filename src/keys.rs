@@ -1,9 +1,9 @@
 //! What an event is about: its client and every lease that it names. Events that share a key are handled in order.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::LazyLock;
 
-use crate::bridge::ffi::{HwAddr, Lease};
+use crate::bridge::ffi::{HwAddr, Lease, Packet4, Packet6};
 use crate::facts::Facts;
 use crate::text::{self, colons};
 
@@ -34,7 +34,7 @@ impl Key {
     pub const COMMON: Key = Key(0);
 
     /// No client can choose what its key will be.
-    fn of(subject: &Subject) -> Key {
+    pub fn of(subject: &impl Hash) -> Key {
         static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Key(CHANCE.hash_one(subject))
     }
@@ -62,23 +62,30 @@ pub fn texts(facts: &Facts) -> Vec<String> {
 /// A lease's owner counts as a client too, for an expiry knows no other.
 fn each_subject<'a>(facts: &'a Facts, mut add: impl FnMut(Subject<'a>)) {
     for packet in facts.query4.iter().chain(&facts.response4) {
-        let known = client(facts, facts.option(packet.options, CLIENT_ID4), &packet.hwaddr);
-        add(known.unwrap_or(Subject::Transaction(packet.transaction_id)));
+        add(client4(facts, packet).map_or(Subject::Transaction(packet.transaction_id), Subject::Client));
     }
     for packet in facts.query6.iter().chain(&facts.response6) {
-        let known = client(facts, facts.option(packet.options, CLIENT_ID6), &packet.hwaddr);
-        add(known.unwrap_or(Subject::Transaction(packet.transaction_id)));
+        add(client6(facts, packet).map_or(Subject::Transaction(packet.transaction_id), Subject::Client));
     }
     for lease in facts.lease.iter().chain(&facts.old_lease).chain(&facts.committed).chain(&facts.deleted) {
-        client(facts, facts.bytes(lease.client), &lease.hwaddr).into_iter().for_each(&mut add);
+        client(facts, facts.bytes(lease.client), &lease.hwaddr).map(Subject::Client).into_iter().for_each(&mut add);
         let prefix_len = (lease.kind == TYPE_PD).then_some(lease.prefix_len);
         add(Subject::Address { bytes: lease.address, is_v4: lease.kind == TYPE_V4, prefix_len });
     }
 }
 
-fn client<'a>(facts: &'a Facts, id: Option<&'a [u8]>, hwaddr: &HwAddr) -> Option<Subject<'a>> {
-    let bytes = id.or_else(|| facts.bytes(hwaddr.bytes)).filter(|bytes| !bytes.is_empty())?;
-    Some(Subject::Client(bytes))
+/// Whose packet it is, if it says so.
+pub fn client4<'a>(facts: &'a Facts, packet: &Packet4) -> Option<&'a [u8]> {
+    client(facts, facts.option(packet.options, CLIENT_ID4), &packet.hwaddr)
+}
+
+pub fn client6<'a>(facts: &'a Facts, packet: &Packet6) -> Option<&'a [u8]> {
+    client(facts, facts.option(packet.options, CLIENT_ID6), &packet.hwaddr)
+}
+
+fn client<'a>(facts: &'a Facts, id: Option<&'a [u8]>, hwaddr: &HwAddr) -> Option<&'a [u8]> {
+    let says_something = |bytes: &&[u8]| !bytes.is_empty();
+    id.filter(says_something).or_else(|| facts.bytes(hwaddr.bytes).filter(says_something))
 }
 
 impl Subject<'_> {

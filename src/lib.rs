@@ -12,6 +12,7 @@ pub mod answers;
 #[allow(unsafe_code)]
 pub mod bridge;
 pub mod config;
+mod crowd;
 #[allow(unsafe_code)]
 mod descriptor;
 pub mod event;
