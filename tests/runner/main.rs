@@ -128,7 +128,7 @@ fn lanes_run_side_by_side() {
 
 #[test]
 fn each_event_has_the_exit_status_of_its_own_script() {
-    let bench = Bench::shell("exit $SEQ");
+    let bench = Bench::shell("exit $KEA_QUERY4_TRANSACTION_ID");
     let runner = bench.start();
     let mut lanes: Vec<Lane> = (0..8).map(|_| runner.lane()).collect();
     for first in (1..200).step_by(lanes.len()) {
