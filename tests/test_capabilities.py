@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ def found(link, tmp_path, mode, wrapper, **parameters):
         [runner] = processes.runners()
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{runner}/status").read_text().splitlines())
         runner = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
-        return json.loads((directory / "found").read_text()), runner
+        seen = json.loads((directory / "found").read_text())
+        assert seen["dies by"] == signal.SIGKILL, "it dies with its runner, whatever the kernel makes of capabilities"
+        return seen, runner
 
 
 @MODES
@@ -78,9 +81,10 @@ def test_keep_capabilities(link, tmp_path, mode, kept, names):
     assert seen["environ"] == seen["mem"] == (kept == DEBIANS)
 
 
-def test_root_is_root(link, tmp_path):
+@MODES
+def test_root_is_root(link, tmp_path, mode):
     """Nothing of this protects a Kea that runs as root: docs/operation.md says so."""
-    seen, _ = found(link, tmp_path, "exec", [])
+    seen, _ = found(link, tmp_path, mode, [])
     assert seen["environ"] and seen["mem"] and seen["permitted"] & bits(DEBIANS) == bits(DEBIANS)
 
 

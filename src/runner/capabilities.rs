@@ -4,24 +4,29 @@
 //!
 //! We give them up ourselves, before any thread is there: programs inherit what we have, and we need none. The bounding set
 //! is left as it is, so that a program may start one that gets capabilities by its file (ping, sudo). Root has all that is in
-//! there by every start anyway: where Kea runs as root, nothing of this protects it.
+//! there by every start anyway: where Kea runs as root, nothing of this protects it. There we keep our own, for a start that
+//! brings capabilities makes the kernel forget that the program shall die with us (PR_SET_PDEATHSIG(2const)).
 
 use std::io;
 
 use caps::errors::CapsError;
 use caps::{CapSet, Capability};
+use nix::unistd::Uid;
 
 /// What the units of Debian and of ISC give to Kea.
 const KEAS_OWN: [Capability; 2] = [Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW];
 
-/// In this order: no set may lose what the one before it still needs.
-const SETS: [CapSet; 4] = [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted];
+/// What a program gets by its start.
+const HANDED_ON: [CapSet; 2] = [CapSet::Ambient, CapSet::Inheritable];
+/// What we have ourselves; no capability can be in effect that is not permitted.
+const OUR_OWN: [CapSet; 2] = [CapSet::Effective, CapSet::Permitted];
 
 /// Gives up what is Kea's own, but for these.
 pub fn give_up(kept: &[Capability]) -> io::Result<()> {
+    let is_root = Uid::effective().is_root() || Uid::current().is_root();
     let given_up = || -> Result<(), CapsError> {
         for capability in KEAS_OWN.into_iter().filter(|capability| !kept.contains(capability)) {
-            for set in SETS {
+            for set in HANDED_ON.into_iter().chain(OUR_OWN.into_iter().filter(|_| !is_root)) {
                 if caps::has_cap(None, set, capability)? {
                     caps::drop(None, set, capability)?;
                 }

@@ -4,6 +4,7 @@
 spy.py HOOK-POINT, once per event, or spy.py alone, as a daemon. The file `pid` beside it names Kea's process.
 """
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -22,12 +23,20 @@ def opens(path, mode):
         return False
 
 
+def dies_by():
+    """The signal that comes when whoever has started this ends (PR_GET_PDEATHSIG)."""
+    number = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(number))
+    return number.value
+
+
 def look():
     kea = Path("/proc", (HERE / "pid").read_text())
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     route = ["/usr/sbin/ip", "route", "replace", "198.51.100.0/24", "dev", "vs"]
     found = {
         **{name: int(status[field], 16) for field, name in SETS.items()},
+        "dies by": dies_by(),
         "environ": opens(kea / "environ", "rb"),
         "mem": opens(kea / "mem", "r+b"),
         "route": subprocess.run(route, stderr=subprocess.DEVNULL).returncode == 0,
