@@ -165,6 +165,7 @@ def test_killed_while_idle(link, tmp_path, one, wait, threads):
             assert kea.status()["failures"] == 0
 
 
+@DAEMON
 def test_a_slow_start(link, tmp_path, one):
     """At load Kea waits for it; later, events do."""
     one.touch("slow")

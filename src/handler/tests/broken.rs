@@ -190,3 +190,20 @@ fn an_answer_counts_though_the_lane_is_closed_behind_it() {
         bench.ends_with(0, 0, true);
     }
 }
+
+#[test]
+fn what_kea_waits_for_waits_for_the_hello_of_the_next_lane() {
+    for point in [WAIT, PARK] {
+        let mut bench = Bench::new(&[point], 1);
+        bench.fake.close(0);
+        let lane = bench.fake.accept();
+        let waiting = bench.event(point, "a");
+        bench.until(|bench| bench.handler().pending() == 1);
+        assert!(waiting.is_waiting());
+        bench.fake.greet(lane);
+        let line = bench.fake.line();
+        bench.fake.answer(&line);
+        go_on([waiting]);
+        bench.ends_with(0, 0, true);
+    }
+}
