@@ -216,7 +216,7 @@ impl Bench {
     /// What the handler's log says by this message.
     fn said(&self, row: &Row) -> Vec<String> {
         let script = self.socket().display().to_string();
-        let ours = |(id, args): &(String, Vec<String>)| id == row.name() && args[0] == script;
+        let ours = |(id, args): &(String, Vec<String>)| id == row.name() && args.first() == Some(&script);
         SAID.lock().unwrap().iter().filter(|said| ours(said)).map(|(_, args)| args[1..].join(" ")).collect()
     }
 
