@@ -113,7 +113,7 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
 	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) "$(DESTDIR)$(PREFIX)/sbin/kea-runscript"
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
-	$(Q)for file in README.md CHANGELOG.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
+	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)for file in examples/*/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)$(HERE) "$(DESTDIR)$(DOC)"/README.md "$(DESTDIR)$(DOC)"/examples/*/*.conf
 	$(Q)for page in $(wildcard $(PAGES)); do \
