@@ -63,6 +63,7 @@ check-long: setup build ## Check the rest: errors of memory, leaks, thousands of
 .PHONY: lint
 lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
+	$(Q)cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
 	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
@@ -70,6 +71,19 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
 	$(Q)cargo test --locked
+
+# Those in fuzz/fuzz_targets, one after the other, each so many seconds.
+FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+SECONDS ?= 600
+# What libFuzzer is told: no input larger than a packet can be, none that takes long.
+FUZZING = -dict=fuzz/dictionary -max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -print_final_stats=1
+
+.PHONY: fuzz
+fuzz: ## Feed what reads foreign bytes with bytes that nobody expects, ten minutes each way in (FUZZ=answer SECONDS=60)
+	$(Q)$(SETUP) fuzz
+	$(Q)fuzz/seeds
+	$(Q)for target in $(FUZZ); do \
+	    cargo fuzz run --sanitizer none --target-dir $(CARGO_TARGET_DIR)/fuzz $$target -- $(FUZZING) || exit 1; done
 
 .PHONY: bench
 bench: setup build ## Measure Kea with and without a hook, and write docs/benchmarks (BENCH='-k "v4 and single"': some of it)

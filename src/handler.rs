@@ -8,6 +8,9 @@ mod again;
 mod conclude;
 mod courier;
 mod errands;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::expect_used)]
+pub mod fuzzing;
 mod heritage;
 mod inbox;
 mod lanes;

@@ -17,6 +17,9 @@ mod crowd;
 mod descriptor;
 pub mod event;
 mod facts;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::expect_used)]
+pub mod fuzzing;
 mod guard;
 mod handler;
 mod hook;

@@ -15,6 +15,9 @@ mod copy;
 mod daemon;
 mod environment;
 mod executable;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::expect_used)]
+pub mod fuzzing;
 mod lane;
 mod leftovers;
 mod output;

@@ -84,7 +84,7 @@ impl Script {
 /// The script's first argument, which no line may choose freely: many programs take options there.
 ///
 /// A daemon is told lines as they are, by the library or by us: it reads names in them and obeys none.
-fn hook_point(event: &Event) -> Result<CString, Failure> {
+pub fn hook_point(event: &Event) -> Result<CString, Failure> {
     let refused = |text| Failure::new(FailureKind::Start, format!("not started: {text}"));
     let said = excerpt(&*event.hook, GLIMPSE);
     let Some(point) = find(&event.hook).map(|index| &HOOK_POINTS[index]) else {

@@ -1,0 +1,65 @@
+//! Each function with what is usual, and with what the fuzzer has found.
+
+use std::path::Path;
+
+use super::*;
+use crate::bridge::ffi::{Facts, OptionFact};
+use crate::config::Kea;
+use crate::hook_points::{HOOK_POINTS, Server, hook_point_names};
+use crate::reference;
+use crate::variables::tests::Shim;
+use crate::verdict::Next;
+
+#[test]
+fn messages_of_any_length() {
+    (0..300).for_each(|length| message(&vec![b'H'; length], length % 2));
+}
+
+#[test]
+fn an_answer_to_whatever_was_asked() {
+    let every_key = br#"{"seq":1,"client-classes":["a"],"subnet-id":1,"option-data":[{"name":"routers","data":""}],
+        "next-server":"192.0.2.1","server-hostname":"s","boot-file-name":"f","hostname":"a.example","valid-lft":600,
+        "ip-address":"192.0.2.10","flex-id":"0x61","unheard-of":null,"log":[{"level":"info","text":"hm"}]}"#;
+    let failed = br#"{"seq":1,"failure":{"kind":"exit","text":"exit status 1"}}"#;
+    for said in [&every_key[..], failed, br#"{"seq":1,"next":"drop"}"#, br#"{"seq":2}"#, b"", b"hm"] {
+        for (point, wait, answers) in (0..4 * HOOK_POINTS.len()).map(|n| (n / 4, n & 1 == 0, n & 2 == 0)) {
+            answer(Asked { point, wait, answers, on_failure: Next::Skip }, said);
+        }
+        [0, 10, 20, 1].into_iter().for_each(|status| printed(status, said));
+    }
+}
+
+#[test]
+fn parameters_of_the_docs_and_a_secret() {
+    let hook_points = hook_point_names();
+    let kea = Kea {
+        server: Server::Dhcp4,
+        version: "3.0.4",
+        hook_points: &hook_points,
+        scripts_directory: Path::new("/usr/share/kea/scripts"),
+        scripts_only_there: true,
+    };
+    for text in [reference::EXAMPLE, "", "{}", "[]", r#"{"script":"a.sh"}"#, r#"{"script":"a.sh","env":["s3cr3t"]}"#] {
+        parameters(text, kea);
+    }
+}
+
+#[test]
+fn a_solicit_at_each_hook_point() {
+    let mut shim = Shim::default();
+    let query6 = [shim.solicit()];
+    let facts = Facts { query6: &query6, response6: &query6, ..shim.facts() };
+    (0..HOOK_POINTS.len()).for_each(|point| line(point, &facts, true));
+}
+
+#[test]
+fn a_packet_whose_options_kea_holds_otherwise() {
+    let message = [&[1, 0, 0, 7][..], &[0, 16, 0, 1, 1], &[0, 16, 0, 1, 2], &[0, 17, 0, 9]].concat();
+    let packet = Packet { is_dhcp4: false, bytes: &message };
+    layers(packet);
+    let mut bytes = Vec::new();
+    let options = [OptionFact { code: 16, depth: 0, data: put(&mut bytes, &[1, 2]) }];
+    held_otherwise(packet, 0, &bytes, &options);
+    enterprises(true, &[0, 0, 0, 9, 4, 1, 2, 0xab, 0xcd, 0, 0, 0, 10, 3, 1, 1, 0xcc]);
+    enterprises(false, &message);
+}
