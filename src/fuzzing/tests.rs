@@ -11,6 +11,14 @@ use crate::variables::tests::Shim;
 use crate::verdict::Next;
 
 #[test]
+fn two_variables_of_one_name() {
+    event(
+        br#"{"seq":1,"hook":"pkt4_receive","wait":true,"time":1.5,"timeout":5000,"keys":[],"vars":
+            {"KEA_HOOK_POINT":"pkt4_receive","KEA_QUERY6_DUID":"","KEA_QUERY6_DUID":"00","KEA_HOOK_POINT":"-c"}}"#,
+    );
+}
+
+#[test]
 fn messages_of_any_length() {
     (0..300).for_each(|length| message(&vec![b'H'; length], length % 2));
 }

@@ -1,5 +1,6 @@
 //! A script's environment: the runner's own, then the event's variables, which win.
 
+use std::collections::HashSet;
 use std::env;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -26,21 +27,25 @@ impl Environment {
 
     /// The whole environment of one run, and what cannot be part of it. A variable that is none of the tables' could
     /// steer the loader, a shell or the library's own programs. It is left out, and the event goes on: a runner that is
-    /// older than the library (`make install`, `runner`) shall not stop service over a variable that is new.
+    /// older than the library (`make install`, `runner`) shall not stop service over a variable that is new. So is all but
+    /// the first of one name, for some programs would take the first and others the last.
     pub fn with<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<LeftOut<'a>>) {
-        let (known, unknown): (Vec<_>, Vec<_>) = variables.entries().partition(|(name, _)| variables::is_name(name));
-        let own = |name: &[u8]| known.iter().any(|(other, _)| other.as_bytes() == name);
-        let inherited = self.inherited.iter().filter(|(name, _)| !own(name));
-        let mut entries: Vec<&CStr> = inherited.map(|(_, entry)| entry.as_c_str()).collect();
-        let mut left_out: Vec<_> =
-            unknown.into_iter().map(|(name, _)| LeftOut { name, reason: "no variable has this name" }).collect();
-        for (name, entry) in known {
-            match CStr::from_bytes_with_nul(entry.as_bytes()) {
-                Ok(entry) => entries.push(entry),
-                Err(_) => left_out.push(LeftOut { name, reason: "no environment can hold it" }),
-            }
+        let (mut own, mut entries, mut left_out) = (HashSet::new(), Vec::new(), Vec::new());
+        for (name, entry) in variables.entries() {
+            let reason = match CStr::from_bytes_with_nul(entry.as_bytes()) {
+                _ if !variables::is_name(name) => "no variable has this name",
+                _ if !own.insert(name.as_bytes()) => "another before it has this name",
+                Err(_) => "no environment can hold it",
+                Ok(entry) => {
+                    entries.push(entry);
+                    continue;
+                }
+            };
+            left_out.push(LeftOut { name, reason });
         }
-        (entries, left_out)
+        let inherited = self.inherited.iter().filter(|(name, _)| !own.contains(&**name));
+        let inherited = inherited.map(|(_, entry)| entry.as_c_str());
+        (inherited.chain(entries).collect(), left_out)
     }
 }
 
@@ -87,6 +92,18 @@ mod tests {
         let (entries, left_out) = environment.with(&variables);
         assert_eq!(entries, [CString::new("KEA_QUERY4_INTERFACE=a=b\n\u{e9}").unwrap().as_c_str()]);
         assert_eq!(left_out, [LeftOut { name: "KEA_QUERY4_TYPE", reason: "no environment can hold it" }]);
+    }
+
+    #[test]
+    fn of_two_variables_with_one_name_the_first_counts() {
+        let environment = inherited(&[]);
+        let variables = variables(&[("KEA_QUERY4_TYPE", "a"), ("KEA_QUERY4_TYPE", "b"), ("KEA_QUERY4_TYPE", "a")]);
+        let (entries, left_out) = environment.with(&variables);
+        assert_eq!(entries, [c"KEA_QUERY4_TYPE=a"]);
+        assert_eq!(
+            left_out,
+            [(); 2].map(|()| LeftOut { name: "KEA_QUERY4_TYPE", reason: "another before it has this name" })
+        );
     }
 
     #[test]

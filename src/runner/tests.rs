@@ -258,8 +258,8 @@ fn a_variable_that_cannot_be_is_left_out_and_named() {
     let said = "echo $KEA_QUERY4_TYPE${KEA_QUERY4_HWADDR-unset}${LD_PRELOAD-unset}";
     let answer = Bench::shell(said).load().handle(&event, Instant::now());
     let expected = [
-        "variable \"LD_PRELOAD\" left out: no variable has this name",
         "variable \"KEA_QUERY4_HWADDR\" left out: no environment can hold it",
+        "variable \"LD_PRELOAD\" left out: no variable has this name",
         "1unsetunset",
     ];
     assert_eq!(texts(&answer), expected);
