@@ -19,6 +19,12 @@ fn two_variables_of_one_name() {
 }
 
 #[test]
+fn more_descriptors_than_one() {
+    let kind = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10, 0, 0];
+    (0..8).for_each(|descriptors| message(&kind, descriptors));
+}
+
+#[test]
 fn messages_of_any_length() {
     (0..300).for_each(|length| message(&vec![b'H'; length], length % 2));
 }

@@ -67,11 +67,15 @@ pub struct Message {
 /// One for each event of a lane: that which is being handled, and those ahead.
 const MOST_TIMES: usize = 1 + MOST_AHEAD;
 
-/// Takes the next message; `None` at the end.
+/// The kernel passes no more descriptors with one message (`SCM_MAX_FD`).
+const MOST_DESCRIPTORS: usize = 253;
+
+/// Takes the next message; `None` at the end. Of several descriptors the last counts, and the others are closed.
 pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
     let (mut kind, mut lane, mut times) = ([0], [0; 8], [[0; 8]; MOST_TIMES]);
     let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane), IoSliceMut::new(times.as_flattened_mut())];
-    let mut space = nix::cmsg_space!([RawFd; 1]);
+    // With less room, those that fit would be open and not ours to close.
+    let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut descriptor = None;
     // An error says that there is no number left for the descriptor.
