@@ -1,6 +1,6 @@
 //! Parameters: defaults, bounds, units and the wording of refusals.
 
-mod capabilities;
+pub mod capabilities;
 pub mod env;
 #[cfg(test)]
 mod pages;
@@ -238,7 +238,7 @@ fn elsewhere(directory: &Path) -> String {
 
 /// A program that decides may be a guard, or a convenience. Only the administrator knows, so there is no default.
 const NO_DEFAULT: &str = "what Kea shall do when the program gives no verdict, since with \"answers\" the program decides: \
-    \"drop\" or \"skip\" if it guards something (the client is refused, as hook-points.md says for each hook point), \
+    \"drop\" or \"skip\" if it guards something (the client is refused where the hook point knows that step: see hook-points.md), \
     \"continue\" if its answer may be missed (the client is served as if there were no program)";
 
 fn on_failure(section: &Section, answers: bool) -> Result<Next, Refusal> {

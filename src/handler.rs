@@ -34,8 +34,9 @@ use nix::sys::signal::SigSet;
 
 use crate::bridge::ffi::{Change, Verdict};
 use crate::config::{Config, Mode};
+use crate::facts::Facts;
 use crate::hook_points::HOOK_POINTS;
-use crate::keys::Key;
+use crate::keys::{Key, texts};
 use crate::log::log_repeating;
 use crate::messages;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
@@ -134,9 +135,10 @@ impl Handler {
     }
 
     /// A packet is not waited for here: its client has as many waiting as it may have.
-    pub fn crowded(&self, point: usize) {
+    pub fn crowded(&self, point: usize, facts: &Facts) {
         Counters::add(&self.shared.counters.crowded);
-        let args = [self.shared.name(), HOOK_POINTS[point].name.into()];
+        let client = texts(facts).into_iter().next().unwrap_or_default();
+        let args = [self.shared.name(), HOOK_POINTS[point].name.into(), client];
         log_repeating(messages::CROWDED, &self.shared.name(), &[HOOK_POINTS[point].name], &args);
     }
 

@@ -215,7 +215,7 @@ impl Instance {
         let Some(key) = crowd::key(point, facts) else { return Ok(None) };
         self.crowd.enter(key).map(Some).ok_or_else(|| {
             // One packet counts once, however many scripts there are.
-            handler.crowded(point);
+            handler.crowded(point, facts);
             Crowded
         })
     }

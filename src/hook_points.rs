@@ -152,9 +152,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
-        "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").honours(&[Key::Hostname]),
+        "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
         "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
@@ -166,7 +166,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
         "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").honours(SENT4).parks("2.2"),
     point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
-        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").honours(SENT4).parks("2.5.2"),
+        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").of_packet().honours(SENT4).parks("2.5.2"),
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
@@ -185,9 +185,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").honours(&[Key::FlexId]),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
-        "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").honours(&[Key::Hostname]),
+        "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
         "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn a_flood_of_packets_costs_no_event_of_a_lease() {
         for row in HOOK_POINTS {
-            let of_packet = ["buffer", "pkt", "subnet"].iter().any(|start| row.name.starts_with(start));
+            let starts = ["buffer", "pkt", "subnet", "host", "ddns", "lease4_offer"];
+            let of_packet = starts.iter().any(|start| row.name.starts_with(start));
             assert_eq!(row.of_packet, of_packet, "{}", row.name);
         }
     }

@@ -157,7 +157,7 @@ fn variables() -> String {
         (
             "OPTION_<code>_ENTERPRISE_<number>_SUB_<code>",
             "hex",
-            "In place of it, where vendor options (DHCPv4's 125, DHCPv6's 17) of several enterprises come together.",
+            "The same of vendor options (DHCPv4's 125, DHCPv6's 17), with the number of the enterprise. The shorter name is there only as long as all are of one enterprise: a client can add another, so look for this one.",
         ),
     ];
     let packet4 = [describe(rows::PACKET4), options.to_vec()].concat();

@@ -70,7 +70,7 @@ fn look(path: &Path, goal: Goal, friends: &[u32], strict: bool) -> Result<Vec<St
     // Whoever owns it can replace all. In a user namespace that may be root, under the number of nobody.
     trusted.extend(fs::metadata("/").map(|root| root.uid()));
     let mut doubts = Vec::new();
-    let _ = walk(path, |place, metadata, is_end| {
+    let end = walk(path, |place, metadata, is_end| {
         let found = match is_end {
             true if goal == Goal::Socket => vec![],
             true if goal == Goal::Program => of_program(place, metadata, &trusted),
@@ -78,6 +78,10 @@ fn look(path: &Path, goal: Goal, friends: &[u32], strict: bool) -> Result<Vec<St
         };
         doubts.extend(found);
     });
+    // The kernel can go where we could not look: on a path that is too long in one piece, for one.
+    if let Some(error) = end.err().filter(|_| path.metadata().is_ok()) {
+        return Err(format!("cannot be looked at, on the way to it: {error}; give another path"));
+    }
     let mut warnings = Vec::new();
     for doubt in doubts {
         match doubt {

@@ -68,7 +68,7 @@ def test_a_greedy_client_starves_nobody(link, tmp_path, point):
         assert status["failures"] == status["timeouts"] == 0
         assert status["crowded"] == count(kea, "runscript.crowded") > 32
         lines = kea.said("CROWDED")
-        assert lines == [f"{script} at {point}: a packet is dropped: two like it of its client wait there already"]
+        assert lines == [f"{script} at {point}: a packet of {greedy.client.mac} is dropped: two like it wait there already"]
 
 
 @pytest.mark.parametrize("point", POINTS6)
@@ -245,11 +245,11 @@ class Flood:
 
     LIMIT = 8
 
-    def __init__(self, tmp_path, family):
+    def __init__(self, tmp_path, family, others=(), limit=LIMIT):
         self.family, self.gate = family, Gate(tmp_path)
-        points = [*(POINTS4 if family == 4 else POINTS6), f"subnet{family}_select", f"leases{family}_committed",
+        points = [*others, *(POINTS4 if family == 4 else POINTS6), f"subnet{family}_select", f"leases{family}_committed",
                   f"pkt{family}_send", f"buffer{family}_send"]
-        self.library = hook(self.gate.script, hook_points=points, wait=False, concurrency=1, queue_limit=self.LIMIT)
+        self.library = hook(self.gate.script, hook_points=points, wait=False, concurrency=1, queue_limit=limit)
 
     def committed(self):
         """The clients whose leases the script has been told of, in order."""
@@ -272,6 +272,25 @@ def test_a_flood_of_packets_pushes_no_lease_out_of_the_queue(link, tmp_path, thr
         quiet(kea)
         assert flood.committed() == [client.mac for client in clients]
         assert kea.status()["failures"] == 0
+
+
+def test_a_flood_of_offers_pushes_no_lease_out_of_the_queue(link, tmp_path):
+    """A DHCPDISCOVER is of no lease, wherever it leads: to an offer, or to the lease that its client has."""
+    flood = Flood(tmp_path, 4, ["host4_identifier", "ddns4_update", "lease4_select", "lease4_renew"], limit=16)
+    identifiers = {"host-reservation-identifiers": ["flex-id", "hw-address"]}
+    with Kea(4, {**SUBNET4, **identifiers}, tmp_path, [flood.library]) as kea:
+        first = stranger(link)
+        flood.gate.shut(first)
+        clients = [first, *(stranger(link) for _ in range(4))]
+        for client in clients:
+            assert client.dora().type == ACK
+            for _ in range(10):
+                stranger(link).discover()
+                client.discover()
+        assert kea.status()["dropped"] > 100
+        flood.gate.open(first)
+        quiet(kea)
+        assert flood.committed() == [client.mac for client in clients]
 
 
 def test_a_flood_of_packets_of_dhcpv6_pushes_no_lease_out_of_the_queue(link, tmp_path):

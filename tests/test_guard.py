@@ -36,6 +36,12 @@ def test_a_guard_that_names_no_on_failure_is_refused(link, tmp_path):
         assert said in line
 
 
+def only_one_offer(kea):
+    """Kea counts one a moment after it was sent."""
+    wait_until(lambda: offers(kea) > 0, "Kea's count of offers")
+    assert offers(kea) == 1
+
+
 @pytest.mark.parametrize("verdict", ["drop", "skip"])
 def test_a_burst_of_a_blocked_client(link, tmp_path, verdict):
     with Kea(4, {**SUBNET4, **EIGHT}, tmp_path, [guard(tmp_path, "pkt4_receive", **{"on-failure": verdict})]) as kea:
@@ -45,7 +51,7 @@ def test_a_burst_of_a_blocked_client(link, tmp_path, verdict):
         wait_until(lambda: seen(kea) >= BURST, "the burst")
         quiet(kea)
         assert stranger(link).discover().type == OFFER
-        assert offers(kea) == 1
+        only_one_offer(kea)
 
 
 def test_a_burst_that_is_too_much_for_the_guard(link, tmp_path):
@@ -59,7 +65,7 @@ def test_a_burst_that_is_too_much_for_the_guard(link, tmp_path):
         quiet(kea)
         assert kea.status()["timeouts"] > 0
         assert stranger(link).discover().type == OFFER
-        assert offers(kea) == 1
+        only_one_offer(kea)
 
 
 def test_a_burst_of_a_blocked_client_of_dhcpv6(link, tmp_path):
@@ -70,7 +76,7 @@ def test_a_burst_of_a_blocked_client_of_dhcpv6(link, tmp_path):
         wait_until(lambda: seen(kea) >= BURST, "the burst")
         quiet(kea)
         assert other.solicit().leases
-        assert offers(kea) == 1
+        only_one_offer(kea)
 
 
 def seen(kea):

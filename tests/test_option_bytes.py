@@ -93,7 +93,8 @@ def test_several_enterprises4(link, recorder, kea4):
 
 def test_one_enterprise4(link, recorder, kea4):
     for call in told4(link, recorder, options=[(125, CISCO + b"\x07\1\2\xab\xcd\2\1\3")]):
-        assert (call["KEA_QUERY4_OPTION_125_SUB_1"], call["KEA_QUERY4_OPTION_125_SUB_2"]) == ("0xabcd", "0x03")
+        for whose in "", "ENTERPRISE_9_":
+            assert [call[f"KEA_QUERY4_OPTION_125_{whose}SUB_{code}"] for code in (1, 2)] == ["0xabcd", "0x03"]
 
 
 def test_a_definition_of_a_class(link, tmp_path, recorder):

@@ -73,6 +73,24 @@ def test_so_is_one_that_a_link_in_such_a_directory_leads_to(link, tmp_path, plac
     assert f'"{script}": is below {open_to_all}, which may be written by everybody' in refusal(tmp_path, hook(script))
 
 
+def test_so_is_one_that_is_too_far_to_be_looked_at(link, tmp_path):
+    """A path in one piece is longer than the kernel takes; links lead there by parts."""
+    far, further = "/".join(["a" * 250] * 14), "/".join(["b" * 250] * 5)
+    here = os.open(".", os.O_RDONLY)
+    os.chdir(tmp_path)
+    os.makedirs(far)
+    os.symlink(f"{far}/link", "link")
+    os.chdir(far)
+    os.symlink(f"{further}/script", "link")
+    os.makedirs(further)
+    os.chdir(further)
+    write_script(Path("script"), "#!/bin/sh\n")
+    os.chmod(".", 0o777)
+    os.chdir(here)
+    os.close(here)
+    assert f'"{tmp_path}/link": cannot be looked at, on the way to it' in refusal(tmp_path, hook(tmp_path / "link"))
+
+
 def test_so_is_a_runner(link, tmp_path, place):
     runner = shutil.copy(RUNNER, place.script.parent)
     above(place).chmod(0o777)

@@ -47,7 +47,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row("env", "map of strings", "`{}`",
         "Added to the program's environment, which else holds only the variables (no `PATH`). An event's variable wins over one of the same name. Where Kea allows programs of one directory only, variables that steer loaders and interpreters are refused: see operation.md, Where Kea allows programs. No message of this library shows a value."),
     row("keep-capabilities", "list of strings", "`[]`",
-        "Of `CAP_NET_RAW` and `CAP_NET_BIND_SERVICE`, which Kea has for its own work, those that the program shall have too; without them it cannot read or write Kea's memory. Whatever else Kea's service has been given, the program has in any case. See operation.md, Permissions on Debian."),
+        "`CAP_NET_RAW`, `CAP_NET_BIND_SERVICE`, or both: what Kea has for its own work, and programs do not get unless it is named here. With both, the program can read and write Kea's memory. Nothing else is granted by it: a capability that you add to Kea's service reaches the program by itself. See operation.md, Permissions on Debian."),
     row("timeout", "milliseconds, 1 to 3600000", "5000 waiting, 60000 not",
         "How long a run may take. Then SIGTERM to its process group, and SIGKILL after one second more. Where Kea waits, it waits no longer than this, the event's turn in the queue included. For daemons and servers, see lines.md."),
     row("on-failure", "`continue`, `skip` or `drop`", "`continue`; none with `answers`",

@@ -182,15 +182,14 @@ fn no_refusal_tells_a_secret() {
 
 #[test]
 fn capabilities_are_named_as_one_likes() {
-    use caps::Capability::{CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW};
+    use caps::Capability::{CAP_NET_BIND_SERVICE, CAP_NET_RAW};
     let kept =
         |names: &str| one(&format!(r#"{{"script": "/a", "keep-capabilities": {names}}}"#)).unwrap().keep_capabilities;
     assert_eq!(kept("[]"), []);
-    let all = kept(r#"["CAP_NET_RAW", "net_bind_service", "Cap_Net_Admin"]"#);
-    assert_eq!(all, [CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN]);
-    for wrong in ["CAP_NET", "", "CAP_", "CAP_CAP_NET_RAW", " CAP_NET_RAW", "all", "7"] {
+    assert_eq!(kept(r#"["Cap_Net_Raw", "net_bind_service"]"#), [CAP_NET_RAW, CAP_NET_BIND_SERVICE]);
+    for wrong in ["CAP_NET_ADMIN", "CAP_NET", "", "CAP_", "CAP_CAP_NET_RAW", " CAP_NET_RAW", "all", "7"] {
         let parameters = format!(r#"{{"script": "/a", "keep-capabilities": ["{wrong}"]}}"#);
-        refused(&parameters, &[&format!("\"{wrong}\" is no capability"), "CAP_CHOWN, ", ", CAP_NET_RAW, "]);
+        refused(&parameters, &[&format!("\"{wrong}\" is none of those"), "CAP_NET_BIND_SERVICE, CAP_NET_RAW;"]);
     }
     refused(r#"{"script": "/a", "keep-capabilities": "CAP_NET_RAW"}"#, &["CAP_NET_RAW", "give a list of strings"]);
     refused(r#"{"socket": "/a", "keep-capabilities": []}"#, &["keep-capabilities", "nothing is started"]);

@@ -264,7 +264,7 @@ impl State {
     /// Queues an event that Kea does not wait for.
     pub fn post(&mut self, task: Task) {
         let seq = self.new_seq();
-        let class = if task.row().of_packet { Class::Passing } else { Class::Lasting };
+        let class = if task.passes() { Class::Passing } else { Class::Lasting };
         self.order.push(seq, task.keys.clone(), class, Queued::Posted(task));
         self.pending += 1;
     }

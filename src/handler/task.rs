@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::bridge::ffi::Packet4;
 use crate::config::{Config, Mode, Point};
 use crate::event::{Event, Variables};
 use crate::facts::Facts;
@@ -39,6 +40,12 @@ impl Task {
 
     pub fn row(&self) -> &'static HookPoint {
         &HOOK_POINTS[self.point]
+    }
+
+    /// Whether it leaves nothing behind: Kea has received or sent a packet, or made an offer.
+    pub fn passes(&self) -> bool {
+        let discovers = |packet: &Packet4| self.facts.bytes(packet.name) == Some(b"DHCPDISCOVER");
+        self.row().of_packet || self.facts.fake_allocation || self.facts.query4.as_ref().is_some_and(discovers)
     }
 
     /// Whether the script's answer may change something: a script that nobody waits for is only told.

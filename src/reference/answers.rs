@@ -36,17 +36,19 @@ With `"answers": true` a program that Kea waits for decides how Kea goes on, and
 #!/bin/sh
 # Guests of the lobby get short leases; a stranger gets none, nor does who has no hardware address.
 case $1 in
-pkt4_receive)   [ -n "$KEA_QUERY4_HWADDR" ] && grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known || exit 20 ;;
-lease4_select)  [ "$KEA_QUERY4_INTERFACE" != lobby ] || exec "$KEA_RUNSCRIPT" answer valid-lft=600 ;;
+pkt4_receive)
+    [ -n "$KEA_QUERY4_HWADDR" ] && grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known || exit 20 ;;
+lease4_select | lease4_renew)
+    [ "$KEA_QUERY4_INTERFACE" != lobby ] || exec "$KEA_RUNSCRIPT" answer valid-lft=600 ;;
 esac
 ```
 
 ```json
-"script": "/usr/share/kea/scripts/mine.sh", "answers": true, "on-failure": "drop", "hook-points": [ "pkt4_receive", "lease4_select" ]
+"script": "/usr/share/kea/scripts/mine.sh", "answers": true, "on-failure": "drop", "hook-points": [ "pkt4_receive", "lease4_select", "lease4_renew" ]
 ```
 
-`on-failure` has to be named then: what Kea does if the program is too slow, cannot be run, or breaks. `drop` or `skip` is for a program that guards something: nobody gets past it.
-`continue` is for one whose answer may be missed: clients are served as if it were not there.
+`on-failure` has to be named then: what Kea does if the program is too slow, cannot be run, or breaks. `drop` is for a program that guards something: at a hook point that knows *drop*, nobody gets
+past it. `skip` is as strict only where [hook-points.md](hook-points.md) says what it does; elsewhere Kea goes on, as at `buffer*_receive` and `pkt*_send`. `continue` is for one whose answer may be missed: clients are served as if it were not there.
 
 A client may have no hardware address (`hlen` 0), and sends what it likes for a name. A program that looks a client up refuses first what has no identity: an empty word is found in
 every list that has an empty line.
@@ -105,8 +107,9 @@ on standard error, and the exit status is not 0: with `exec` that becomes the pr
 
 What a client says is hostile. Never put a variable into JSON by hand:
 
-    printf '{"hostname":"%s"}' "$KEA_LEASE4_HOSTNAME"          # wrong
+    printf '{"hostname":"%s"}' "$KEA_DDNS_HOSTNAME"          # wrong
 
 A quotation mark in it breaks the object, which is a failure, so that `on-failure` decides. But a client that knows the script can also
-make another object of it, with keys of its own. `kea-runscript answer hostname="$KEA_LEASE4_HOSTNAME"`, and `jq -n --arg`, quote.
+make another object of it, with keys of its own. `kea-runscript answer hostname="$KEA_DDNS_HOSTNAME"`, and `jq -n --arg`, quote. The former
+refuses what is no domain name: its exit status is not 0, and `on-failure` decides.
 "#;

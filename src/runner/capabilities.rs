@@ -13,8 +13,7 @@ use caps::errors::CapsError;
 use caps::{CapSet, Capability};
 use nix::unistd::Uid;
 
-/// What the units of Debian and of ISC give to Kea.
-const KEAS_OWN: [Capability; 2] = [Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW];
+use crate::config::capabilities::KEAS_OWN;
 
 /// What a program gets by its start.
 const HANDED_ON: [CapSet; 2] = [CapSet::Ambient, CapSet::Inheritable];

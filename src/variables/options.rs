@@ -141,17 +141,20 @@ fn with_enterprises<'a>(code: u16, values: &'a [Cow<[u8]>], keas: Vec<Sub<'a>>) 
     stand.chain(keas.into_iter().filter(|sub| sub.path[2].is_some())).collect()
 }
 
-/// Names the enterprise where there are several.
+/// The shorter name, without the enterprise, is there besides where there is but one.
 fn add_subs(out: &mut Collector, mut subs: Vec<Sub>) {
     let several = subs.iter().any(|sub| sub.enterprise != subs[0].enterprise);
     // Kea keeps them by code: next to nothing has to be moved.
     subs.sort_by_key(|sub| (sub.enterprise, sub.path));
     for same in subs.chunk_by(|one, other| (one.enterprise, one.path) == (other.enterprise, other.path)) {
         let Sub { enterprise, path, .. } = same[0];
-        out.add_named(
-            |text| name(enterprise.filter(|_| several), &path, text),
-            |text| each_in_hex(same.iter().map(|sub| sub.data), text),
-        );
+        let names = [None, enterprise].into_iter().skip(usize::from(several));
+        for enterprise in names.take(if enterprise.is_some() { 2 } else { 1 }) {
+            out.add_named(
+                |text| name(enterprise, &path, text),
+                |text| each_in_hex(same.iter().map(|sub| sub.data), text),
+            );
+        }
     }
 }
 
