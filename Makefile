@@ -60,13 +60,43 @@ check-long: WORKERS = 2
 check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
 	$(Q)$(TESTS) -m long $(PYTEST)
 
+# The library is built anew with each sanitizer; Kea is not: see tests/rig/sanitizer.py, which has the same flags.
+SANITIZED := build/sanitize
+FLAGS_address := -fsanitize=address,undefined -fno-sanitize=vptr -fsanitize-recover=address -static-libubsan
+FLAGS_thread := -fsanitize=thread
+RUSTFLAGS_address := -Zsanitizer=address -Zsanitizer-recover=address
+# Debian 12's runtime lacks functions of its own for copies; it sees the calls of those of libc's.
+RUSTFLAGS_thread := -Zsanitizer=thread -Cllvm-args=-tsan-instrument-memintrinsics=0
+TESTS_address := planted hostile peer_calls answers4 answers6 option_bytes dhcp4o6 park
+TESTS_thread := planted threads park park_ends park_others reload handover ahead
+# With a target named, cargo spares the programs that build the library.
+TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: sanitize
+sanitize: sanitize-address sanitize-thread ## Look for errors of memory, undefined behaviour and data races (Rust from rustup)
+
+.PHONY: sanitize-address sanitize-thread
+sanitize-address sanitize-thread: sanitize-%: $(SANITIZED)/%/kea-hook-runscript.so
+	$(Q)SANITIZER=$* HOOK_UNDER_TEST=$< tests/run -n 2 --durations=10 -m 'not product' \
+	    $(foreach name,$(TESTS_$*),$(wildcard tests/sanitize/$(name).py tests/test_$(name).py)) $(PYTEST)
+
+.PHONY: FORCE
+$(SANITIZED)/%/kea-hook-runscript.so: private RELEASE = $(SANITIZED)/$*/$(TRIPLE)/release
+$(SANITIZED)/%/kea-hook-runscript.so: setup build FORCE
+	$(Q)RUSTC_BOOTSTRAP=1 CXXFLAGS='$(CXXFLAGS) -O1 -fno-omit-frame-pointer $(FLAGS_$*)' \
+	    RUSTFLAGS='-Zexternal-clangrt -Cunsafe-allow-abi-mismatch=sanitizer $(RUSTFLAGS_$*)' \
+	    cargo build --release --locked --lib --features shim --target $(TRIPLE) --target-dir $(SANITIZED)/$*
+	$(Q)tests/sanitize/std $(RELEASE)/libkea_hook_runscript.a $*
+	$(Q)cp $(RUNNER) $(@D)
+	$(Q)$(CXX) -shared -o $@.new $(FLAGS_$*) $(LINK) && mv $@.new $@
+
 .PHONY: lint
 lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check
 	$(Q)cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
-	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup .ci/run $(wildcard examples/*/*.sh)
+	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea

@@ -5,8 +5,8 @@ from fcntl import LOCK_EX, LOCK_SH, flock
 
 import pytest
 
-from rig import processes
-from rig.kea import Kea
+from rig import processes, sanitizer
+from rig.kea import HOOK, Kea
 from rig.net import Link
 from rig.pairs import mark_products
 from rig.recorder import Recorder
@@ -28,6 +28,16 @@ def link():
 def recorder(tmp_path):
     """A script that records its calls."""
     return Recorder(tmp_path)
+
+
+@pytest.fixture(autouse=sanitizer.KIND is not None)
+def sanitized():
+    """A test fails if the sanitizer has found something in the library."""
+    sanitizer.check(HOOK)
+    sanitizer.forget()
+    yield
+    faults = sanitizer.faults(HOOK)
+    assert not faults, "\n\n".join(map(str, faults))
 
 
 def pytest_configure():

@@ -10,6 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from . import sanitizer
 from .wait import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -114,11 +115,12 @@ class Kea:
         environment = {**os.environ, "KEA_PIDFILE_DIR": directory, "KEA_LOCKFILE_DIR": "none",
                        # Kea 2.6 and 3.0 accept files below these directories only.
                        "KEA_HOOKS_PATH": str(HOOK.parent), "KEA_DHCP_DATA_DIR": directory,
-                       "KEA_CONTROL_SOCKET_DIR": directory, "KEA_LOG_FILE_DIR": directory, **self.environment}
+                       "KEA_CONTROL_SOCKET_DIR": directory, "KEA_LOG_FILE_DIR": directory,
+                       **sanitizer.environment(), **self.environment}
         self.directory.chmod(0o750)
+        command = [*sanitizer.COMMAND, *self.wrapper, self.program(self.family), *self.options, option, self.config_file]
         with open(self.log_file, "ab") as log:
-            return subprocess.Popen([*self.wrapper, self.program(self.family), *self.options, option, self.config_file],
-                                    env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def launch(self):
         """Starts the process without waiting until it serves."""

@@ -15,10 +15,11 @@ def compiled(name, directory):
     return Path(shutil.copy(made(name, f"{name}.c", "gcc", *flags), directory))
 
 
-def library(name, directory):
+def library(name, directory, *flags):
     """Compiles the hook library tests/programs/<name>.cc; returns its path."""
     kea = os.environ.get("KEA_INCLUDE", "/usr/include/kea")
-    return Path(shutil.copy(made(f"{name}.so", f"{name}.cc", "c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC"), directory))
+    return Path(shutil.copy(made(f"{name}.so", f"{name}.cc", "c++", "-std=c++17", f"-isystem{kea}", "-shared", "-fPIC", *flags),
+                            directory))
 
 
 @functools.cache
