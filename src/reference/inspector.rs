@@ -13,8 +13,14 @@ const NUMBERED: [&str; 5] = ["AT", "RELAY", "OPTION_", "_SUB_", "_ENTERPRISE_"];
 pub fn header() -> String {
     let mut kinds = BTreeMap::new();
     for point in HOOK_POINTS {
-        for (name, _) in written(point.name, everything(&mut Shim::default()), true).iter() {
-            kinds.insert(pattern(name), kind(name).unwrap());
+        // A lease of either family has names of its own.
+        let one = everything(&mut Shim::default());
+        let mut other = everything(&mut Shim::default());
+        (other.lease, other.old_lease) = (one.old_lease, one.lease);
+        for facts in [one, other] {
+            for (name, _) in written(point.name, facts, true).iter() {
+                kinds.insert(pattern(name), kind(name).unwrap());
+            }
         }
     }
     let mut text = String::from(

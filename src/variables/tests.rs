@@ -90,6 +90,7 @@ impl Shim {
 /// All that there can be, more than any one hook point has.
 pub fn everything(shim: &mut Shim) -> Facts {
     let query6 = shim.solicit();
+    shim.option(0, 61, &[1]);
     shim.option(0, 43, &[1]);
     shim.option(1, 1, &[2]);
     shim.option(2, 2, &[3]);

@@ -141,7 +141,7 @@ static int is_of(const char* kind, const char* value) {
         }
     }
     return !strcmp(kind, "hex")                   ? is_hex(value)
-           : !strcmp(kind, "names")               ? is_text(value, 1) && are_classes(value)
+           : !strcmp(kind, "names")               ? !*value || (is_text(value, 1) && are_classes(value))
            : !strcmp(kind, "text, several lines") ? is_text(value, 1)
            : !strcmp(kind, "JSON")                ? *value == '{' && !strchr(value, '\n')
            : !strcmp(kind, "text")                ? is_text(value, 0)
