@@ -20,8 +20,7 @@ def link():
     with Link() as link:
         yield link
     # A script that hangs is no business of the next test's.
-    while processes.runners():
-        processes.kill_runner()
+    processes.kill_runners()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,15 @@ def wait_for_threads(pid, names):
 def files(pid):
     """The paths of the files that a process has open."""
     return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def kill_runners():
+    """Kills all that there are; one may be about to end by itself."""
+    while found := runners():
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(alive, found)), "their end")
 
 
 def kill_runner():
