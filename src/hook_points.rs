@@ -105,7 +105,7 @@ pub struct HookPoint {
     pub parks: Option<&'static str>,
     /// Whether packets arrive here: where Kea waits, those of one client crowd out others'.
     pub arrival: bool,
-    /// Whether its events are dropped before others, where there is no room for all.
+    /// Whether its events are of a packet or an offer: dropped before those of leases, where there is no room for all.
     pub of_packet: bool,
 }
 

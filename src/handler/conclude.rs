@@ -7,7 +7,7 @@ use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log_at, log_repeating, log_repeating_at, log_repeating_times};
+use crate::log::{log_repeating, log_repeating_times};
 use crate::messages;
 use crate::order::Seq;
 use crate::text::unreadable;
@@ -132,12 +132,8 @@ impl Shared {
             Level::Debug | Level::Info => messages::OUTPUT,
             Level::Warn | Level::Error => messages::ERROR_OUTPUT,
         };
-        let (hook_point, severity) = (HOOK_POINTS[point].name, line.level.severity());
-        let args = [self.name(), hook_point.into(), line.text.clone()];
-        match line.repeats {
-            true => log_repeating_at(row, severity, &self.name(), &[hook_point, line.level.name()], &args),
-            false => log_at(row, severity, &args),
-        }
+        let hook_point = HOOK_POINTS[point].name;
+        line.write(row, &self.name(), &[hook_point], &[self.name(), hook_point.into(), line.text.clone()]);
     }
 
     fn failed(&self, task: &Task, failure: &Failure, step: Step) {
@@ -172,7 +168,7 @@ fn unasked(task: &Task, next: Next, wishes: &Wishes) -> Refused {
     let keys = wishes.0.iter().map(|(key, _)| format!("\"{key}\""));
     let said = (next != Next::Continue).then(|| format!("\"next\": \"{}\"", next.name())).into_iter().chain(keys);
     let reason = match task.wait {
-        true => "the parameter \"answers\" is off: set it to true",
+        true => "the parameter \"answers\" is off: set it to true, and name \"on-failure\"",
         false => "Kea does not wait here: set \"wait\" to true",
     };
     let key = match (next, wishes.0.first()) {

@@ -14,10 +14,10 @@ use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
-use crate::log::{log, log_at, log_repeating, log_repeating_at};
+use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::text::{GLIMPSE, excerpt};
-use crate::verdict::{LogLine, RUNNER_LINE_BYTES, Report};
+use crate::verdict::{RUNNER_LINE_BYTES, Report};
 use crate::wait::For;
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
@@ -219,21 +219,15 @@ impl Lanes {
     fn read_reports(&mut self) -> bool {
         let Some((reports, has_ended)) = self.runner.as_ref().map(Runner::reports) else { return false };
         for Report { lane, log: lines } in reports {
-            lines.iter().for_each(|line| self.pass_on(line));
+            let name = self.shared.name();
+            lines.iter().for_each(|line| {
+                line.write(messages::DAEMON_OUTPUT, &name, &[], &[name.clone(), line.text.clone()]);
+            });
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
                 lines.into_iter().for_each(|line| greeting.add_words(line.text));
             }
         }
         has_ended
-    }
-
-    fn pass_on(&self, line: &LogLine) {
-        let (row, severity, name) = (messages::DAEMON_OUTPUT, line.level.severity(), self.shared.name());
-        let args = [name.clone(), line.text.clone()];
-        match line.repeats {
-            true => log_repeating_at(row, severity, &name, &[line.level.name()], &args),
-            false => log_at(row, severity, &args),
-        }
     }
 
     /// A lane is worth nothing any more, for this reason.

@@ -6,6 +6,8 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bridge::ffi::Severity;
+use crate::log::{log_at, log_repeating_at};
+use crate::messages::Row;
 
 /// Of one answer no more lines are logged.
 pub const LOG_LINES: usize = 100;
@@ -27,6 +29,15 @@ impl LogLine {
 
     pub fn repeating(level: Level, text: impl Into<String>) -> Self {
         LogLine { repeats: true, ..LogLine::new(level, text) }
+    }
+
+    /// Writes the line to Kea's log at its level, as the message `row` with `args`. `who` and `what` tell lines that repeat
+    /// from others, beside the level.
+    pub fn write(&self, row: &'static Row, who: &str, what: &[&'static str], args: &[String]) {
+        match self.repeats {
+            true => log_repeating_at(row, self.level.severity(), who, &[what, &[self.level.name()]].concat(), args),
+            false => log_at(row, self.level.severity(), args),
+        }
     }
 
     /// Stands for so many lines that are too much.
@@ -83,7 +94,7 @@ pub enum Level {
 
 impl Level {
     /// As in the line.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Level::Debug => "debug",
             Level::Info => "info",
@@ -92,7 +103,7 @@ impl Level {
         }
     }
 
-    pub fn severity(self) -> Severity {
+    fn severity(self) -> Severity {
         match self {
             Level::Debug => Severity::Debug,
             Level::Info => Severity::Info,
