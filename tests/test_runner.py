@@ -11,7 +11,7 @@ from rig import processes
 from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import ACK, DISCOVER, OFFER, NoAnswer, stranger
 from rig.kea import HOOK, Kea, hook
-from rig.recorder import Printer
+from rig.recorder import Printer, write_script
 from rig.wait import quiet, wait_until
 
 POINTS = ["pkt4_receive", "lease4_select", "pkt4_send"]    # what a DISCOVER meets
@@ -106,6 +106,47 @@ def test_a_script_that_kills_its_runner(link, tmp_path, wait, threads):
         assert printer.wait(4)[3] == other.mac
         [line] = kea.said("EVENT_FAILED" if wait else "EVENT_LOST")
         assert line.startswith(f"{printer.script} at pkt4_receive: ") and "the runner died 3 times over this" in line
+
+
+DIES_YOUNG = """#!/usr/bin/python3
+# The first of its kind greets on its first lane and dies over the first event, before it greets on its second.
+import array, os, socket, sys
+
+try:
+    os.mkdir(sys.argv[0] + ".died")
+except FileExistsError:
+    os.execv("{runner}", ["{runner}", *sys.argv[1:]])
+if os.fork():
+    os._exit(0)
+control = socket.socket(fileno=0)
+
+def lane():
+    _, [(_, _, descriptor)], _, _ = control.recvmsg(64, socket.CMSG_SPACE(4))
+    return socket.socket(fileno=array.array("i", descriptor)[0])
+
+first, second = lane(), lane()
+first.recv(4096)
+first.sendall(b'{{"hello":1}}\\n')
+while not first.recv(65536).endswith(b"\\n"):
+    pass
+for end in first, second:
+    end.close()
+    # The library gives the lane up.
+    control.recv(64)
+"""
+
+
+def test_a_runner_that_dies_before_all_its_lanes_are_there(link, tmp_path):
+    """It has worked: what Kea waits for waits for the next."""
+    printer = Printer(tmp_path, "$KEA_QUERY4_HWADDR")
+    runner = write_script(tmp_path / "runner", DIES_YOUNG.format(runner=HOOK.with_name("kea-runscript")))
+    library = hook(printer.script, runner=str(runner), hook_points=["pkt4_receive"], concurrency=2, on_failure="drop")
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        client = stranger(link)
+        assert client.discover(timeout=5).type == OFFER
+        assert printer.lines() == [client.mac]
+        assert kea.status()["failures"] == 0
+        assert kea.said("HANDLER_LOST") and not kea.said("HANDLER_FAILED")
 
 
 @THREADED

@@ -33,6 +33,8 @@ pub struct Lanes {
     runner: Option<Runner>,
     /// When the runner was started.
     started: Instant,
+    /// Whether it has greeted us since, on any lane: its end is no failure to start then.
+    has_greeted: bool,
     greeting: Vec<Greeting>,
     /// Lanes that have been greeted, whoever has them now, and since when.
     ready: HashMap<u64, Instant>,
@@ -47,6 +49,7 @@ impl Lanes {
             shared,
             runner: None,
             started: Instant::now(),
+            has_greeted: false,
             greeting: Vec::new(),
             ready: HashMap::new(),
             pause: PAUSES.0 / 2,
@@ -141,7 +144,7 @@ impl Lanes {
                 let runner = match self.runner.take() {
                     Some(runner) => runner,
                     None => {
-                        self.started = Instant::now();
+                        (self.started, self.has_greeted) = (Instant::now(), false);
                         let runner = Runner::start(config, deadline)?;
                         watch.add(&runner, RUNNER, For::Input).map_err(|error| error.to_string())?;
                         runner
@@ -182,11 +185,17 @@ impl Lanes {
         if !ready.is_empty() {
             self.are_ready(ready);
         }
+        if failure.is_some() && self.shared.config.mode == Mode::Exec && self.has_greeted {
+            // Its lanes end one after the other, the control socket last.
+            self.runner_is_lost("it has ended");
+            return None;
+        }
         failure
     }
 
     fn are_ready(&mut self, lanes: Vec<Lane>) {
         let since = Instant::now();
+        self.has_greeted = true;
         self.ready.extend(lanes.iter().map(|lane| (lane.id, since)));
         if self.ready.len() == self.shared.config.concurrency {
             log(messages::HANDLER_STARTED, &[self.shared.name(), self.ready.len().to_string()]);
