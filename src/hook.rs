@@ -29,8 +29,8 @@ struct Instance {
     handlers: Vec<Handler>,
     /// By index of [`crate::hook_points::HOOK_POINTS`].
     interests: Vec<Interest>,
-    /// The packets for which Kea's threads wait where packets arrive.
-    crowd: Crowd,
+    /// The packets that wait for scripts where a packet can be dropped.
+    crowd: Arc<Crowd>,
 }
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
@@ -90,7 +90,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     for handler in &handlers {
         announce(handler.config());
     }
-    *instance = Some(Instance { handlers, interests, crowd: Crowd::default() });
+    *instance = Some(Instance { handlers, interests, crowd: Arc::default() });
     Ok(loaded)
 }
 
@@ -179,7 +179,7 @@ impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
     /// The verdict of those for which the packet is parked comes later.
     fn tell(&self, point: usize, facts: Facts, may_park: bool) -> Verdict {
-        let Ok(_place) = self.enter(point, &facts) else {
+        let Ok(place) = self.enter(point, &facts) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
         let keys = keys(&facts);
@@ -203,15 +203,14 @@ impl Instance {
             self.post(parking);
             return all.verdict(0);
         }
-        Verdict { ticket: parking::open(all, parking), ..GO_ON }
+        Verdict { ticket: parking::open(all, parking, place), ..GO_ON }
     }
 
-    /// A place for a packet to wait in, where packets arrive and Kea waits for a script; `Err` if its client has no more.
-    fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place<'_>>, Crowded> {
+    /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
+    fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place>, Crowded> {
         let is_waited_for = |handler: &&Handler| handler.config().points[point].is_some_and(|how| how.wait.waits());
-        let Some(handler) = self.handlers.iter().filter(|_| HOOK_POINTS[point].arrival).find(is_waited_for) else {
-            return Ok(None);
-        };
+        let mut handlers = self.handlers.iter().filter(|_| HOOK_POINTS[point].drops_packets());
+        let Some(handler) = handlers.find(is_waited_for) else { return Ok(None) };
         let Some(key) = crowd::key(point, facts) else { return Ok(None) };
         self.crowd.enter(key).map(Some).ok_or_else(|| {
             // One packet counts once, however many scripts there are.

@@ -34,11 +34,6 @@ impl HookPoint {
         HookPoint { parks: Some(version), ..self }
     }
 
-    /// Kea calls it for each packet that arrives, before it has done anything for it.
-    const fn arrival(self) -> HookPoint {
-        HookPoint { arrival: true, ..self.of_packet() }
-    }
-
     /// Events here are of a packet alone, which its client sends again.
     const fn of_packet(self) -> HookPoint {
         HookPoint { of_packet: true, ..self }
@@ -103,8 +98,6 @@ pub struct HookPoint {
     pub since: Option<&'static str>,
     /// The first version of Kea that can park packets here; `None` if none can.
     pub parks: Option<&'static str>,
-    /// Whether packets arrive here: where Kea waits, those of one client crowd out others'.
-    pub arrival: bool,
     /// Whether its events are of a packet or an offer: dropped before those of leases, where there is no room for all.
     pub of_packet: bool,
 }
@@ -117,20 +110,7 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint {
-        name,
-        server,
-        default,
-        groups,
-        skip,
-        drop,
-        keys: &[],
-        doc,
-        since: None,
-        parks: None,
-        arrival: false,
-        of_packet: false,
-    }
+    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None, parks: None, of_packet: false }
 }
 
 use Group::*;
@@ -146,9 +126,9 @@ const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, K
 #[rustfmt::skip]
 pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").arrival().honours(CLASSES),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").arrival().honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
@@ -179,9 +159,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "A declined address is about to be used again. skip: it stays declined."),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
-        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").arrival().honours(CLASSES),
+        "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").arrival().honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
@@ -212,6 +192,13 @@ pub const HOOK_POINTS: &[HookPoint] = &[
         "A declined address is about to be used again. skip: it stays declined."),
 ];
 
+impl HookPoint {
+    /// Whether a packet can be dropped here and nothing is lost but the packet, which its client sends again.
+    pub fn drops_packets(&self) -> bool {
+        self.of_packet && self.drop == DROP
+    }
+}
+
 /// The row of this name, as an index of [`HOOK_POINTS`].
 pub fn find(name: &str) -> Option<usize> {
     HOOK_POINTS.iter().position(|point| point.name == name)
@@ -239,13 +226,15 @@ mod tests {
         }
     }
 
-    /// A crowded packet is dropped while Kea's thread is ours.
     #[test]
-    fn where_packets_arrive_they_are_dropped_and_never_parked() {
-        let arrivals: Vec<_> = HOOK_POINTS.iter().filter(|row| row.arrival).collect();
-        let names: Vec<_> = arrivals.iter().map(|row| row.name).collect();
-        assert_eq!(names, ["buffer4_receive", "pkt4_receive", "buffer6_receive", "pkt6_receive"]);
-        assert!(arrivals.iter().all(|row| row.drop == DROP && row.parks.is_none() && row.of_packet));
+    fn where_a_crowded_packet_is_dropped() {
+        let rows = HOOK_POINTS.iter().filter(|row| row.drops_packets());
+        let names: Vec<_> = rows.map(|row| row.name).collect();
+        let points = |points: [&str; 5], family| points.map(|point| point.replace('#', family));
+        let both = ["buffer#_receive", "pkt#_receive", "subnet#_select", "pkt#_send", "buffer#_send"];
+        let [mut four, six] = ["4", "6"].map(|family| points(both, family).to_vec());
+        four.insert(3, "lease4_offer".into());
+        assert_eq!(names, [four, six].concat());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::bridge::ffi::Verdict;
+use crate::crowd::Place;
 use crate::guard::guarded;
 use crate::handler::Task;
 use crate::merged::Merged;
@@ -15,6 +16,8 @@ struct Ticket {
     tasks: Vec<(usize, Task)>,
     /// Scripts that have yet to answer.
     awaited: usize,
+    /// Among the packets of its client that wait.
+    _place: Option<Place>,
 }
 
 #[derive(Default)]
@@ -37,11 +40,11 @@ pub fn use_kea(resume: usize) {
 }
 
 /// A ticket for a packet whose verdict takes these scripts' answers too. Its number is never used again.
-pub fn open(so_far: Merged, tasks: Vec<(usize, Task)>) -> u64 {
+pub fn open(so_far: Merged, tasks: Vec<(usize, Task)>, place: Option<Place>) -> u64 {
     let mut tickets = tickets();
     tickets.last += 1;
     let number = tickets.last;
-    tickets.open.insert(number, Ticket { so_far, awaited: tasks.len(), tasks });
+    tickets.open.insert(number, Ticket { so_far, awaited: tasks.len(), tasks, _place: place });
     number
 }
 

@@ -182,10 +182,10 @@ fn split4(bytes: &[u8]) -> Vec<Item<'_>> {
     items
 }
 
-/// The sub-options of a vendor option, each with its enterprise: of DHCPv4's several may follow each other, each with a
+/// The enterprises of a vendor option, each with its sub-options: of DHCPv4's several may follow each other, each with a
 /// length (RFC 3925, section 4).
-pub fn enterprises(is_dhcp4: bool, value: &[u8]) -> Vec<(u32, Item<'_>)> {
-    let (mut subs, mut rest) = (Vec::new(), value);
+pub fn enterprises(is_dhcp4: bool, value: &[u8]) -> Vec<(u32, Vec<Item<'_>>)> {
+    let (mut found, mut rest) = (Vec::new(), value);
     while let Some((number, behind)) = rest.split_first_chunk() {
         let (inside, width);
         (inside, rest, width) = match is_dhcp4 {
@@ -198,9 +198,9 @@ pub fn enterprises(is_dhcp4: bool, value: &[u8]) -> Vec<(u32, Item<'_>)> {
                 None => break,
             },
         };
-        subs.extend(split(inside, width).into_iter().map(|sub| (u32::from_be_bytes(*number), sub)));
+        found.push((u32::from_be_bytes(*number), split(inside, width)));
     }
-    subs
+    found
 }
 
 fn sort(items: &mut [Item]) {

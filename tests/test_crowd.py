@@ -25,8 +25,9 @@ class Sender4:
         self.client, self.kind, self.mac = Client4(link, mac, **how), kind, mac
 
     def send(self, count=1):
+        fields = {"ciaddr": "192.0.2.99"} if self.kind == dhcp4.INFORM else {}
         for _ in range(count):
-            self.client.send(self.client.message(self.kind))
+            self.client.send(self.client.message(self.kind, **fields))
 
 
 class Sender6:
@@ -115,7 +116,6 @@ FIRST = {"relay": RELAY, "agent": agent_information(b"port 1")}
 ALIKE4 = {
     "the same": ({}, {}),
     "the client identifier says who it is": ({"client_id": b"\0me"}, {"client_id": b"\0me", "mac": "02:00:5e:10:00:0b"}),
-    "another port of the same relay": (FIRST, {**FIRST, "agent": agent_information(b"port 2")}),
     "no identity": ({"mac": ""}, {"mac": "", "hostname": "other"}),
 }
 UNLIKE4 = {
@@ -125,6 +125,7 @@ UNLIKE4 = {
     "another message type": ({}, {"kind": dhcp4.REQUEST}),
     "behind a relay": ({}, FIRST),
     "behind another relay": (FIRST, {**FIRST, "relay": OTHER_RELAY}),
+    "behind another port of the same relay": (FIRST, {**FIRST, "agent": agent_information(b"port 2")}),
 }
 
 
@@ -138,11 +139,15 @@ def test_packets_that_are_not_alike_do_not_crowd_each_other_out(link, tmp_path, 
     assert told_of(link, tmp_path, 4, first, second) == 4
 
 
-def test_before_a_packet_is_parsed(link, tmp_path):
-    assert told_of(link, tmp_path, 4, {}, {}, "buffer4_receive") == 2
+@pytest.mark.parametrize("point", ["buffer4_receive", "subnet4_select", "pkt4_send", "buffer4_send"])
+def test_at_each_hook_point_where_a_packet_can_be_dropped(link, tmp_path, point):
+    """A DHCPINFORM is what a client may have many of in Kea's hands."""
+    inform = {"kind": dhcp4.INFORM}
+    assert told_of(link, tmp_path, 4, inform, inform, point) == 2
 
 
 NEAR, OTHER_NEAR = Relay6("2001:db8::7", "fe80::7"), Relay6("2001:db8::8", "fe80::7")
+PORT_1, PORT_2 = (Relay6("2001:db8::7", "fe80::7", ((dhcp6.INTERFACE_ID, port),)) for port in (b"port 1", b"port 2"))
 ME = {"duid": b"\0\2\0\0\x0d\xe9me"}
 NAMELESS = {"duid": b"", "na": (), "kind": dhcp6.INFORMATION_REQUEST}
 ALIKE6 = {
@@ -156,6 +161,7 @@ UNLIKE6 = {
     "another message type": (ME, {**ME, "kind": dhcp6.REBIND, "address": "fe80::b"}),
     "behind a relay": (ME, {**ME, "relays": [NEAR]}),
     "behind another relay": ({**ME, "relays": [NEAR]}, {**ME, "relays": [OTHER_NEAR], "address": "fe80::b"}),
+    "behind another port of the same relay": ({**ME, "relays": [PORT_1]}, {**ME, "relays": [PORT_2], "address": "fe80::b"}),
     "of another address, behind the same relay": ({**ME, "relays": [NEAR]}, {**ME, "address": "fe80::b",
                                                    "relays": [Relay6(NEAR.link_address, "fe80::9")]}),
 }
@@ -171,8 +177,9 @@ def test_packets_of_dhcpv6_that_are_not_alike_do_not_crowd_each_other_out(link, 
     assert told_of(link, tmp_path, 6, first, second) == 4
 
 
-def test_before_a_packet_of_dhcpv6_is_parsed(link, tmp_path):
-    assert told_of(link, tmp_path, 6, *ALIKE6["the same"], "buffer6_receive") == 2
+@pytest.mark.parametrize("point", ["buffer6_receive", "subnet6_select", "pkt6_send", "buffer6_send"])
+def test_at_each_hook_point_where_a_packet_of_dhcpv6_can_be_dropped(link, tmp_path, point):
+    assert told_of(link, tmp_path, 6, *ALIKE6["no identity"], point) == 2
 
 
 ONCE = [*((4, point, kind) for point in POINTS4 for kind in (dhcp4.RELEASE, dhcp4.DECLINE)),

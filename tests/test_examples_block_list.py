@@ -110,6 +110,13 @@ LINES = {"spaces": b"\t %s  \t\n", "CRLF": b"%s\r\n", "CRLF and a remark": b"%s 
          "a remark": b"%s#all day\n", "not text": b"%s # \xff\xfe\0\n", "upper case": b"%s\n"}
 
 
+def test_a_list_may_begin_with_a_byte_order_mark(link, tmp_path, mode):
+    (tmp_path / "list").write_text(f"{NUISANCE}\n", encoding="utf-8-sig")
+    with Kea(4, config(tmp_path, mode), tmp_path):
+        assert not served(link, NUISANCE)
+        assert served(link, OTHER)
+
+
 @pytest.mark.parametrize("how, line", LINES.items(), ids=LINES)
 def test_however_a_line_is_written(link, tmp_path, mode, how, line):
     mac = NUISANCE.upper() if how == "upper case" else NUISANCE

@@ -84,7 +84,7 @@ def test_broken_while_kea_runs(link, tmp_path, breakage, wait, threads):
         printer.wait(4)
         assert kea.status()["failures"] == 4
     [line] = kea.said("REPEATED")
-    assert re.search(rf"EVENT_FAILED .*{POINT}.* was logged 3 more times", line)
+    assert re.search(rf"EVENT_FAILED .*{POINT}.* came 3 more times", line)
 
 
 # A script that never ends, with a child in its process group, and how it takes being told to.
@@ -181,7 +181,7 @@ def test_a_script_that_crashes(link, tmp_path, wait, threads):
 
 def exit_statuses(kea):
     """How many there were besides 0, by the log of a server that has ended: lines, and the counts of what was kept back."""
-    counts = re.findall(r"RUNSCRIPT_REPEATED RUNSCRIPT_ERROR_OUTPUT .* was logged (\d+) more times", kea.log())
+    counts = re.findall(r"RUNSCRIPT_REPEATED RUNSCRIPT_ERROR_OUTPUT .* came (\d+) more times", kea.log())
     return len(re.findall(r"RUNSCRIPT_ERROR_OUTPUT .*: exit status \d+", kea.log())) + sum(map(int, counts))
 
 

@@ -91,6 +91,18 @@ def test_several_enterprises4(link, recorder, kea4):
         assert "KEA_QUERY4_OPTION_125_SUB_1" not in call.env
 
 
+def test_an_enterprise_without_sub_options_is_another4(link, recorder, kea4):
+    for call in told4(link, recorder, options=[(125, OTHER + b"\0" + CISCO + b"\3\1\1\xab")]):
+        assert call["KEA_QUERY4_OPTION_125_ENTERPRISE_9_SUB_1"] == "0xab"
+        assert "KEA_QUERY4_OPTION_125_SUB_1" not in call.env
+
+
+def test_an_enterprise_without_sub_options_is_another6(link, recorder, kea6):
+    for call in told6(link, recorder, [(17, OTHER), (17, CISCO + bytes.fromhex("00010001ab"))]):
+        assert call["KEA_QUERY6_OPTION_17_ENTERPRISE_9_SUB_1"] == "0xab"
+        assert "KEA_QUERY6_OPTION_17_SUB_1" not in call.env
+
+
 def test_one_enterprise4(link, recorder, kea4):
     for call in told4(link, recorder, options=[(125, CISCO + b"\x07\1\2\xab\xcd\2\1\3")]):
         for whose in "", "ENTERPRISE_9_":

@@ -24,7 +24,7 @@ def decide(hook, vars):
 @functools.lru_cache(maxsize=1)
 def clients(*_):
     """The list, read again when the file has changed: a client a line, and what follows "#" is a remark."""
-    with open(LIST, encoding="utf-8", errors="replace") as lines:
+    with open(LIST, encoding="utf-8-sig", errors="replace") as lines:
         return {line.partition("#")[0].strip().lower() for line in lines}
 
 

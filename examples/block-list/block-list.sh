@@ -10,8 +10,9 @@ address=${KEA_QUERY4_HWADDR-${KEA_QUERY6_HWADDR-}} duid=${KEA_QUERY6_DUID-}
 who=$address${address:+${duid:+|}}$duid
 [ -n "$who" ] || exit 20    # nothing to look up
 
-# One client a line, as in 02:00:5e:10:00:01, and what follows "#" is a remark.
-grep -q -i -E -e "^[[:space:]]*($who)[[:space:]]*(#|\$)" "$list"
+# One client a line, as in 02:00:5e:10:00:01, and what follows "#" is a remark. Some editors put a mark before the first.
+mark=$(printf '\357\273\277')
+LC_ALL=C grep -q -i -E -e "^($mark)?[[:space:]]*($who)[[:space:]]*(#|\$)" "$list"
 case $? in
 0) exit 20 ;;    # drop
 1) ;;

@@ -102,9 +102,9 @@ pub fn held_otherwise(packet: Packet, layer: usize, bytes: &[u8], options: &[Opt
 
 /// The sub-options of a vendor option: each is a part of it, behind an enterprise, and no two overlap.
 pub fn enterprises(is_dhcp4: bool, value: &[u8]) {
-    let subs = wire::enterprises(is_dhcp4, value);
+    let found = wire::enterprises(is_dhcp4, value);
     let (before, enterprise) = if is_dhcp4 { (2, 5) } else { (4, 4) };
-    if !subs.is_empty() {
-        assert_parts(&value[enterprise..], subs.iter().map(|(_, sub)| sub.data), before);
+    if found.iter().any(|(_, subs)| !subs.is_empty()) {
+        assert_parts(&value[enterprise..], found.iter().flat_map(|(_, subs)| subs).map(|sub| sub.data), before);
     }
 }

@@ -49,8 +49,8 @@ pub fn add(out: &mut Collector, of: Of, options: Options) {
         out.add_named(|text| name(None, &[Some(code)], text), |text| values.hex(text));
         let keas: Vec<Sub> = held.iter().flat_map(|option| keas_subs(of, option, facts)).collect();
         match code == vendor {
-            true => add_subs(out, with_enterprises(code, &values.whole(), keas)),
-            false => add_subs(out, keas.into_iter().map(|sub| Sub { enterprise: None, ..sub }).collect()),
+            true => add_enterprises(out, code, &values.whole(), keas),
+            false => add_subs(out, false, keas.into_iter().map(|sub| Sub { enterprise: None, ..sub }).collect()),
         }
     }
 }
@@ -130,20 +130,21 @@ fn keas_subs<'a>(of: Of<'a>, option: &Item<'a>, facts: &'a [OptionFact]) -> impl
     })
 }
 
-/// Those that stand in the values of a vendor option, and what Kea has found inside them.
-fn with_enterprises<'a>(code: u16, values: &'a [Cow<[u8]>], keas: Vec<Sub<'a>>) -> Vec<Sub<'a>> {
-    let sub = |(enterprise, item): (u32, Item<'a>)| Sub {
+/// Adds those that stand in the values of a vendor option, and what Kea has found inside them.
+fn add_enterprises<'a>(out: &mut Collector, code: u16, values: &'a [Cow<[u8]>], keas: Vec<Sub<'a>>) {
+    let all: Vec<_> = values.iter().flat_map(|value| enterprises(code == VENDOR4, value)).collect();
+    let several = all.iter().any(|(number, _)| *number != all[0].0);
+    let sub = |enterprise, item: Item<'a>| Sub {
         enterprise: Some(enterprise),
         path: [Some(code), Some(item.code), None, None],
         data: item.data,
     };
-    let stand = values.iter().flat_map(|value| enterprises(code == VENDOR4, value)).map(sub);
-    stand.chain(keas.into_iter().filter(|sub| sub.path[2].is_some())).collect()
+    let stand = all.iter().flat_map(|(number, items)| items.iter().map(|item| sub(*number, *item)));
+    add_subs(out, several, stand.chain(keas.into_iter().filter(|sub| sub.path[2].is_some())).collect());
 }
 
-/// The shorter name, without the enterprise, is there besides where there is but one.
-fn add_subs(out: &mut Collector, mut subs: Vec<Sub>) {
-    let several = subs.iter().any(|sub| sub.enterprise != subs[0].enterprise);
+/// The shorter name, without the enterprise, is there besides unless the option is of `several`.
+fn add_subs(out: &mut Collector, several: bool, mut subs: Vec<Sub>) {
     // Kea keeps them by code: next to nothing has to be moved.
     subs.sort_by_key(|sub| (sub.enterprise, sub.path));
     for same in subs.chunk_by(|one, other| (one.enterprise, one.path) == (other.enterprise, other.path)) {

@@ -137,12 +137,17 @@ fn a_change_is_what_kea_holds_and_would_not_read() {
 
 #[test]
 fn sub_options_have_their_enterprise() {
-    let two = [0, 0, 0, 9, 4, 1, 2, 0xab, 0xcd, 0, 0, 0, 10, 3, 1, 1, 0xcc];
-    let found: Vec<_> = enterprises(true, &two).iter().map(|(number, sub)| (*number, sub.code, sub.data)).collect();
-    assert_eq!(found, [(9, 1, &[0xab, 0xcd][..]), (10, 1, &[0xcc])]);
-    let one = [0, 0, 0, 9, 0, 1, 0, 1, 0xab, 0, 2, 0, 9];
-    let found: Vec<_> = enterprises(false, &one).iter().map(|(number, sub)| (*number, sub.code, sub.data)).collect();
-    assert_eq!(found, [(9, 1, &[0xab][..])]);
+    let flat = |is_dhcp4, value: &'static [u8]| -> Vec<(u32, u16, &[u8])> {
+        let bare = |(number, items): (u32, Vec<Item<'static>>)| {
+            items.into_iter().map(move |item| (number, item.code, item.data))
+        };
+        enterprises(is_dhcp4, value).into_iter().flat_map(bare).collect()
+    };
+    let two = &[0, 0, 0, 9, 4, 1, 2, 0xab, 0xcd, 0, 0, 0, 10, 3, 1, 1, 0xcc];
+    assert_eq!(flat(true, two), [(9, 1, &[0xab, 0xcd][..]), (10, 1, &[0xcc])]);
+    assert_eq!(flat(false, &[0, 0, 0, 9, 0, 1, 0, 1, 0xab, 0, 2, 0, 9]), [(9, 1, &[0xab][..])]);
+    let none = enterprises(true, &[0, 0, 0, 9, 0, 0, 0, 0, 10, 0]);
+    assert_eq!(none, [(9, vec![]), (10, vec![])]);
     for cut_off in 0..two.len() {
         let _ = (enterprises(true, &two[..cut_off]), enterprises(false, &two[..cut_off]));
     }
