@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use caps::Capability;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
@@ -206,7 +208,10 @@ fn socket_path(section: &Section, key: &str) -> Result<PathBuf, Refusal> {
 }
 
 fn cpus() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(CONCURRENCY_BOUNDS.1 as usize)
+    // Not std's way, which reads files of the process's control groups that Debian's AppArmor profile denies to Kea.
+    let affinity = sched_getaffinity(Pid::from_raw(0));
+    let cpus = affinity.map_or(1, |set| (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).count());
+    cpus.clamp(1, CONCURRENCY_BOUNDS.1 as usize)
 }
 
 /// The path of a program. Kea's directory for them may be left out, and may be the only one.

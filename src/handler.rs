@@ -39,6 +39,7 @@ use crate::hook_points::HOOK_POINTS;
 use crate::keys::{Key, texts};
 use crate::log::log_repeating;
 use crate::messages;
+use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
 use crate::variables::Server;
 use courier::Courier;
@@ -75,7 +76,7 @@ impl Handler {
         }
         courier.take_over(std::mem::take(legacy));
         let courier = without_signals(|| std::thread::Builder::new().name("runscript".into()).spawn(|| courier.run()))
-            .map_err(|error| format!("no thread: {error}"))?;
+            .map_err(|error| failed("clone3", error))?;
         Ok(Handler { shared, courier })
     }
 

@@ -34,6 +34,7 @@ pub mod order;
 mod parking;
 pub mod reference;
 pub mod runner;
+mod syscall;
 pub mod text;
 mod trust;
 mod variables;

@@ -75,6 +75,7 @@ fn call(address: usize, message: &Message) {
 
 struct Repeated {
     since: Instant,
+    severity: Severity,
     suppressed: u64,
 }
 
@@ -97,45 +98,45 @@ pub fn log_repeating(row: &'static Row, who: &str, what: &[&'static str], args: 
 
 /// The same at another severity.
 pub fn log_repeating_at(row: &'static Row, severity: Severity, who: &str, what: &[&'static str], args: &[String]) {
-    if is_due(Kind { message: row.name(), who: who.into(), what: what.into() }, 1) {
+    if is_due(Kind { message: row.name(), who: who.into(), what: what.into() }, severity, 1) {
         log_at(row, severity, args);
     }
 }
 
 /// The same for what has happened so many times at once.
 pub fn log_repeating_times(row: &'static Row, who: &str, args: &[String], times: u64) {
-    if is_due(Kind { message: row.name(), who: who.into(), what: vec![] }, times) {
+    if is_due(Kind { message: row.name(), who: who.into(), what: vec![] }, row.severity, times) {
         log(row, args);
     }
 }
 
 /// Whether this shall be logged; if so, what was kept back before is.
-fn is_due(kind: Kind, times: u64) -> bool {
+fn is_due(kind: Kind, severity: Severity, times: u64) -> bool {
     let mut repeated = REPEATED.lock().unwrap_or_else(PoisonError::into_inner);
-    let suppressed = match repeated.get_mut(&kind) {
-        Some(last) if last.since.elapsed() < QUIET => {
-            last.suppressed += times;
-            return false;
-        }
-        Some(last) => last.suppressed,
-        None => 0,
-    };
-    repeated.insert(kind.clone(), Repeated { since: Instant::now(), suppressed: times - 1 });
+    if let Some(last) = repeated.get_mut(&kind).filter(|last| last.since.elapsed() < QUIET) {
+        last.suppressed += times;
+        return false;
+    }
+    let last = repeated.insert(kind.clone(), Repeated { since: Instant::now(), severity, suppressed: times - 1 });
     drop(repeated);
-    say_repeated(&kind, suppressed);
+    last.iter().for_each(|last| say_repeated(&kind, last));
     true
 }
 
 /// Forgets what was logged, and says what was kept back: at `unload`.
 pub fn flush() {
     let repeated = std::mem::take(&mut *REPEATED.lock().unwrap_or_else(PoisonError::into_inner));
-    repeated.iter().for_each(|(kind, last)| say_repeated(kind, last.suppressed));
+    repeated.iter().for_each(|(kind, last)| say_repeated(kind, last));
 }
 
-fn say_repeated(kind: &Kind, times: u64) {
-    if times > 0 {
+fn say_repeated(kind: &Kind, last: &Repeated) {
+    if last.suppressed > 0 {
         let place = [&[&*kind.who], &*kind.what].concat().join(", ");
-        log(messages::REPEATED, &[format!("{} ({place})", kind.message), times.to_string()]);
+        log_at(
+            messages::REPEATED,
+            last.severity,
+            &[format!("{} ({place})", kind.message), last.suppressed.to_string()],
+        );
     }
 }
 

@@ -20,6 +20,7 @@ mod executable;
 pub mod fuzzing;
 mod lane;
 mod leftovers;
+mod orphans;
 mod output;
 mod refusal;
 mod reports;
@@ -54,14 +55,16 @@ use nix::sys::socket::{SockType, getsockopt, sockopt};
 use self::daemon::Daemon;
 use self::executable::Executable;
 use self::leftovers::Leftovers;
+use self::orphans::Orphans;
 use self::reports::Reports;
 use self::script::Script;
 use self::sys::Message;
 use self::turns::Turns;
 use crate::answers::words;
 use crate::event::line;
+use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
-use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, Wishes};
+use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, THE_RUNNER, Wishes};
 use crate::wait::wait_for;
 
 /// Runs the scripts of kea-hook-runscript, outside Kea.
@@ -117,7 +120,13 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { daemon, timeout, kept, strict, script, args } => {
             let patience = daemon.then_some(Duration::from_millis(timeout));
-            capabilities::give_up(&kept).and_then(|()| run(patience, script, args, strict))
+            let control = io::stdin();
+            let ran = capabilities::give_up(&kept).and_then(|()| run(&control, patience, script, args, strict));
+            match ran {
+                // The library says it in Kea's log.
+                Err(error) if reports::refuse(&control, THE_RUNNER, &error).is_ok() => return ExitCode::FAILURE,
+                ran => ran,
+            }
         }
         Command::Answer { words } => answer(&words),
     };
@@ -136,28 +145,33 @@ fn answer(words: &[String]) -> io::Result<()> {
 }
 
 /// With `patience` it is a daemon.
-fn run(patience: Option<Duration>, script: PathBuf, args: Vec<OsString>, strict: bool) -> io::Result<()> {
-    let control = io::stdin();
-    if getsockopt(&control, sockopt::SockType) != Ok(SockType::SeqPacket) {
+fn run(
+    control: &(impl AsFd + Sync),
+    patience: Option<Duration>,
+    script: PathBuf,
+    args: Vec<OsString>,
+    strict: bool,
+) -> io::Result<()> {
+    if getsockopt(control, sockopt::SockType) != Ok(SockType::SeqPacket) {
         return Err(io::Error::other(
             "run: standard input is not the hook library's socket, only the library starts this",
         ));
     }
-    sys::close_inherited().map_err(|error| {
-        io::Error::other(format!("cannot close inherited descriptors ({}); Linux 5.9 or newer is needed", error.desc()))
-    })?;
-    sys::own_signals()?;
-    sys::detach()?;
+    sys::close_inherited();
+    sys::own_signals().map_err(|error| io::Error::other(failed("rt_sigprocmask", error)))?;
+    sys::detach().map_err(io::Error::other)?;
+    let orphans = Orphans::adopt().map_err(io::Error::other)?;
     let leftovers = Leftovers::new()?;
     let program = Executable::new(script.clone(), args, strict)?;
     let handler = match patience {
         None => Handler::Script(Script::new(program, Arc::clone(&leftovers))?),
         Some(patience) => {
-            let reports = Reports::new(&control, Arc::clone(&leftovers), script.clone())?;
+            let reports = Reports::new(control, Arc::clone(&leftovers), script.clone())?;
             Handler::Daemon(Daemon::new(program, reports, patience))
         }
     };
-    Runner { handler, turns: Turns::default() }.serve(&control);
+    let runner = Runner { handler, turns: Turns::default() };
+    orphans.reap_during(|| runner.serve(control)).map_err(io::Error::other)?;
     complain_of(&script, &leftovers.take_lines());
     Ok(())
 }
@@ -189,7 +203,7 @@ impl Runner {
             let mut answers = None;
             loop {
                 match sys::receive(control.as_fd()) {
-                    Ok(Some(message)) => self.heed(scope, message, &mut answers),
+                    Ok(Some(message)) => self.heed(scope, control, message, &mut answers),
                     Ok(None) => break,
                     // The library has left reports of ours unread; what it has said before is still to come.
                     Err(Errno::ECONNRESET) => {}
@@ -209,6 +223,7 @@ impl Runner {
     fn heed<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
+        control: &impl AsFd,
         message: Message,
         answers: &mut Option<UnixStream>,
     ) {
@@ -225,22 +240,32 @@ impl Runner {
             }
             (b'A', Some(socket), _) => *answers = Some(UnixStream::from(socket)),
             (b'R', Some(socket), _) => self.take_rest(scope, UnixStream::from(socket), answers.take()),
-            (_, Some(socket), _) => self.take(scope, kind, lane, UnixStream::from(socket)),
-            (_, None, _) => complain("a connection could not be taken: is RLIMIT_NOFILE too low?"),
+            (_, Some(socket), _) => self.take(scope, control, kind, lane, UnixStream::from(socket)),
+            (_, None, _) => refuse(control, lane, &failed("a connection", Errno::EMFILE)),
         }
     }
 
-    fn take<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, kind: u8, lane: u64, socket: UnixStream) {
+    fn take<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        control: &impl AsFd,
+        kind: u8,
+        lane: u64,
+        socket: UnixStream,
+    ) {
+        // Held here too until the library has been told why it is closed again.
+        let stream = Arc::new(socket);
         let taken = match (kind, &self.handler) {
             (b'L', Handler::Script(script)) => {
-                let stream = Arc::new(socket);
-                let place = self.turns.lane(Arc::clone(&stream));
+                let (stream, place) = (Arc::clone(&stream), self.turns.lane(Arc::clone(&stream)));
                 spawn_in(scope, "lane", move || lane::serve(script, stream, place)).map(drop)
             }
-            (b'L', Handler::Daemon(daemon)) => daemon.take(scope, &self.turns, lane, socket),
+            (b'L', Handler::Daemon(daemon)) => daemon.take(scope, &self.turns, lane, Arc::clone(&stream)),
             _ => Err(io::Error::other(format!("unknown kind {kind}"))),
         };
-        complain_unless(&taken);
+        if let Err(error) = taken {
+            refuse(control, lane, &error);
+        }
     }
 
     /// Without a way for the answers the library hears by the end of the connection that the rest is its own.
@@ -251,13 +276,16 @@ impl Runner {
         answers: Option<UnixStream>,
     ) {
         let Some(answers) = answers else { return };
-        complain_unless(&spawn_in(scope, "rest", move || rest::work_off(self, socket, answers)).map(drop));
+        if let Err(error) = spawn_in(scope, "rest", move || rest::work_off(self, socket, answers)) {
+            complain(format_args!("a connection is closed again: {error}"));
+        }
     }
 }
 
-fn complain_unless(taken: &io::Result<()>) {
-    if let Err(error) = taken {
-        complain(format_args!("a connection is closed again: {error}"));
+/// A lane cannot be served, for this reason.
+fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) {
+    if reports::refuse(control, lane, reason).is_err() {
+        complain(format_args!("a connection is closed again: {reason}"));
     }
 }
 
@@ -293,7 +321,8 @@ fn spawn_in<'scope, T: Send + 'scope>(
     body: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     const STACK: usize = 256 * 1024;
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body)
+    let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body);
+    thread.map_err(|error| io::Error::other(failed("clone3", error)))
 }
 
 /// Says something on standard error, which is Kea's. There is nobody to tell if that fails.

@@ -7,6 +7,15 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::syscall::failed;
+
+/// A number that threads count up to wake another (eventfd(2)).
+pub fn calls() -> io::Result<EventFd> {
+    let made = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+    made.map_err(|error| io::Error::other(failed("eventfd2", error)))
+}
 
 /// Waits for something to read, the end included.
 pub fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
@@ -57,7 +66,8 @@ impl For {
 
 impl Watch {
     pub fn new() -> io::Result<Watch> {
-        Ok(Watch(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+        let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
+        Ok(Watch(made.map_err(|error| io::Error::other(failed("epoll_create1", error)))?))
     }
 
     /// It is watched until it is closed.

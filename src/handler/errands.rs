@@ -11,9 +11,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::eventfd::EventFd;
 
-use crate::wait::{For, Watch};
+use crate::wait::{self, For, Watch};
 
 pub struct Errands {
     /// What the courier does, and how often it has been called since it began to.
@@ -34,7 +34,7 @@ const PASSES: usize = 2;
 impl Errands {
     /// Calls are `number` in the watch.
     pub fn new(watch: &Watch, number: u64) -> io::Result<Errands> {
-        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let wake = wait::calls()?;
         watch.add(&wake, number, For::Calls)?;
         Ok(Errands { doing: AtomicUsize::new(ASLEEP), wake })
     }

@@ -2,7 +2,9 @@
 
 mod greeting;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +18,10 @@ use crate::config::Mode;
 use crate::lane::{self, Lane};
 use crate::log::{log, log_repeating};
 use crate::messages;
+use crate::syscall::failed;
 use crate::text::{GLIMPSE, excerpt};
-use crate::verdict::{RUNNER_LINE_BYTES, Report};
-use crate::wait::For;
+use crate::verdict::{Level, LogLine, RUNNER_LINE_BYTES, Report};
+use crate::wait::{For, readable, wait_for};
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -27,6 +30,8 @@ const BEARABLE_PAUSE: Duration = Duration::from_secs(2);
 /// How long the runner may take to be there: at load, and later, when the courier has other things to do.
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after the end of a lane the runner may say why.
+const SOON: Duration = Duration::from_millis(100);
 
 pub struct Lanes {
     shared: Arc<Shared>,
@@ -38,6 +43,8 @@ pub struct Lanes {
     greeting: Vec<Greeting>,
     /// Lanes that have been greeted, whoever has them now, and since when.
     ready: HashMap<u64, Instant>,
+    /// Lanes whose daemon has ended because somebody has told it to.
+    told_to_end: HashSet<u64>,
     pause: Duration,
     /// When to make what is missing.
     retry: Option<Instant>,
@@ -52,6 +59,7 @@ impl Lanes {
             has_greeted: false,
             greeting: Vec::new(),
             ready: HashMap::new(),
+            told_to_end: HashSet::new(),
             pause: PAUSES.0 / 2,
             retry: None,
         }
@@ -70,7 +78,7 @@ impl Lanes {
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
                 // Required, the greeting itself fails then.
                 _ if Instant::now() >= deadline && !self.shared.config.required => {
-                    return Err(self.silence("", &no_hello(patience)));
+                    return Err(self.silence(None, &no_hello(patience)));
                 }
                 _ => {
                     let deadline = self.deadline().into_iter().chain([deadline]).min();
@@ -152,7 +160,12 @@ impl Lanes {
                 };
                 // It stays even if it cannot take one more: it may be at work on others.
                 let runner = self.runner.insert(runner);
-                runner.open(id, deadline).map_err(|error| runner.silent(&error))?
+                let (ours, theirs) = UnixStream::pair().map_err(|error| failed("socketpair", error))?;
+                if let Err(error) = runner.open(id, &theirs, deadline) {
+                    self.read_reports();
+                    return Err(self.silence(None, &error.to_string()));
+                }
+                ours
             }
         };
         let lane = match config.mode {
@@ -167,30 +180,43 @@ impl Lanes {
     fn greet(&mut self, on: impl Fn(u64) -> bool) -> Option<String> {
         let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear() } else { None };
         let heard: Vec<_> = self.greeting.iter_mut().map(hear).collect();
-        if heard.iter().flatten().any(Result::is_err) {
-            // The runner has said why before it has let us see the end.
-            self.read_reports();
+        let ended: Vec<usize> = (0..heard.len()).filter(|at| matches!(heard[*at], Some(Err(_)))).collect();
+        if !ended.is_empty() {
+            self.hear_why(&ended);
         }
         let (mut failure, mut ready) = (None, Vec::new());
+        let refused = ended.iter().any(|at| self.greeting[*at].refusal.is_some());
         for (greeting, heard) in std::mem::take(&mut self.greeting).into_iter().zip(heard) {
             match heard {
                 None => self.greeting.push(greeting),
                 Some(Ok(())) => ready.push(greeting.lane),
                 Some(Err(reason)) => {
                     self.give_up(greeting.lane.id);
-                    failure = Some(self.silence(&greeting.words(), &reason));
+                    failure = Some(self.silence(Some(&greeting), &reason));
                 }
             }
         }
         if !ready.is_empty() {
             self.are_ready(ready);
         }
-        if failure.is_some() && self.shared.config.mode == Mode::Exec && self.has_greeted {
+        if failure.is_some() && self.shared.config.mode == Mode::Exec && self.has_greeted && !refused {
             // Its lanes end one after the other, the control socket last.
             self.runner_is_lost("it has ended");
             return None;
         }
         failure
+    }
+
+    /// Reads why these greetings have ended. The runner says that before it lets us see the end, unless the kernel has closed
+    /// a lane for which it had no descriptor left, or it has ended itself: then it is heard of soon.
+    fn hear_why(&mut self, ended: &[usize]) {
+        let is_known = |greeting: &Greeting| greeting.refusal.is_some() || !greeting.words().is_empty();
+        if !self.read_reports() && !ended.iter().any(|at| is_known(&self.greeting[*at])) {
+            if let Some(runner) = &self.runner {
+                let _ = wait_for(&mut [readable(runner.as_fd())], Some(Instant::now() + SOON));
+            }
+            self.read_reports();
+        }
     }
 
     fn are_ready(&mut self, lanes: Vec<Lane>) {
@@ -207,33 +233,38 @@ impl Lanes {
         self.shared.assign(&mut state);
     }
 
-    /// Why a handler has said no hello.
-    fn silence(&self, words: &str, reason: &str) -> String {
-        let parameter = match (self.shared.config.mode, &self.runner) {
-            (Mode::Exec, Some(runner)) => return runner.silent(&reason),
-            (Mode::Socket, _) => "socket",
-            _ => "script",
+    /// Why a handler has said no hello, on this lane or on all.
+    fn silence(&self, greeting: Option<&Greeting>, reason: &str) -> String {
+        let is_daemon = self.shared.config.mode == Mode::Daemon;
+        let parameter = match (&self.runner, greeting.and_then(|greeting| greeting.refusal.as_ref())) {
+            (Some(runner), Some(refusal)) => return runner.refused(refusal),
+            (Some(runner), None) if !is_daemon || runner.has_refused() => return runner.silent(&reason),
+            _ if is_daemon => "script",
+            _ => "socket",
         };
-        let why = match words {
+        let why = match &*greeting.map(Greeting::words).unwrap_or_default() {
             "" => format!("{reason}; see lines.md"),
-            _ if words.ends_with("ended with exit status 0") => {
+            words if words.ends_with("ended with exit status 0") => {
                 format!("{words}; a program that is run once per event needs \"mode\": \"exec\"")
             }
-            _ => words.into(),
+            words => words.into(),
         };
         format!("parameter \"{parameter}\": \"{}\" says no hello: {why}", self.shared.name())
     }
 
-    /// Logs what the runner has to say of its daemons; whether it has ended.
+    /// Logs what the runner has to say of its daemons, and heeds what of its lanes; whether it has ended.
     fn read_reports(&mut self) -> bool {
         let Some((reports, has_ended)) = self.runner.as_ref().map(Runner::reports) else { return false };
-        for Report { lane, log: lines } in reports {
+        for Report { lane, log: lines, told_to_end, refusal } in reports {
             let name = self.shared.name();
             lines.iter().for_each(|line| {
                 line.write(messages::DAEMON_OUTPUT, &name, &[], &[name.clone(), line.text.clone()]);
             });
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
                 lines.into_iter().for_each(|line| greeting.add_words(line.text));
+                greeting.refusal = greeting.refusal.take().or(refusal);
+            } else if told_to_end {
+                self.told_to_end.insert(lane);
             }
         }
         has_ended
@@ -246,7 +277,14 @@ impl Lanes {
         }
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
-        log_repeating(messages::LANE_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
+        // Kea may be about to be told the same.
+        let level = if self.told_to_end.remove(&id) { Level::Info } else { Level::Warn };
+        LogLine::repeating(level, reason).write(
+            messages::LANE_LOST,
+            &self.shared.name(),
+            &[],
+            &[self.shared.name(), reason.into()],
+        );
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);
@@ -267,6 +305,7 @@ impl Lanes {
         }
         log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
         self.ready.clear();
+        self.told_to_end.clear();
         self.greeting.clear();
         let mut state = self.shared.lock();
         state.live.clear();

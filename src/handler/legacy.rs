@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::courier::{Busy, Courier};
 use super::heritage::{Connection, Foreign, Heritage, release};
-use super::process::Runner;
+use super::process::{Runner, is_process_1};
 use super::shared::{HERITAGE, Queued, Shared};
 use super::task::Task;
 use crate::config::{Config, Mode};
@@ -66,7 +66,8 @@ impl Legacy {
             return;
         };
         if count + running > 0 {
-            log(messages::HANDED_OVER, &[shared.name(), count.to_string(), running.to_string()]);
+            let message = if is_process_1() { messages::HANDED_OVER_IN_CONTAINER } else { messages::HANDED_OVER };
+            log(message, &[shared.name(), count.to_string(), running.to_string()]);
         }
         if let Some((lane, held)) = rest {
             let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();

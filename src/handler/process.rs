@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -16,12 +18,14 @@ use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockTy
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
+use super::without_signals;
 use crate::config::{Config, Mode};
 use crate::lane::Lane;
 use crate::log::log_repeating;
 use crate::messages;
+use crate::syscall;
 use crate::trust;
-use crate::verdict::Report;
+use crate::verdict::{Report, THE_RUNNER};
 use crate::wait::wait_for;
 
 const NAME: &str = "kea-runscript";
@@ -35,10 +39,14 @@ pub struct Runner {
     /// As messages name it.
     name: String,
     control: OwnedFd,
+    /// Why it does not serve, as it has said itself.
+    refusal: OnceLock<String>,
 }
 
 /// More than a report is long.
 const REPORT_BYTES: usize = 64 * 1024;
+/// Of a thread that only waits.
+const STACK: usize = 64 * 1024;
 
 impl Runner {
     /// Starts a runner for this script.
@@ -52,30 +60,39 @@ impl Runner {
         // A missing one is explained below.
         warn(&path, trust::program(&path, config.strict).map_err(|reason| format!("{name}: {reason}"))?);
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(|error| failed("no socket", &error))?;
-        let mut child = command(&path, config)
+            .map_err(|error| format!("{name}: {}", syscall::failed("socketpair", error)))?;
+        // Nothing is written to standard output. There may be no /dev/null.
+        let output = theirs.try_clone().map_err(|error| format!("{name}: {}", syscall::failed("fcntl", error)))?;
+        let child = command(&path, config)
             .stdin(theirs)
-            .stdout(Stdio::null())
+            .stdout(output)
             .spawn()
             .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
-        if !has_left(&mut child, deadline) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed("does not detach itself", &"a wrapper of it must end with exec"));
-        }
-        Ok(Runner { name, control: ours })
+        see_off(child, deadline).map_err(|reason| format!("{name}: {reason}"))?;
+        Ok(Runner { name, control: ours, refusal: OnceLock::new() })
     }
 
-    /// Why nothing is heard of it.
+    /// Why it does not serve: as it has said itself, or because of `error`.
     pub fn silent(&self, error: &dyn Display) -> String {
-        format!("{}: does not answer: {error}; is it a kea-runscript?", self.name)
+        match self.refusal.get() {
+            Some(refusal) => self.refused(refusal),
+            None => self.refused(&format!("does not answer: {error}; is it a kea-runscript?")),
+        }
     }
 
-    /// Opens a lane of this number.
-    pub fn open(&self, lane: u64, deadline: Instant) -> io::Result<UnixStream> {
-        let (ours, theirs) = UnixStream::pair()?;
-        self.send(b'L', lane, &[], Some(theirs.as_fd()), deadline)?;
-        Ok(ours)
+    /// Its words for that, of one lane.
+    pub fn refused(&self, refusal: &str) -> String {
+        format!("{}: {refusal}", self.name)
+    }
+
+    /// Whether it has said that it does not serve.
+    pub fn has_refused(&self) -> bool {
+        self.refusal.get().is_some()
+    }
+
+    /// Has it serve a lane of this number.
+    pub fn open(&self, lane: u64, theirs: &UnixStream, deadline: Instant) -> io::Result<()> {
+        self.send(b'L', lane, &[], Some(theirs.as_fd()), deadline)
     }
 
     /// Has the runner read the rest from here; returns where its answers come. Others may hold the other end of `theirs`:
@@ -134,13 +151,16 @@ impl Runner {
         }
     }
 
-    /// What it has to say of its daemons by now, and whether it has ended.
+    /// What it has to say by now, and whether it has ended.
     pub fn reports(&self) -> (Vec<Report>, bool) {
         let (mut reports, mut message) = (Vec::new(), [0; REPORT_BYTES]);
         loop {
             match recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return (reports, true),
-                Ok(n) => reports.extend(serde_json::from_slice::<Report>(&message[..n])),
+                Ok(n) => match serde_json::from_slice(&message[..n]) {
+                    Ok(Report { lane: THE_RUNNER, refusal: Some(refusal), .. }) => drop(self.refusal.set(refusal)),
+                    report => reports.extend(report),
+                },
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return (reports, false),
                 Err(_) => return (reports, true),
@@ -173,16 +193,29 @@ impl AsFd for Runner {
     }
 }
 
-/// Waits for the end of the runner's first process, which detaches the runner itself and leaves at once. Kea's own
-/// SIGCHLD handler may be faster and leave nothing to wait for, which is an error that says the same.
-fn has_left(child: &mut Child, deadline: Instant) -> bool {
+/// Waits for the end of the runner's first process, which detaches the runner itself and leaves at once. Where Kea is
+/// process 1, that is the runner itself: its end is waited for in a thread, however long it goes on, or it would be a zombie
+/// of Kea's. Kea's own SIGCHLD handler may be faster and leave nothing to wait for, which is an error that says the same.
+fn see_off(mut child: Child, deadline: Instant) -> Result<(), String> {
+    if is_process_1() {
+        let thread = thread::Builder::new().name("runner's end".into()).stack_size(STACK);
+        let waiting = without_signals(|| thread.spawn(move || child.wait()));
+        return waiting.map(drop).map_err(|error| syscall::failed("clone3", error));
+    }
     while let Ok(None) = child.try_wait() {
         if Instant::now() > deadline {
-            return false;
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err("does not detach itself: a wrapper of it must end with exec".into());
         }
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
-    true
+    Ok(())
+}
+
+/// Whether Kea is process 1, as in a container: orphans are its children, and its end is theirs.
+pub fn is_process_1() -> bool {
+    std::process::id() == 1
 }
 
 /// The runner: the one that the parameter names, else the one beside the library, else the installed one.
@@ -228,11 +261,12 @@ fn library_path() -> io::Result<PathBuf> {
 fn explain(path: &Path, error: io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "{error}; it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} ux,)",
+            "{error}; it must be executable by Kea's user, AppArmor's profile of Kea must let it run (rule: {} ux,), and a \
+             filter of system calls (a container's seccomp profile) must allow clone3, or say that there is none (ENOSYS)",
             path.display()
         ),
         io::ErrorKind::NotFound => format!("{error}; install it, or mend the path"),
-        _ => error.to_string(),
+        _ => syscall::failed("clone3 or execve", error),
     }
 }
 
@@ -247,14 +281,15 @@ pub fn check_script(config: &Config) -> Result<(), String> {
         Ok(metadata) if metadata.is_dir() => "is a directory; name a program".into(),
         Ok(metadata) if !metadata.is_file() => "is not a file; name a program".into(),
         Ok(_) => match nix::unistd::eaccess(script, AccessFlags::X_OK) {
-            Ok(()) => match trust::program(script, config.strict) {
+            // Another error says that the call itself is denied or missing: the runner will see.
+            result if result != Err(Errno::EACCES) => match trust::program(script, config.strict) {
                 Ok(warnings) => {
                     warn(script, warnings);
                     return Ok(());
                 }
                 Err(reason) => reason,
             },
-            Err(error) => format!("is not executable by Kea's user ({}); chmod a+rx it", error.desc()),
+            _ => "is not executable by Kea's user (Permission denied); chmod a+rx it".into(),
         },
     };
     Err(format!("parameter \"script\": \"{}\": {remedy}", script.display()))
@@ -275,7 +310,7 @@ mod tests {
     fn runner() -> (Runner, OwnedFd) {
         let (control, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-        (Runner { name: "runner".into(), control }, theirs)
+        (Runner { name: "runner".into(), control, refusal: OnceLock::new() }, theirs)
     }
 
     /// Tells it of so many lanes; of how many it has been told by the deadline.
@@ -289,7 +324,7 @@ mod tests {
         let (runner, theirs) = runner();
         let told = tell(&runner, 1000, Instant::now());
         assert!(told < 256, "it has to wait at all: {told}");
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let rest = scope.spawn(|| tell(&runner, 256, Instant::now() + Duration::from_secs(60)));
             let mut message = [0; 512];
             (0..told + 256)

@@ -11,7 +11,7 @@ use super::daemon::{Daemon, Leash};
 use super::output::{self, Stream};
 use super::reports::Log;
 use super::run::{Ended, stop};
-use super::sys::Child;
+use super::sys::{self, Child};
 use crate::verdict::{Failure, Level, LogLine};
 use crate::wait::{readable, wait_for};
 
@@ -27,20 +27,20 @@ pub enum Outcome {
 /// with this thread.
 pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> Outcome {
     let mut log = daemon.reports().log(lane);
-    let (outcome, last) = match daemon.start(socket) {
+    let (outcome, last, told_to_end) = match daemon.start(socket) {
         Ok((child, errors)) => {
             let copy = Copy { daemon, socket, leash, child, streams: vec![errors], hung_up: None };
             let (ended, asked) = copy.watch(&mut log);
             let last = last_words(&ended, asked);
             leash.has_ended(ended.to_string());
-            (Outcome::Ended(ended), last)
+            (Outcome::Ended(ended), last, asked == Asked::ByOthers)
         }
         Err(failure) => {
             let last = LogLine::repeating(Level::Error, failure.text.clone());
-            (Outcome::Refused(failure), Some(last))
+            (Outcome::Refused(failure), Some(last), false)
         }
     };
-    log.finish(last);
+    log.finish(last, told_to_end);
     // Only now, so that the reason is there before the end is seen; and not by closing it, because the copy's children
     // may hold it too.
     let _ = socket.shutdown(Shutdown::Both);
@@ -51,24 +51,37 @@ pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Asked {
     Not,
+    /// By somebody else, who means the whole service: systemd signals all processes of a unit that it stops.
+    ByOthers,
     /// By hanging up: it may finish what it does.
     Kindly,
     /// By giving it up.
     Firmly,
 }
 
-/// What is worth a line: an end that nobody has asked for.
+/// What is worth a line: an end that the library has not asked for. It is a warning if nobody else has either.
 fn last_words(ended: &Ended, asked: Asked) -> Option<LogLine> {
     let as_asked = match (asked, ended) {
         (_, Ended::Stuck | Ended::Lost(_)) => false,
         (_, Ended::TimedOut { .. }) => true,
-        (Asked::Not, _) => false,
+        (Asked::Not | Asked::ByOthers, _) => false,
         // It may have been about to answer when nobody was there any more.
-        (Asked::Kindly, Ended::Signal { number, .. }) => *number == libc::SIGPIPE,
+        (Asked::Kindly, Ended::Signal { number, .. }) => [libc::SIGPIPE, libc::SIGTERM].contains(number),
         (Asked::Kindly, Ended::Exit(status)) => *status == 0,
         (Asked::Firmly, _) => true,
     };
-    (!as_asked).then(|| LogLine::repeating(Level::Warn, ended.to_string()))
+    let level = if asked == Asked::ByOthers { Level::Info } else { Level::Warn };
+    (!as_asked).then(|| LogLine::repeating(level, ended.to_string()))
+}
+
+/// Whether the end of a copy that the library has not asked for is what somebody else wanted: by SIGTERM, or by what a
+/// daemon makes of it while we have been sent one too.
+fn by_others(ended: &Ended) -> bool {
+    match ended {
+        Ended::Signal { number, .. } => *number == libc::SIGTERM,
+        Ended::Exit(status) => [0, 128 + libc::SIGTERM].contains(status) && sys::is_told_to_end(),
+        _ => false,
+    }
 }
 
 struct Copy<'a> {
@@ -95,9 +108,10 @@ impl Copy<'_> {
     fn watch(mut self, log: &mut Log) -> (Ended, Asked) {
         let (ended_by_itself, asked) = self.wait_for_end(log);
         let ended = match ended_by_itself {
-            true => Ended::of(&self.child),
-            false => stop(self.child, &mut self.streams, &mut log.lines),
+            true => Ended::of(self.child.pid),
+            false => stop(&self.child, &mut self.streams, &mut log.lines),
         };
+        let asked = if asked == Asked::Not && by_others(&ended) { Asked::ByOthers } else { asked };
         output::read_all(&mut self.streams, &mut log.lines);
         for stream in self.streams {
             self.daemon.reports().keep(stream.left_behind(&mut log.lines));
@@ -136,7 +150,7 @@ impl Copy<'_> {
     fn look(&self, report: Option<Instant>) -> Seen {
         // Not in nix. An end of the connection would be said without our asking; this is its reading half alone.
         let hang_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
-        let mut fds = vec![readable(self.child.pidfd.as_fd()), readable(self.leash.as_fd())];
+        let mut fds = vec![readable(self.child.end.as_fd()), readable(self.leash.as_fd())];
         if self.hung_up.is_none() {
             fds.push(PollFd::new(self.socket.as_fd(), hang_up));
         }
@@ -160,13 +174,17 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_has_asked_for_is_said() {
-        let said =
-            |ended: Ended| [Asked::Not, Asked::Kindly, Asked::Firmly].map(|asked| last_words(&ended, asked).is_some());
+        let said = |ended: Ended| {
+            let asked = [Asked::Not, Asked::Kindly, Asked::Firmly];
+            assert_eq!(last_words(&ended, Asked::ByOthers).is_some(), last_words(&ended, Asked::Not).is_some());
+            asked.map(|asked| last_words(&ended, asked).is_some_and(|line| line.level == Level::Warn))
+        };
         let signal = |number| Ended::Signal { number, core_dumped: false };
         assert_eq!(said(Ended::Exit(0)), [true, false, false]);
         assert_eq!(said(Ended::Exit(3)), [true, true, false]);
         assert_eq!(said(signal(libc::SIGSEGV)), [true, true, false]);
         assert_eq!(said(signal(libc::SIGPIPE)), [true, false, false]);
+        assert_eq!(said(signal(libc::SIGTERM)), [true, false, false]);
         assert_eq!(said(Ended::TimedOut { stopped_with: Signal::SIGTERM }), [false; 3]);
         assert_eq!(said(Ended::Stuck), [true; 3]);
         assert_eq!(said(Ended::Lost(Errno::ECHILD)), [true; 3]);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::eventfd::EventFd;
 
 use super::afterwards::Afterwards;
 use super::executable::Executable;
@@ -22,6 +22,7 @@ use super::turns::Turns;
 use super::{copy, spawn_in};
 use crate::event::Variables;
 use crate::verdict::{Failure, Level};
+use crate::wait;
 
 pub struct Daemon {
     program: Executable,
@@ -109,7 +110,7 @@ impl Daemon {
     }
 
     pub fn leash(&self) -> io::Result<Arc<Leash>> {
-        let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let news = wait::calls()?;
         let patience = Mutex::new(Patience { since: Instant::now(), time: self.patience });
         Ok(Arc::new(Leash { news, is_given_up: AtomicBool::new(false), patience, end: OnceLock::new() }))
     }
@@ -120,9 +121,8 @@ impl Daemon {
         scope: &'scope Scope<'scope, '_>,
         turns: &'scope Turns<E>,
         lane: u64,
-        socket: UnixStream,
+        socket: Arc<UnixStream>,
     ) -> io::Result<()> {
-        let socket = Arc::new(socket);
         let mut place = turns.lane(Arc::clone(&socket));
         place.reading();
         let leash = self.leash()?;

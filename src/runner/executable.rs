@@ -15,6 +15,7 @@ use super::environment::{Environment, LeftOut};
 use super::refusal::{cannot_start, explain, too_big};
 use super::sys::{self, Child, Program};
 use crate::event::Variables;
+use crate::syscall::failed;
 use crate::trust;
 use crate::verdict::{Failure, FailureKind};
 
@@ -38,9 +39,10 @@ pub struct Executable {
 
 impl Executable {
     pub fn new(path: PathBuf, arguments: Vec<OsString>, strict: bool) -> io::Result<Executable> {
-        let open_files = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let denied = |error| io::Error::other(failed("prlimit64", error));
+        let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_err(denied)?;
         // Six descriptors a lane; the usual soft limit is below what 256 lanes need.
-        setrlimit(Resource::RLIMIT_NOFILE, open_files.1, open_files.1)?;
+        setrlimit(Resource::RLIMIT_NOFILE, open_files.1, open_files.1).map_err(denied)?;
         let arguments = arguments.into_iter().map(|argument| CString::new(argument.into_vec()));
         Ok(Executable {
             c_path: CString::new(path.as_os_str().as_bytes())?,

@@ -21,8 +21,8 @@ const LINE_BYTES: u64 = 64 << 20;
 pub fn serve(script: &Script, stream: Arc<UnixStream>, place: Place<Work>) {
     let lines = Lines { reader: BufReader::new(&stream), place };
     match converse(script, &stream, lines) {
-        // Kea has ended with an answer of ours unread.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        // Kea has ended with an answer of ours unread, or before our hello.
+        Err(error) if [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) => {}
         Err(error) => complain(format_args!("lane closed: {error}")),
         Ok(()) => {}
     }

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use nix::poll::PollFd;
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::eventfd::EventFd;
 
 use super::output::{self, Lines, Stream};
+use crate::syscall::failed;
 use crate::verdict::LogLine;
-use crate::wait::{readable, wait_for};
+use crate::wait::{self, readable, wait_for};
 
 /// Beyond it the oldest is closed.
 const PIPES: usize = 64;
@@ -30,10 +31,11 @@ struct State {
 impl Leftovers {
     /// Starts the thread that reads them.
     pub fn new() -> io::Result<Arc<Leftovers>> {
-        let arrival = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let arrival = wait::calls()?;
         let leftovers = Arc::new(Leftovers { state: Mutex::default(), arrival });
         let reader = Arc::clone(&leftovers);
-        thread::Builder::new().name("leftovers".into()).spawn(move || reader.run())?;
+        let thread = thread::Builder::new().name("leftovers".into()).spawn(move || reader.run());
+        thread.map_err(|error| io::Error::other(failed("clone3", error)))?;
         Ok(leftovers)
     }
 

@@ -12,6 +12,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, Uid, faccessat};
 
+use crate::syscall::remedy;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
 
 /// What `error` of starting `path` means, and what helps.
@@ -20,20 +21,12 @@ pub fn explain(path: &Path, error: Errno) -> String {
         Errno::ENOENT => missing(path),
         Errno::ENOTDIR => "part of its path is a file, not a directory: correct `script`".into(),
         Errno::EACCES => denied(path),
-        Errno::EPERM => "not permitted: look for a security policy (AppArmor, SELinux) in the kernel's log".into(),
         Errno::ENOEXEC => no_program(path),
         Errno::ELOOP => "its interpreter is a script whose interpreter is a script, and so on; or its symbolic \
                          links form a loop"
             .into(),
         Errno::ETXTBSY => "it is open for writing: write a new version beside it and rename it over the old one".into(),
-        Errno::EAGAIN => {
-            "too many processes: raise the limit (ulimit -u, systemd's TasksMax) or lower `concurrency`".into()
-        }
-        Errno::ENOMEM => "no memory for a new process".into(),
-        Errno::EMFILE | Errno::ENFILE => {
-            "too many open files: raise the limit (ulimit -Hn, systemd's LimitNOFILE) or lower `concurrency`".into()
-        }
-        _ => format!("{} ({error})", error.desc()),
+        _ => remedy(error),
     };
     cannot_start(path, &reason)
 }
@@ -93,7 +86,8 @@ fn denied(path: &Path) -> String {
     if statvfs(path).is_ok_and(|fs| fs.flags().contains(FsFlags::ST_NOEXEC)) {
         return "its file system is mounted noexec: move it".into();
     }
-    if faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).is_err() {
+    // Another error says that the call itself is denied or missing.
+    if faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS) == Err(Errno::EACCES) {
         let mode = metadata.permissions().mode() & 0o7777;
         return format!("user id {user} may not execute it (mode {mode:o}): chmod or chown");
     }

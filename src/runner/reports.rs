@@ -1,5 +1,6 @@
-//! What the library is told of copies: their standard error and their end, on the control socket.
+//! What the library is told on the control socket: copies' standard error and their end, and what keeps us from serving.
 
+use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{self, MsgFlags};
 
 use super::complain_of;
 use super::leftovers::Leftovers;
@@ -53,7 +54,7 @@ impl Reports {
         let mut sent = 0;
         while sent < log.len() {
             let count = fitting(&log[sent..]);
-            match self.send_one(&Report { lane, log: log[sent..sent + count].to_vec() }) {
+            match send(&self.control, &Report { lane, log: log[sent..sent + count].to_vec(), ..Report::default() }) {
                 Ok(()) => sent += count,
                 Err(error @ (Errno::EPIPE | Errno::ECONNRESET)) if sent == 0 => return Err(error),
                 Err(Errno::EAGAIN) if Instant::now() < deadline => {
@@ -64,11 +65,16 @@ impl Reports {
         }
         Ok(sent)
     }
+}
 
-    fn send_one(&self, report: &Report) -> nix::Result<()> {
-        let message = serde_json::to_vec(report).map_err(|_| Errno::EINVAL)?;
-        send(self.control.as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
-    }
+/// Tells the library why this lane, or [`THE_RUNNER`](crate::verdict::THE_RUNNER), cannot serve.
+pub fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) -> nix::Result<()> {
+    send(control, &Report { lane, refusal: Some(reason.to_string()), ..Report::default() })
+}
+
+fn send(control: &impl AsFd, report: &Report) -> nix::Result<()> {
+    let message = serde_json::to_vec(report).map_err(|_| Errno::EINVAL)?;
+    socket::send(control.as_fd().as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
 }
 
 /// How many of these lines a message can take; one at least.
@@ -122,10 +128,14 @@ impl Log<'_> {
     }
 
     /// Sends what there is and `last`, which goes to standard error if it cannot be sent: it would come too late.
-    pub fn finish(mut self, last: Option<LogLine>) {
+    pub fn finish(mut self, last: Option<LogLine>, told_to_end: bool) {
         let deadline = Instant::now() + FULL;
         self.send_until(deadline);
         self.reports.leftovers.leave_out(self.lines.left_out());
+        if told_to_end {
+            // Without it, the library only says the same louder.
+            let _ = send(&self.reports.control, &Report { lane: self.lane, told_to_end, ..Report::default() });
+        }
         let last = last.as_slice();
         if self.reports.send(self.lane, last, deadline) != Ok(last.len()) {
             complain_of(&self.reports.path, last);
@@ -189,7 +199,7 @@ mod tests {
         };
         let before: usize = whole.map(count).sum();
         assert!(!log.lines.is_empty());
-        log.finish(None);
+        log.finish(None, false);
         assert_eq!(texts(received(&peer)), [format!("{} more lines of output left out", pushed - before)]);
     }
 

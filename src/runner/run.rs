@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::PollFd;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::getpgid;
+use nix::unistd::{Pid, getpgid};
 
 use super::output::{self, Lines, Stream};
 use super::sys::{Child, End, reap};
@@ -57,8 +57,8 @@ impl Run {
         // A stream that has not ended now is held by somebody else.
         drop(self.scripts_ends);
         let ended = match has_ended {
-            true => Ended::of(&child),
-            false => stop(child, &mut streams, lines),
+            true => Ended::of(child.pid),
+            false => stop(&child, &mut streams, lines),
         };
         output::read_all(&mut streams, lines);
         (ended, streams)
@@ -67,8 +67,8 @@ impl Run {
 
 impl Ended {
     /// How this child has ended by itself; waits for that.
-    pub fn of(child: &Child) -> Ended {
-        match reap(child) {
+    pub fn of(pid: Pid) -> Ended {
+        match reap(pid) {
             Ok(End::Exit(status)) => Ended::Exit(status),
             Ok(End::Signal { number, core_dumped }) => Ended::Signal { number, core_dumped },
             Err(error) => Ended::Lost(error),
@@ -96,11 +96,11 @@ pub fn killed_by(number: i32, core_dumped: bool) -> String {
 }
 
 /// Ends a child and its whole process group, and reads the streams meanwhile.
-pub fn stop(child: Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
-    match end(&child, streams, lines) {
-        Some(stopped_with) => reap(&child).map_or_else(Ended::Lost, |_| Ended::TimedOut { stopped_with }),
+pub fn stop(child: &Child, streams: &mut Vec<Stream>, lines: &mut Lines) -> Ended {
+    match end(child, streams, lines) {
+        Some(stopped_with) => reap(child.pid).map_or_else(Ended::Lost, |_| Ended::TimedOut { stopped_with }),
         None => {
-            reap_later(child);
+            reap_later(child.pid);
             Ended::Stuck
         }
     }
@@ -133,8 +133,8 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// Keeps a script that cannot die from holding up its lane. If there can be no thread, it stays a zombie.
-fn reap_later(child: Child) {
-    let _ = thread::Builder::new().name("stuck".into()).spawn(move || reap(&child));
+fn reap_later(pid: Pid) {
+    let _ = thread::Builder::new().name("stuck".into()).spawn(move || reap(pid));
 }
 
 /// What is waited for.
@@ -168,7 +168,7 @@ fn wait(child: &Child, streams: &mut Vec<Stream>, deadline: Instant, until: Unti
 /// Waits until one of the streams can be read, the child has ended, or `deadline` is over; whether the child has ended.
 fn wait_for_any(child: Option<&Child>, streams: &[Stream], deadline: Instant) -> bool {
     let mut fds: Vec<PollFd> = streams.iter().map(|stream| readable(stream.as_fd())).collect();
-    fds.extend(child.map(|child| readable(child.pidfd.as_fd())));
+    fds.extend(child.map(|child| readable(child.end.as_fd())));
     let _ = wait_for(&mut fds, Some(deadline));
     child.is_some() && fds.last().and_then(PollFd::any).unwrap_or(false)
 }

@@ -16,6 +16,7 @@ use super::output::{Lines, Stream};
 use super::run::{Ended, LONG, Run, killed_by};
 use crate::event::Event;
 use crate::hook_points::{HOOK_POINTS, find};
+use crate::syscall::failed;
 use crate::text::{GLIMPSE, excerpt};
 use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes};
 
@@ -30,7 +31,9 @@ pub struct Script {
 
 impl Script {
     pub fn new(program: Executable, leftovers: Arc<Leftovers>) -> io::Result<Script> {
-        Ok(Script { program, null: File::open("/dev/null")?.into(), leftovers })
+        let null = File::open("/dev/null");
+        let null = null.map_err(|error| io::Error::other(failed("/dev/null, a script's standard input", error)))?;
+        Ok(Script { program, null: null.into(), leftovers })
     }
 
     pub fn path(&self) -> &Path {

@@ -2,22 +2,56 @@
 //! descriptors that come in a message.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::fs;
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::thread;
 
 use nix::errno::Errno;
-use nix::sys::signal::SigSet;
+use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use nix::unistd::{ForkResult, Pid, fork, setsid};
+use nix::unistd::{ForkResult, Pid, fork, getppid, pipe2, setsid};
 
 use crate::lane::MOST_AHEAD;
+use crate::syscall::failed;
 
 /// Closes all descriptors but 0, 1 and 2: Kea opens sockets without close-on-exec, and its ports would stay
 /// taken for as long as we live.
-pub fn close_inherited() -> nix::Result<()> {
+pub fn close_inherited() {
     // SAFETY: nothing has been opened yet, so no object of ours owns any of them.
-    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) }).map(drop)
+    if unsafe { close_all() } != 0 {
+        inherited().into_iter().for_each(|fd| {
+            // SAFETY: the same.
+            unsafe { libc::close(fd) };
+        });
+    }
+}
+
+/// Closes all but 0, 1 and 2. Linux 5.9 has the call, and a container's filter of system calls may not know it.
+///
+/// # Safety
+///
+/// No object may own any of them.
+unsafe fn close_all() -> libc::c_long {
+    // SAFETY: our caller's.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) }
+}
+
+/// What may be open: as /proc lists it, else all numbers that we could open.
+fn inherited() -> Vec<RawFd> {
+    /// Where the limit is higher, Kea has not as many by far.
+    const MOST: libc::rlim_t = 1 << 20;
+    let name = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    match fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries.flatten().filter_map(name).filter(|fd| *fd > 2).collect(),
+        Err(_) => {
+            let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((MOST, MOST));
+            (3..hard.min(MOST) as RawFd).collect()
+        }
+    }
 }
 
 /// No signal is ignored any more, which scripts would inherit, and all are blocked: none but KILL reaches us, and
@@ -44,15 +78,35 @@ fn heed(signal: c_int) {
 }
 
 /// Goes on as an orphan in a session of its own: no child of Kea, which takes the status of any child it
-/// finds, and out of reach of a terminal.
-pub fn detach() -> nix::Result<()> {
-    // SAFETY: there is no other thread yet, so the child can do whatever the parent could.
-    match unsafe { fork() }? {
-        // SAFETY: `_exit` only ends the process; what `exit` would flush or destroy is the child's.
-        ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
-        ForkResult::Child => setsid().map(drop),
+/// finds, and out of reach of a terminal. Where Kea is process 1, all orphans are its children: it waits for this very
+/// process there.
+pub fn detach() -> Result<(), String> {
+    if getppid() != INIT {
+        // SAFETY: there is no other thread yet, so the child can do whatever the parent could.
+        match unsafe { fork() }.map_err(|error| failed("fork", error))? {
+            // SAFETY: `_exit` only ends the process; what `exit` would flush or destroy is the child's.
+            ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+            ForkResult::Child => {}
+        }
     }
+    setsid().map(drop).map_err(|error| failed("setsid", error))
 }
+
+/// Reaps children of this thread alone that have ended.
+pub fn reap_own() {
+    // SAFETY: no status is written.
+    while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG | libc::__WNOTHREAD) } > 0 {}
+}
+
+/// Whether somebody wants this process to end: SIGTERM is blocked, and waits.
+pub fn is_told_to_end() -> bool {
+    let mut pending = *SigSet::empty().as_ref();
+    // SAFETY: the first writes the set, the second reads it.
+    unsafe { libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, libc::SIGTERM) == 1 }
+}
+
+/// Process 1, to which orphans are given.
+const INIT: Pid = Pid::from_raw(1);
 
 /// What the library says on the control socket.
 pub struct Message {
@@ -105,8 +159,8 @@ pub struct Program<'a> {
 /// A started program. Its pid is its process group too, and stays its own until [`reap`].
 pub struct Child {
     pub pid: Pid,
-    /// Readable when the program has ended.
-    pub pidfd: OwnedFd,
+    /// Readable when the program has ended: a pidfd, or a pipe where there is none.
+    pub end: OwnedFd,
 }
 
 /// How a program ended.
@@ -137,28 +191,51 @@ pub fn spawn(program: &Program) -> nix::Result<Child> {
     const STACK: usize = 64 * 1024 / size_of::<u128>();
     let mut stack: Vec<u128> = Vec::with_capacity(STACK);
     let mut pidfd: RawFd = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // The child shares our memory: a handler that ran in it would run on our data.
     let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
-    // SAFETY: `become_program` fits the stack, of which we pass the upper end. VFORK keeps this thread here
-    // until the child is done with it, with `start`, and with all that `start` points to.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(STACK).cast();
-        libc::clone(become_program, top, flags, (&raw mut start).cast(), &raw mut pidfd)
+    let mut clone = |wish| {
+        // SAFETY: `become_program` fits the stack, of which we pass the upper end. VFORK keeps this thread here
+        // until the child is done with it, with `start`, and with all that `start` points to.
+        Errno::result(unsafe {
+            let top = stack.as_mut_ptr().add(STACK).cast();
+            let flags = libc::CLONE_VM | libc::CLONE_VFORK | wish | libc::SIGCHLD;
+            libc::clone(become_program, top, flags, (&raw mut start).cast(), &raw mut pidfd)
+        })
     };
-    let pid = Errno::result(pid);
+    let pid = match clone(libc::CLONE_PIDFD) {
+        Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL) => clone(0),
+        pid => pid,
+    };
     mask.thread_set_mask()?;
     let pid = Pid::from_raw(pid?);
-    // SAFETY: clone has succeeded, and so has made this descriptor for us.
-    let child = Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } };
+    // SAFETY: the kernel has made this descriptor for us.
+    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     // SAFETY: `start` is alive; the child, which has written to it, is not.
-    match unsafe { (&raw const start.error).read_volatile() } {
-        0 => Ok(child),
-        error => {
-            reap(&child)?;
-            Err(Errno::from_raw(error))
+    let error = unsafe { (&raw const start.error).read_volatile() };
+    match pidfd.map_or_else(|| pipe_until_end(pid), Ok) {
+        Ok(end) if error == 0 => Ok(Child { pid, end }),
+        other => {
+            let _ = kill(pid, Signal::SIGKILL);
+            reap(pid)?;
+            Err(other.err().unwrap_or(Errno::from_raw(error)))
         }
     }
+}
+
+/// What is readable when this child has ended, for a kernel before 5.2, or a filter that denies pidfds: a thread waits
+/// for the end, and leaves it to be reaped.
+fn pipe_until_end(pid: Pid) -> nix::Result<OwnedFd> {
+    let (end, held) = pipe2(OFlag::O_CLOEXEC)?;
+    let wait = move || {
+        // SAFETY: all zeros is a valid siginfo_t.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOWAIT;
+        // SAFETY: `info` outlives the call, which writes nothing else. All signals are blocked here: nothing interrupts it.
+        unsafe { libc::waitid(libc::P_PID, pid.as_raw() as libc::id_t, &raw mut info, flags) };
+        drop(held);
+    };
+    thread::Builder::new().name("end".into()).stack_size(64 * 1024).spawn(wait).map_err(|_| Errno::EAGAIN)?;
+    Ok(end)
 }
 
 fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
@@ -191,11 +268,12 @@ extern "C" fn become_program(start: *mut c_void) -> c_int {
             && libc::dup2(input, 0) == 0
             && libc::dup2(output, 1) == 1
             && libc::dup2(error, 2) == 2
-            // Earlier than exec would: another lane's script has ended when its pipes say so, and we hold copies.
-            && libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) == 0
             && libc::setrlimit(libc::RLIMIT_NOFILE, &raw const start.open_files) == 0
             && libc::sigprocmask(libc::SIG_SETMASK, &raw const start.no_signals, ptr::null_mut()) == 0;
         if ready {
+            // Another lane's script has ended when its pipes say so, and we hold copies. If this fails, exec closes them,
+            // which is late but does no harm.
+            close_all();
             libc::execve(start.path, start.arguments, start.environment);
         }
         start.error = Errno::last_raw();
@@ -203,21 +281,17 @@ extern "C" fn become_program(start: *mut c_void) -> c_int {
     }
 }
 
-/// Waits for the end of this very program and takes its status.
-pub fn reap(child: &Child) -> nix::Result<End> {
-    let id = child.pidfd.as_raw_fd() as libc::id_t;
-    // SAFETY: all zeros is a valid siginfo_t.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `info` outlives the call, which writes nothing else.
-    while let Err(error) = Errno::result(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED) }) {
+/// Waits for the end of this very program and takes its status. Nobody else takes it: its number is its own until then.
+pub fn reap(pid: Pid) -> nix::Result<End> {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call, which writes nothing else.
+    while let Err(error) = Errno::result(unsafe { libc::waitpid(pid.as_raw(), &raw mut status, 0) }) {
         if error != Errno::EINTR {
             return Err(error);
         }
     }
-    // SAFETY: waitid has filled `info` in for a child that has ended.
-    let status = unsafe { info.si_status() };
-    match info.si_code {
-        libc::CLD_EXITED => Ok(End::Exit(status)),
-        code => Ok(End::Signal { number: status, core_dumped: code == libc::CLD_DUMPED }),
+    match libc::WIFEXITED(status) {
+        true => Ok(End::Exit(libc::WEXITSTATUS(status))),
+        false => Ok(End::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }),
     }
 }

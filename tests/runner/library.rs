@@ -76,7 +76,7 @@ impl Runner {
         let mut message = vec![0; 64 * 1024];
         while let Ok(n) = recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
             assert!((1..=60 * 1024).contains(&n));
-            let Report { lane, log } = serde_json::from_slice(&message[..n]).unwrap();
+            let Report { lane, log, .. } = serde_json::from_slice(&message[..n]).unwrap();
             lines.extend(log.into_iter().map(|line| (lane, line)));
         }
         lines

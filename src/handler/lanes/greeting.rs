@@ -20,6 +20,8 @@ pub struct Greeting {
     pub until: Instant,
     /// The last that the runner has reported of the daemon.
     words: VecDeque<String>,
+    /// Why the runner does not serve it, if it has said that.
+    pub refusal: Option<String>,
     most_ahead: usize,
 }
 
@@ -32,7 +34,7 @@ impl Greeting {
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         // What Kea may wait for some day must not stand behind what it does not wait for.
         let most_ahead = if shared.config.ways.wait() { 0 } else { MOST_AHEAD };
-        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: VecDeque::new(), most_ahead }
+        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: VecDeque::new(), refusal: None, most_ahead }
     }
 
     pub fn add_words(&mut self, line: String) {
