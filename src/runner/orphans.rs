@@ -6,6 +6,7 @@
 
 use std::os::fd::AsFd;
 use std::thread;
+use std::time::Instant;
 
 use nix::fcntl::OFlag;
 use nix::sys::prctl;
@@ -13,6 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::pipe2;
 
+use super::run::GRACE;
 use super::sys;
 use crate::syscall::failed;
 use crate::wait::{readable, wait_for};
@@ -30,7 +32,7 @@ impl Orphans {
         Ok(Orphans { deaths: deaths.map_err(|error| failed("signalfd4", error))? })
     }
 
-    /// Reaps them while another thread works. Only the first thread of the process can do that.
+    /// Reaps them while another thread works, and for some time after that. Only the first thread of the process can do that.
     pub fn reap_during(&self, work: impl FnOnce() + Send) -> Result<(), String> {
         let (end, held) = pipe2(OFlag::O_CLOEXEC).map_err(|error| failed("pipe2", error))?;
         let work = move || {
@@ -43,13 +45,24 @@ impl Orphans {
             loop {
                 let mut fds = [readable(self.deaths.as_fd()), readable(end.as_fd())];
                 let _ = wait_for(&mut fds, None);
-                if fds[1].any() == Some(true) {
-                    return Ok(());
+                let is_over = fds[1].any() == Some(true);
+                self.reap();
+                if is_over {
+                    break;
                 }
-                // One signal may stand for many deaths.
-                let _ = self.deaths.read_signal();
-                sys::reap_own();
             }
+            let leave_by = Instant::now() + GRACE;
+            while self.reap() && Instant::now() < leave_by {
+                let _ = wait_for(&mut [readable(self.deaths.as_fd())], Some(leave_by));
+            }
+            Ok(())
         })
+    }
+
+    /// Whether any goes on.
+    fn reap(&self) -> bool {
+        // One signal may stand for many deaths.
+        let _ = self.deaths.read_signal();
+        sys::reap_own()
     }
 }

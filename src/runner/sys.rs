@@ -92,10 +92,16 @@ pub fn detach() -> Result<(), String> {
     setsid().map(drop).map_err(|error| failed("setsid", error))
 }
 
-/// Reaps children of this thread alone that have ended.
-pub fn reap_own() {
-    // SAFETY: no status is written.
-    while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG | libc::__WNOTHREAD) } > 0 {}
+/// Reaps the children of this very thread that have ended; whether it has others.
+pub fn reap_own() -> bool {
+    loop {
+        // SAFETY: no status is written.
+        match unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG | libc::__WNOTHREAD) } {
+            0 => return true,
+            error if error < 0 => return false,
+            _ => {}
+        }
+    }
 }
 
 /// Whether somebody wants this process to end: SIGTERM is blocked, and waits.
