@@ -124,7 +124,9 @@ pub fn main() -> ExitCode {
             let ran = capabilities::give_up(&kept).and_then(|()| run(&control, patience, script, args, strict));
             match ran {
                 // The library says it in Kea's log.
-                Err(error) if reports::refuse(&control, THE_RUNNER, &error).is_ok() => return ExitCode::FAILURE,
+                Err(error) if is_librarys(&control) && reports::refuse(&control, THE_RUNNER, &error).is_ok() => {
+                    return ExitCode::FAILURE;
+                }
                 ran => ran,
             }
         }
@@ -144,6 +146,10 @@ fn answer(words: &[String]) -> io::Result<()> {
     writeln!(io::stdout(), "{object}")
 }
 
+fn is_librarys(control: &impl AsFd) -> bool {
+    getsockopt(control, sockopt::SockType) == Ok(SockType::SeqPacket)
+}
+
 /// With `patience` it is a daemon.
 fn run(
     control: &(impl AsFd + Sync),
@@ -152,7 +158,7 @@ fn run(
     args: Vec<OsString>,
     strict: bool,
 ) -> io::Result<()> {
-    if getsockopt(control, sockopt::SockType) != Ok(SockType::SeqPacket) {
+    if !is_librarys(control) {
         return Err(io::Error::other(
             "run: standard input is not the hook library's socket, only the library starts this",
         ));

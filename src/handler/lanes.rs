@@ -263,7 +263,7 @@ impl Lanes {
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
                 lines.into_iter().for_each(|line| greeting.add_words(line.text));
                 greeting.refusal = greeting.refusal.take().or(refusal);
-            } else if told_to_end {
+            } else if told_to_end && self.ready.contains_key(&lane) {
                 self.told_to_end.insert(lane);
             }
         }

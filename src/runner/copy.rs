@@ -31,9 +31,10 @@ pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> 
         Ok((child, errors)) => {
             let copy = Copy { daemon, socket, leash, child, streams: vec![errors], hung_up: None };
             let (ended, asked) = copy.watch(&mut log);
-            let last = last_words(&ended, asked);
+            let told_to_end = is_told_to_end(&ended);
+            let last = last_words(&ended, asked, told_to_end);
             leash.has_ended(ended.to_string());
-            (Outcome::Ended(ended), last, asked == Asked::ByOthers)
+            (Outcome::Ended(ended), last, told_to_end)
         }
         Err(failure) => {
             let last = LogLine::repeating(Level::Error, failure.text.clone());
@@ -51,32 +52,31 @@ pub fn serve(daemon: &Daemon, lane: u64, socket: &UnixStream, leash: &Leash) -> 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Asked {
     Not,
-    /// By somebody else, who means the whole service: systemd signals all processes of a unit that it stops.
-    ByOthers,
     /// By hanging up: it may finish what it does.
     Kindly,
     /// By giving it up.
     Firmly,
 }
 
-/// What is worth a line: an end that the library has not asked for. It is a warning if nobody else has either.
-fn last_words(ended: &Ended, asked: Asked) -> Option<LogLine> {
+/// What is worth a line: an end that the library has not asked for. It is a warning if nobody else has told it to end.
+fn last_words(ended: &Ended, asked: Asked, told_to_end: bool) -> Option<LogLine> {
     let as_asked = match (asked, ended) {
         (_, Ended::Stuck | Ended::Lost(_)) => false,
         (_, Ended::TimedOut { .. }) => true,
-        (Asked::Not | Asked::ByOthers, _) => false,
+        (Asked::Not, _) => false,
+        (Asked::Kindly, _) if told_to_end => true,
         // It may have been about to answer when nobody was there any more.
-        (Asked::Kindly, Ended::Signal { number, .. }) => [libc::SIGPIPE, libc::SIGTERM].contains(number),
+        (Asked::Kindly, Ended::Signal { number, .. }) => *number == libc::SIGPIPE,
         (Asked::Kindly, Ended::Exit(status)) => *status == 0,
         (Asked::Firmly, _) => true,
     };
-    let level = if asked == Asked::ByOthers { Level::Info } else { Level::Warn };
+    let level = if told_to_end { Level::Info } else { Level::Warn };
     (!as_asked).then(|| LogLine::repeating(level, ended.to_string()))
 }
 
-/// Whether the end of a copy that the library has not asked for is what somebody else wanted: by SIGTERM, or by what a
-/// daemon makes of it while we have been sent one too.
-fn by_others(ended: &Ended) -> bool {
+/// Whether somebody has told a copy to end: by SIGTERM, or what a daemon makes of that, if we have been sent one too.
+/// systemd signals all processes of a unit that it stops.
+fn is_told_to_end(ended: &Ended) -> bool {
     match ended {
         Ended::Signal { number, .. } => *number == libc::SIGTERM,
         Ended::Exit(status) => [0, 128 + libc::SIGTERM].contains(status) && sys::is_told_to_end(),
@@ -111,7 +111,6 @@ impl Copy<'_> {
             true => Ended::of(self.child.pid),
             false => stop(&self.child, &mut self.streams, &mut log.lines),
         };
-        let asked = if asked == Asked::Not && by_others(&ended) { Asked::ByOthers } else { asked };
         output::read_all(&mut self.streams, &mut log.lines);
         for stream in self.streams {
             self.daemon.reports().keep(stream.left_behind(&mut log.lines));
@@ -176,17 +175,23 @@ mod tests {
     fn an_end_that_nobody_has_asked_for_is_said() {
         let said = |ended: Ended| {
             let asked = [Asked::Not, Asked::Kindly, Asked::Firmly];
-            assert_eq!(last_words(&ended, Asked::ByOthers).is_some(), last_words(&ended, Asked::Not).is_some());
-            asked.map(|asked| last_words(&ended, asked).is_some_and(|line| line.level == Level::Warn))
+            asked.map(|asked| last_words(&ended, asked, false).is_some())
         };
         let signal = |number| Ended::Signal { number, core_dumped: false };
         assert_eq!(said(Ended::Exit(0)), [true, false, false]);
         assert_eq!(said(Ended::Exit(3)), [true, true, false]);
         assert_eq!(said(signal(libc::SIGSEGV)), [true, true, false]);
         assert_eq!(said(signal(libc::SIGPIPE)), [true, false, false]);
-        assert_eq!(said(signal(libc::SIGTERM)), [true, false, false]);
         assert_eq!(said(Ended::TimedOut { stopped_with: Signal::SIGTERM }), [false; 3]);
         assert_eq!(said(Ended::Stuck), [true; 3]);
         assert_eq!(said(Ended::Lost(Errno::ECHILD)), [true; 3]);
+    }
+
+    #[test]
+    fn an_end_that_others_have_asked_for_is_no_warning() {
+        let told = |asked| last_words(&Ended::Exit(0), asked, true).map(|line| line.level);
+        assert_eq!([Asked::Not, Asked::Kindly, Asked::Firmly].map(told), [Some(Level::Info), None, None]);
+        let by_term = Ended::Signal { number: libc::SIGTERM, core_dumped: false };
+        assert!(is_told_to_end(&by_term) && !is_told_to_end(&Ended::Exit(0)), "nobody has told this process to end");
     }
 }

@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use nix::unistd::{ForkResult, Pid, fork, getppid, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, fork, getppid, getsid, pipe2, setsid};
 
 use crate::lane::MOST_AHEAD;
 use crate::syscall::failed;
@@ -89,7 +89,11 @@ pub fn detach() -> Result<(), String> {
             ForkResult::Child => {}
         }
     }
-    setsid().map(drop).map_err(|error| failed("setsid", error))
+    match setsid() {
+        // A wrapper has done it.
+        Err(_) if getsid(None) == Ok(Pid::this()) => Ok(()),
+        done => done.map(drop).map_err(|error| failed("setsid", error)),
+    }
 }
 
 /// Reaps the children of this very thread that have ended; whether it has others.

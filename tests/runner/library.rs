@@ -72,14 +72,23 @@ impl Runner {
 
     /// What has been reported and not been read yet, line by line, with the lane.
     pub fn reports(&self) -> Vec<(u64, LogLine)> {
-        let mut lines = Vec::new();
+        let lines = |report: Report| report.log.into_iter().map(move |line| (report.lane, line));
+        self.unread().into_iter().flat_map(lines).collect()
+    }
+
+    /// The same of lanes that it cannot serve, with the reason.
+    pub fn refusals(&self) -> Vec<(u64, String)> {
+        self.unread().into_iter().filter_map(|report| Some((report.lane, report.refusal?))).collect()
+    }
+
+    fn unread(&self) -> Vec<Report> {
+        let mut reports = Vec::new();
         let mut message = vec![0; 64 * 1024];
         while let Ok(n) = recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
             assert!((1..=60 * 1024).contains(&n));
-            let Report { lane, log, .. } = serde_json::from_slice(&message[..n]).unwrap();
-            lines.extend(log.into_iter().map(|line| (lane, line)));
+            reports.push(serde_json::from_slice(&message[..n]).unwrap());
         }
-        lines
+        reports
     }
 
     /// A lane to a daemon that greets with nothing but the version.
