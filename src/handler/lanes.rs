@@ -14,13 +14,14 @@ use super::courier::Busy;
 use super::process::Runner;
 use super::shared::{RUNNER, Shared};
 use super::socket;
+use crate::bridge::ffi::Severity;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
-use crate::log::{log, log_repeating};
+use crate::log::{log, log_repeating, log_repeating_at};
 use crate::messages;
 use crate::syscall::failed;
 use crate::text::{GLIMPSE, excerpt};
-use crate::verdict::{Level, LogLine, RUNNER_LINE_BYTES, Report};
+use crate::verdict::{RUNNER_LINE_BYTES, Report};
 use crate::wait::{For, readable, wait_for};
 
 /// Pauses before what has ended is started again: doubled each time, up to the last.
@@ -70,11 +71,15 @@ impl Lanes {
         self.make(Instant::now() + PATIENCE_AT_LOAD)?;
         let patience = if self.shared.config.required { HELLO_WITHIN } else { PATIENCE };
         let deadline = Instant::now() + patience;
+        let mut failure = None;
         loop {
             self.read_reports();
-            let failure = self.greet(|_| true);
+            failure = self.greet(|_| true).or(failure);
             match failure {
-                _ if !self.ready.is_empty() => return Ok(()),
+                _ if !self.ready.is_empty() => {
+                    failure.into_iter().for_each(|reason| self.failed(reason));
+                    return Ok(());
+                }
                 Some(reason) if self.greeting.is_empty() => return Err(reason),
                 // Required, the greeting itself fails then.
                 _ if Instant::now() >= deadline && !self.shared.config.required => {
@@ -210,8 +215,9 @@ impl Lanes {
     /// Reads why these greetings have ended. The runner says that before it lets us see the end, unless the kernel has closed
     /// a lane for which it had no descriptor left, or it has ended itself: then it is heard of soon.
     fn hear_why(&mut self, ended: &[usize]) {
-        let is_known = |greeting: &Greeting| greeting.refusal.is_some() || !greeting.words().is_empty();
-        if !self.read_reports() && !ended.iter().any(|at| is_known(&self.greeting[*at])) {
+        let unexplained =
+            |greeting: &Greeting| greeting.is_hung_up && greeting.refusal.is_none() && greeting.words().is_empty();
+        if !self.read_reports() && ended.iter().all(|at| unexplained(&self.greeting[*at])) {
             if let Some(runner) = &self.runner {
                 let _ = wait_for(&mut [readable(runner.as_fd())], Some(Instant::now() + SOON));
             }
@@ -278,13 +284,12 @@ impl Lanes {
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
         // Kea may be about to be told the same.
-        let level = if self.told_to_end.remove(&id) { Level::Info } else { Level::Warn };
-        LogLine::repeating(level, reason).write(
-            messages::LANE_LOST,
-            &self.shared.name(),
-            &[],
-            &[self.shared.name(), reason.into()],
-        );
+        let (severity, what): (_, &[_]) = match self.told_to_end.remove(&id) {
+            true => (Severity::Info, &["told to end"]),
+            false => (messages::LANE_LOST.severity, &[]),
+        };
+        let args = [self.shared.name(), reason.into()];
+        log_repeating_at(messages::LANE_LOST, severity, &self.shared.name(), what, &args);
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);

@@ -259,13 +259,15 @@ fn library_path() -> io::Result<PathBuf> {
 
 /// Why a program cannot be started, with the remedy.
 fn explain(path: &Path, error: io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "{error}; it must be executable by Kea's user, AppArmor's profile of Kea must let it run (rule: {} ux,), and a \
-             filter of system calls (a container's seccomp profile) must allow clone3, or say that there is none (ENOSYS)",
-            path.display()
-        ),
-        io::ErrorKind::NotFound => format!("{error}; install it, or mend the path"),
+    let allowed = format!(
+        "it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} ux,)",
+        path.display()
+    );
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES) => format!("{error}; {allowed}"),
+        // A filter of system calls says this too.
+        Some(Errno::EPERM) => format!("{}; {allowed}", syscall::failed("clone3 or execve", error)),
+        Some(Errno::ENOENT) => format!("{error}; install it, or mend the path"),
         _ => syscall::failed("clone3 or execve", error),
     }
 }

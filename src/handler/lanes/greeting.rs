@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::event::{Hello, PROTOCOL, line};
-use crate::lane::{Lane, MOST_AHEAD};
+use crate::lane::{Failed, Lane, MOST_AHEAD};
 use crate::text::unreadable;
 
 /// How long a handler may take to say hello. A load waits for it as long, and less if the handler is not required.
@@ -22,6 +22,8 @@ pub struct Greeting {
     words: VecDeque<String>,
     /// Why the runner does not serve it, if it has said that.
     pub refusal: Option<String>,
+    /// The other side has closed it.
+    pub is_hung_up: bool,
     most_ahead: usize,
 }
 
@@ -34,7 +36,8 @@ impl Greeting {
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         // What Kea may wait for some day must not stand behind what it does not wait for.
         let most_ahead = if shared.config.ways.wait() { 0 } else { MOST_AHEAD };
-        Greeting { lane, until: Instant::now() + HELLO_WITHIN, words: VecDeque::new(), refusal: None, most_ahead }
+        let (until, words) = (Instant::now() + HELLO_WITHIN, VecDeque::new());
+        Greeting { lane, until, words, refusal: None, is_hung_up: false, most_ahead }
     }
 
     pub fn add_words(&mut self, line: String) {
@@ -54,7 +57,10 @@ impl Greeting {
             Ok(None) if Instant::now() < self.until => None,
             Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
             Ok(Some(line)) => Some(understood(&line).map(|hello| self.lane.ahead = hello.ahead.min(self.most_ahead))),
-            Err(failed) => Some(Err(failed.to_string())),
+            Err(failed) => {
+                self.is_hung_up = matches!(failed, Failed::Gone { .. });
+                Some(Err(failed.to_string()))
+            }
         }
     }
 }
