@@ -26,6 +26,11 @@ def loud(kea):
 
 pytestmark = pytest.mark.skipif(seccomp.AUDIT_ARCH is None, reason="the numbers of system calls are not known here")
 
+def shell(commands):
+    """The wrapper of a command, for Kea(wrapper=), that does this before, in a mount namespace of its own."""
+    return ["unshare", "--mount", "sh", "-euc", f'{commands}\nexec "$@"', "sh"]
+
+
 # What is newer than Linux 4.19, or may be missing in a container's old profile: none of it is needed. Only glibc does not go on
 # without clone3 where that is not permitted.
 NEWER = ["clone.pidfd", "pidfd_open", "clone3", "close_range", "openat2", "faccessat2", "epoll_pwait2", "sched_getaffinity"]
@@ -51,9 +56,15 @@ def test_no_newer_call_is_needed(link, tmp_path, missing):
         assert not loud(kea)
 
 
-def shell(commands):
-    """The wrapper of a command, for Kea(wrapper=), that does this before, in a mount namespace of its own."""
-    return ["unshare", "--mount", "sh", "-euc", f'{commands}\nexec "$@"', "sh"]
+@pytest.mark.parametrize("proc", ["", "mount -t tmpfs tmpfs /proc"], ids=["/proc", "no /proc"])
+def test_the_runner_has_nothing_of_keas_without_close_range(link, tmp_path, proc):
+    """Ports would stay taken."""
+    inherited = tmp_path / "inherited"
+    inherited.touch()
+    wrapper = [*seccomp.denying("close_range=ENOSYS"), *shell(f"exec 9<{inherited}\n{proc}")]
+    with Kea(4, SUBNET4, tmp_path, [hook(Printer(tmp_path, "$1").script)], wrapper=wrapper) as kea:
+        [pid] = processes.runners()
+        assert inherited in processes.files(kea.pid) - processes.files(pid)
 
 
 def runner(directory, before=()):
