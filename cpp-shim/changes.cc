@@ -157,8 +157,8 @@ void expect(bool condition, const std::string& otherwise) {
     }
 }
 
-void make(const Change& wanted, CalloutHandle& handle, const char* hook_point) {
-    is_dhcp6(hook_point) ? change<Changes6>(wanted, handle) : change<Changes4>(wanted, handle);
+void make(const Change& wanted, CalloutHandle& handle, const HookPoint& point) {
+    point.is_dhcp6 ? change<Changes6>(wanted, handle) : change<Changes4>(wanted, handle);
 }
 
 } // namespace runscript

@@ -54,9 +54,10 @@ Logger::Formatter open(Severity severity, const char* id) {
         return logger.isInfoEnabled() ? logger.info(id) : Logger::Formatter();
     case Severity::Warn:
         return logger.isWarnEnabled() ? logger.warn(id) : Logger::Formatter();
-    default:
-        return logger.isErrorEnabled() ? logger.error(id) : Logger::Formatter();
+    case Severity::Error:
+        break;
     }
+    return logger.isErrorEnabled() ? logger.error(id) : Logger::Formatter();
 }
 
 int64_t seconds() {
@@ -77,7 +78,7 @@ void log(const Message& message) noexcept {
     }
 }
 
-void log_failure(const char* where, const char* what) noexcept {
+void log_failure(std::string_view where, std::string_view what) noexcept {
     // Clients can repeat what we failed at as fast as they like.
     static std::atomic<int64_t> quiet_until{0};
     static std::atomic<uint64_t> unlogged{0};
@@ -89,8 +90,7 @@ void log_failure(const char* where, const char* what) noexcept {
             return;
         }
         // Kea's exceptions may quote what a client has sent.
-        const std::string_view bytes = what;
-        std::string text(log_text({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));
+        std::string text(log_text({reinterpret_cast<const uint8_t*>(what.data()), what.size()}));
         if (const uint64_t more = unlogged.exchange(0)) {
             text += " (and " + std::to_string(more) + " more failures before)";
         }

@@ -176,7 +176,8 @@ pub fn changes(point: &HookPoint, wishes: Vec<(String, Value)>) -> (Vec<Change>,
                     refused.push(refuse(Some(row.name), &name, item, "is given twice: give it once".into()));
                 }
                 Ok((number, data)) => {
-                    changes.push(Change { key: row.key, number, data, script: 0, said: item.to_string() });
+                    let (script, said, when_sent) = (0, item.to_string(), point.comes_too_early(row.key));
+                    changes.push(Change { key: row.key, number, data, script, said, when_sent });
                 }
                 Err(reason) => refused.push(refuse(Some(row.name), &name, item, reason)),
             }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, Interest, Loaded, Step, Verdict};
+use crate::bridge::ffi::{self, Change, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea, Wait};
 use crate::crowd::{self, Crowd, Place};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::handler::{Counters, Handler, Legacy, Task};
-use crate::hook_points::{HOOK_POINTS, Server as Which, find};
-use crate::interest::{interests, wanted};
+use crate::hook_points::{HOOK_POINTS, Server as Which};
+use crate::interest::interests;
 use crate::keys::keys;
 use crate::log::{self, log, log_whole};
 use crate::merged::{GO_ON, Merged};
@@ -27,8 +27,6 @@ struct Crowded;
 /// What is at work between `load` and `unload`.
 struct Instance {
     handlers: Vec<Handler>,
-    /// By index of [`crate::hook_points::HOOK_POINTS`].
-    interests: Vec<Interest>,
     /// The packets that wait for scripts where a packet can be dropped.
     crowd: Arc<Crowd>,
 }
@@ -79,18 +77,17 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone(), label: server.label.clone() };
     let handlers = start_all(configs, &server)?;
-    let interests = interests(&handlers, kea);
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
-        hook_points: wanted(&interests, &handlers),
+        hook_points: interests(&handlers, kea),
         debug: handlers.iter().any(|handler| handler.config().debug),
         parks: handlers.iter().any(|handler| handler.config().ways.park),
     };
     for handler in &handlers {
         announce(handler.config());
     }
-    *instance = Some(Instance { handlers, interests, crowd: Arc::default() });
+    *instance = Some(Instance { handlers, crowd: Arc::default() });
     Ok(loaded)
 }
 
@@ -131,54 +128,27 @@ pub fn unload() {
     });
 }
 
-const NONE: Interest = Interest { events: false, waits: false, parks: false };
-
-pub fn interest(hook_point: &str) -> Interest {
-    guarded(hook_point, NONE, || {
-        let Some(point) = find(hook_point) else { return NONE };
+pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
+    let Some(row) = HOOK_POINTS.get(hook_point) else { return GO_ON };
+    guarded(row.name, GO_ON, || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(NONE, |instance| instance.interests[point])
+        instance.as_ref().map_or(GO_ON, |instance| instance.tell(hook_point, Facts::from(facts), ticket))
     })
 }
 
-pub fn event(hook_point: &str, facts: &ffi::Facts, may_park: bool) -> Verdict {
-    guarded(hook_point, GO_ON, || {
-        let Some(point) = find(hook_point) else { return GO_ON };
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(GO_ON, |instance| instance.tell(point, Facts::from(facts), may_park))
-    })
-}
-
-pub fn parked(ticket: u64, is_parked: bool) {
-    guarded("parked", (), || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(instance) = instance.as_ref() else { return };
-        let tasks = parking::tasks(ticket);
-        if !is_parked {
-            parking::forget(ticket);
-            return instance.post(tasks);
-        }
-        for (script, task) in tasks {
-            let then = move |verdict| parking::answered(ticket, script, verdict);
-            instance.handlers[script].park(task, Box::new(then));
-        }
-    });
-}
-
-pub fn refused(hook_point: &str, change: &Change, reason: &str) {
-    guarded(hook_point, (), || {
+pub fn refused(hook_point: usize, change: &Change, reason: &str) {
+    let Some(row) = HOOK_POINTS.get(hook_point) else { return };
+    guarded(row.name, (), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
-        if let (Some(handler), Some(point)) = (handler, find(hook_point)) {
-            handler.refuse(point, change, reason);
-        }
+        handler.into_iter().for_each(|handler| handler.refuse(hook_point, change, reason));
     });
 }
 
 impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
-    /// The verdict of those for which the packet is parked comes later.
-    fn tell(&self, point: usize, facts: Facts, may_park: bool) -> Verdict {
+    /// The verdict of those for which the packet is parked, which has a ticket then, comes later.
+    fn tell(&self, point: usize, facts: Facts, ticket: u64) -> Verdict {
         let Ok(place) = self.enter(point, &facts) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
@@ -191,7 +161,7 @@ impl Instance {
             let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
             match how.wait {
                 Wait::No => handler.post(task),
-                Wait::Park if may_park => parking.push((script, task)),
+                Wait::Park if ticket != 0 => parking.push((script, task)),
                 Wait::Yes | Wait::Park => all.add(script, handler.ask(task)),
             }
         }
@@ -203,7 +173,13 @@ impl Instance {
             self.post(parking);
             return all.verdict(0);
         }
-        Verdict { ticket: parking::open(all, parking, place), ..GO_ON }
+        // First: the last answer may be there at once.
+        parking::open(ticket, all, parking.len(), place);
+        for (script, task) in parking {
+            let then = move |verdict| parking::answered(ticket, script, verdict);
+            self.handlers[script].park(task, Box::new(then));
+        }
+        Verdict { ticket, ..GO_ON }
     }
 
     /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
