@@ -24,6 +24,7 @@ mod guard;
 mod handler;
 mod hook;
 pub mod hook_points;
+mod ids;
 mod interest;
 mod keys;
 mod lane;

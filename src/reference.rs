@@ -135,18 +135,12 @@ fn heading(group: Group) -> String {
 
 fn variables() -> String {
     let mut page = INTRO[2].to_string();
-    section(
-        &mut page,
-        "At every hook point",
-        "",
-        &[
-            ("KEA_HOOK_POINT", "text", "Name of the hook point; the program's first argument too."),
-            ("KEA_SERVER", "text", "`kea-dhcp4` or `kea-dhcp6`."),
-            ("KEA_VERSION", "text", "Kea's version."),
-            ("KEA_TRUNCATED", "names", "What was left out for its size, if anything was."),
-            ("KEA_RUNSCRIPT", "path", "With `answers`: the program that makes [answers](answers.md) of words."),
-        ],
-    );
+    let others = [
+        ("KEA_TRUNCATED".into(), "names", "What was left out for its size, if anything was."),
+        ("KEA_RUNSCRIPT".into(), "path", "With `answers`: the program that makes [answers](answers.md) of words."),
+    ];
+    let common = [prefixed("KEA_", &describe(rows::OCCASION)), others.to_vec()].concat();
+    section(&mut page, "At every hook point", "", &common);
     let options = [
         (
             "OPTION_<code>",

@@ -15,8 +15,8 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes}
 
 impl Shared {
     /// The answer to an event that no thread of Kea's waits for, or no longer does; `Err` says why it is none.
-    pub fn settle(&self, seq: Seq, line_seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> Result<(), String> {
-        let answer = self.receive(seq, line_seq, task.point, line, lane);
+    pub fn settle(&self, seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> Result<(), String> {
+        let answer = self.receive(seq, task.point, line, lane);
         let is_answer = answer.as_ref().map(|_| ()).map_err(|failure| failure.text.clone());
         // What Kea has given up was concluded then: the answer is only late.
         if !task.is_abandoned {
@@ -40,23 +40,16 @@ impl Shared {
         }
     }
 
-    /// Reads the answer to an event, which must repeat `line_seq`, and passes its log lines on; the event is over, and
+    /// Reads the answer to an event, which must repeat its number, and passes its log lines on; the event is over, and
     /// its lane free if that was an answer.
-    pub fn receive(
-        &self,
-        seq: Seq,
-        line_seq: Seq,
-        point: usize,
-        line: &[u8],
-        lane: Option<Lane>,
-    ) -> Result<Answer, Failure> {
+    pub fn receive(&self, seq: Seq, point: usize, line: &[u8], lane: Option<Lane>) -> Result<Answer, Failure> {
         let bad = |text: String| Failure::new(FailureKind::Answer, text);
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
         let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
             let answer: Answer = serde_json::from_slice(line)
                 .map_err(|error| bad(format!("bad answer: {}", unreadable(&error, line))))?;
-            if answer.seq != line_seq {
-                return Err(bad(format!("it answers event {} instead of {line_seq}", answer.seq)));
+            if answer.seq != seq {
+                return Err(bad(format!("it answers event {} instead of {seq}", answer.seq)));
             }
             answer.log.iter().for_each(|line| self.pass_on(point, line));
             Ok(answer)

@@ -13,6 +13,7 @@ use super::inbox::Inbox;
 use super::task::Task;
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
+use crate::ids;
 use crate::keys::Key;
 use crate::lane::Lane;
 use crate::order::{Class, Order, Seq};
@@ -47,7 +48,6 @@ pub struct State {
     /// The end of the inbox.
     posted: Receiver<Task>,
     pub order: Order<Key, Queued>,
-    last_seq: Seq,
     pub idle: Vec<Lane>,
     /// Lanes that are worth something, free or not.
     pub live: HashSet<u64>,
@@ -169,7 +169,7 @@ impl Shared {
     /// Queues an event for which a packet is parked.
     pub fn park(&self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
         let mut state = self.lock();
-        let seq = state.new_seq();
+        let seq = ids::next();
         state.parked.insert(seq, Parked { until, then });
         let task = task.parked(until);
         state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Parked(task));
@@ -212,7 +212,6 @@ impl State {
         State {
             posted,
             order: Order::default(),
-            last_seq: 0,
             idle: Vec::new(),
             live: HashSet::new(),
             granted: HashMap::new(),
@@ -224,11 +223,6 @@ impl State {
             down: None,
             stopping: false,
         }
-    }
-
-    pub fn new_seq(&mut self) -> Seq {
-        self.last_seq += 1;
-        self.last_seq
     }
 
     /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
@@ -263,7 +257,7 @@ impl State {
 
     /// Queues an event that Kea does not wait for.
     pub fn post(&mut self, task: Task) {
-        let seq = self.new_seq();
+        let seq = ids::next();
         let class = if task.passes() { Class::Passing } else { Class::Lasting };
         self.order.push(seq, task.keys.clone(), class, Queued::Posted(task));
         self.pending += 1;

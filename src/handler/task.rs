@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::keys::{Key, texts};
 use crate::order::Seq;
-use crate::variables::{Server, write_variables};
+use crate::variables::{Occasion, Server, write_variables};
 use crate::verdict::{Failure, FailureKind};
 
 #[derive(Clone)]
@@ -54,21 +54,24 @@ impl Task {
     }
 
     /// Appends the line for the handler, which has until `deadline` for it.
-    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
+    /// Which try this is, `attempt` says.
+    pub fn line(&self, seq: Seq, attempt: u32, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
+        let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let event = Event {
             seq,
             hook: self.row().name.into(),
             wait: self.wait,
             answers: self.answers(config),
-            time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            time: time.as_secs_f64(),
             timeout: (left as u64).max(1),
             keys: self.texts_of_keys(config),
             vars: Variables::default(),
         };
         // Strings and numbers always have a JSON text.
-        let _ = event.write_line(out, |out| write_variables(out, server, self.row(), &self.facts, config.debug));
+        let occasion = Occasion { point: self.row(), seq, time, attempt };
+        let _ = event.write_line(out, |out| write_variables(out, server, &occasion, &self.facts, config.debug));
     }
 
     fn texts_of_keys(&self, config: &Config) -> Vec<String> {
