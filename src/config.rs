@@ -62,6 +62,16 @@ pub enum Mode {
     Socket,
 }
 
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Exec => "exec",
+            Mode::Daemon => "daemon",
+            Mode::Socket => "socket",
+        }
+    }
+}
+
 impl Config {
     /// Names of the hook points at which the script is called.
     pub fn point_names(&self) -> impl Iterator<Item = &'static str> {

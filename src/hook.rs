@@ -11,7 +11,7 @@ use crate::config::{self, Config, Kea, Wait};
 use crate::crowd::{self, Crowd, Place};
 use crate::facts::Facts;
 use crate::guard::guarded;
-use crate::handler::{Counters, Handler, Legacy, Task};
+use crate::handler::{Handler, Legacy, Task};
 use crate::hook_points::{HOOK_POINTS, Server as Which};
 use crate::interest::interests;
 use crate::keys::keys;
@@ -19,6 +19,7 @@ use crate::log::{self, log, log_whole};
 use crate::merged::{GO_ON, Merged};
 use crate::messages;
 use crate::parking;
+use crate::status;
 use crate::variables::Server;
 
 /// A packet is one too many of its client's.
@@ -216,7 +217,7 @@ pub fn status() -> String {
     guarded("status", "{}".into(), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handlers = instance.iter().flat_map(|instance| &instance.handlers);
-        let scripts: Vec<_> = handlers.map(script_status).collect();
+        let scripts: Vec<_> = handlers.inspect(|handler| handler.catch_up()).map(status::of_script).collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
@@ -226,58 +227,15 @@ pub fn status() -> String {
     })
 }
 
-fn script_status(handler: &Handler) -> serde_json::Value {
-    handler.catch_up();
-    let Counters { events, failures, timeouts, dropped, refused, crowded } = handler.counters();
-    json!({
-        "script": handler.config().script,
-        "events": events.load(Ordering::Relaxed),
-        "failures": failures.load(Ordering::Relaxed),
-        "timeouts": timeouts.load(Ordering::Relaxed),
-        "dropped": dropped.load(Ordering::Relaxed),
-        "refused": refused.load(Ordering::Relaxed),
-        "crowded": crowded.load(Ordering::Relaxed),
-        "pending": handler.pending(),
-        "concurrency": handler.config().concurrency,
-        "down": handler.down(),
-    })
-}
-
-type Statistic = (&'static str, fn(&Handler) -> u64);
-
-/// Kea's statistics of ours: name, and value for one script.
-const STATISTICS: [Statistic; 7] = [
-    ("runscript.events", |handler| handler.counters().events.load(Ordering::Relaxed)),
-    ("runscript.failures", |handler| handler.counters().failures.load(Ordering::Relaxed)),
-    ("runscript.timeouts", |handler| handler.counters().timeouts.load(Ordering::Relaxed)),
-    ("runscript.dropped", |handler| handler.counters().dropped.load(Ordering::Relaxed)),
-    ("runscript.refused", |handler| handler.counters().refused.load(Ordering::Relaxed)),
-    ("runscript.crowded", |handler| handler.counters().crowded.load(Ordering::Relaxed)),
-    ("runscript.pending", |handler| handler.pending() as u64),
-];
-
 pub fn statistic_names() -> Vec<String> {
-    STATISTICS.iter().map(|(name, _)| name.to_string()).collect()
+    status::names()
 }
 
 pub fn statistic_values() -> Vec<i64> {
-    guarded("statistics", vec![0; STATISTICS.len()], || {
+    guarded("statistics", vec![0; status::ROWS.len()], || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let handlers = || instance.iter().flat_map(|instance| &instance.handlers);
-        handlers().for_each(Handler::catch_up);
-        STATISTICS.iter().map(|(_, value)| handlers().map(value).sum::<u64>() as i64).collect()
+        let handlers = instance.iter().flat_map(|instance| &instance.handlers);
+        handlers.clone().for_each(Handler::catch_up);
+        status::values(handlers)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_statistic_is_documented() {
-        let page = include_str!("../docs/operation.md");
-        for name in statistic_names() {
-            assert!(page.contains(&format!("| `{name}` |")), "{name}");
-        }
-    }
 }

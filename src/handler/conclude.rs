@@ -67,6 +67,7 @@ impl Shared {
     pub fn conclude(&self, task: &Task, answer: Result<Answer, Failure>) -> Verdict {
         let failure = match answer {
             Ok(Answer { failure: None, next, wishes, .. }) => {
+                self.counters.answered(task.since.elapsed());
                 return self.verdict(task, next.unwrap_or_default(), wishes);
             }
             Ok(Answer { failure: Some(failure), .. }) | Err(failure) => failure,
@@ -142,6 +143,7 @@ impl Shared {
         };
         let kind = [task.row().name, failure.kind.name()];
         let args = [self.name(), task.row().name.into(), failure.text.clone(), kea.into()];
+        self.counters.note_error(&failure.text);
         log_repeating(messages::EVENT_FAILED, &self.name(), &kind, &args);
     }
 

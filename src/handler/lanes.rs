@@ -246,6 +246,7 @@ impl Lanes {
         }
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
+        self.shared.lost(reason);
         log_repeating(messages::LANE_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
         let mut state = self.shared.lock();
         state.live.remove(&id);
@@ -265,6 +266,7 @@ impl Lanes {
         if self.runner.take().is_none() {
             return;
         }
+        self.shared.lost(reason);
         log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
         self.ready.clear();
         self.greeting.clear();
@@ -285,6 +287,7 @@ impl Lanes {
                 reason.push_str(&format!(", and a server has to serve {all} at once"));
             }
         }
+        self.shared.counters.note_error(&reason);
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[], &[self.shared.name(), reason.clone()]);
         self.plan_retry(Duration::ZERO);
         // Last: this is the reason that helps.

@@ -106,7 +106,7 @@ impl Courier {
         let posted = |(seq, queued)| match queued {
             Queued::Posted(task) => Some((seq, task)),
             Queued::Parked(task) => Some((seq, task.told())),
-            Queued::Waiting => None,
+            Queued::Waiting { .. } => None,
         };
         let all = self.shared.lock().order.cancel_all();
         all.into_iter().filter_map(posted).collect()

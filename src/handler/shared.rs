@@ -71,7 +71,9 @@ pub struct State {
 /// What stands in the queue.
 pub enum Queued {
     /// Kea waits: the event itself is in the hands of a packet's thread.
-    Waiting,
+    Waiting {
+        since: Instant,
+    },
     Posted(Task),
     /// Kea waits, but no thread of its.
     Parked(Task),
@@ -148,7 +150,7 @@ impl Shared {
             let Some((seq, queued)) = next else { break };
             let Some(lane) = state.idle.pop() else { break };
             match queued {
-                Queued::Waiting => {
+                Queued::Waiting { .. } => {
                     state.granted.insert(seq, lane);
                     if state.sleepers > 0 {
                         self.granted.notify_all();
@@ -199,6 +201,12 @@ impl Shared {
         state.parcels.push(Parcel::Broken { lane, reason: reason.into() });
         drop(state);
         self.errands.wake();
+    }
+
+    /// The runner, a daemon or a connection is to be made again, for this reason.
+    pub fn lost(&self, reason: &str) {
+        Counters::add(&self.counters.restarts);
+        self.counters.note_error(reason);
     }
 
     /// How long a daemon may be late before it is given up. The runner sees to its scripts itself.
@@ -253,6 +261,14 @@ impl State {
             }
         }
         events
+    }
+
+    /// When the oldest event has happened that waits for its turn.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.order.oldest().map(|queued| match queued {
+            Queued::Waiting { since } => *since,
+            Queued::Posted(task) | Queued::Parked(task) => task.since,
+        })
     }
 
     /// Queues an event that Kea does not wait for.

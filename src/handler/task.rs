@@ -27,15 +27,17 @@ pub struct Task {
     /// Of an event whose packet is parked: when Kea goes on without an answer.
     pub parked_until: Option<Instant>,
     time: SystemTime,
+    /// The same by a clock that nobody sets.
+    pub since: Instant,
     facts: Arc<Facts>,
 }
 
 impl Task {
     pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<Key>) -> Self {
         let Point { wait, timeout } = how;
-        let time = SystemTime::now();
+        let (time, since) = (SystemTime::now(), Instant::now());
         let wait = wait.waits();
-        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, facts }
+        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, since, facts }
     }
 
     pub fn row(&self) -> &'static HookPoint {

@@ -37,7 +37,7 @@ impl Shared {
                         return Err(broken(&failed));
                     }
                     died += deaths(&failed, self.config.mode);
-                    self.wait_again(seq);
+                    self.wait_again(seq, task);
                 }
             }
         }
@@ -48,7 +48,7 @@ impl Shared {
     fn queue(&self, task: &Task) -> Seq {
         let mut state = self.lock();
         let seq = ids::next();
-        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Waiting);
+        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Waiting { since: task.since });
         self.assign(&mut state);
         seq
     }
@@ -81,9 +81,9 @@ impl Shared {
     }
 
     /// The next lane gets the event, in the same turn.
-    fn wait_again(&self, seq: Seq) {
+    fn wait_again(&self, seq: Seq, task: &Task) {
         let mut state = self.lock();
-        state.order.give_back(seq, Queued::Waiting);
+        state.order.give_back(seq, Queued::Waiting { since: task.since });
         self.assign(&mut state);
     }
 }
