@@ -1,4 +1,5 @@
-//! What a script's answer may change: one row a key, and the check of what it said. changes.cc makes the changes.
+//! What a script's answer may change: one row a key, in the order in which Kea makes the changes, and the check of what
+//! the script said. changes.cc makes them.
 
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,12 @@ pub const ROWS: &[Row] = &[
             at(&["lease6_select"], "The address's or prefix's lifetimes."),
             at(&["lease6_renew", "lease6_rebind"], "The same. With Kea's lease cache (on from Kea 3.0 on, unless you set `cache-max-age` to 0) a client that renews early is told what is left of its lease, whatever you say: Kea decides that afterwards."),
         ] },
+    Row { key: Key::PreferredLft, name: "preferred-lft", kind: Kind::Number, bounds: "seconds from 0 on, no more than the lease is valid; 4294967295 is for ever", read: number_from_0,
+        doc: "For how long the client may use the address or prefix for what is new; 0: only for what it has begun. Longer than the lease is valid, by `valid-lft` or by Kea's configuration, it is refused.",
+        places: &[
+            at(&["lease6_select"], "The preferred lifetime of the address or prefix."),
+            at(&["lease6_renew", "lease6_rebind"], "The same, but for Kea's lease cache, as with `valid-lft`."),
+        ] },
     Row { key: Key::IpAddress, name: "ip-address", kind: Kind::Text, bounds: "IP address", read: address,
         doc: "This address instead of the one that Kea has picked: of a pool that is open to the client, leased to nobody.",
         places: &[
@@ -146,8 +153,10 @@ pub fn names() -> String {
     ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What Kea shall change for these keys and values at a hook point, and what is refused.
-pub fn changes(point: &HookPoint, wishes: Vec<(String, Value)>) -> (Vec<Change>, Vec<Refused>) {
+/// What Kea shall change for these keys and values at a hook point, and what is refused. The order is that of [`ROWS`]: a
+/// script need not know which key another one takes effect through.
+pub fn changes(point: &HookPoint, mut wishes: Vec<(String, Value)>) -> (Vec<Change>, Vec<Refused>) {
+    wishes.sort_by_key(|(name, _)| ROWS.iter().position(|row| row.name == name).unwrap_or(ROWS.len()));
     let (mut changes, mut refused) = (Vec::new(), Vec::new());
     for (name, value) in wishes {
         let row = match find(&name) {

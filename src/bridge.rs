@@ -217,6 +217,7 @@ pub mod ffi {
         BootFileName,
         Hostname,
         ValidLft,
+        PreferredLft,
         IpAddress,
         FlexId,
     }
@@ -225,7 +226,7 @@ pub mod ffi {
     #[derive(Debug)]
     struct Change {
         key: Key,
-        /// The value, of a key that takes a number.
+        /// The value, of a key that takes a number; of an option, how many values its data is made of.
         number: u32,
         /// The value, of any other: text; of an option its map, as JSON text; of `flex-id` the bytes themselves.
         data: Vec<u8>,

@@ -140,8 +140,10 @@ use Server::*;
 
 const CLASSES: &[Key] = &[Key::ClientClasses];
 const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId];
-const SELECTED: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
-const RENEWED: &[Key] = &[Key::ClientClasses, Key::ValidLft];
+const SELECTED4: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
+const SELECTED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft, Key::IpAddress];
+const RENEWED4: &[Key] = &[Key::ClientClasses, Key::ValidLft];
+const RENEWED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft];
 const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, Key::BootFileName];
 
 /// All hook points, in the order in which a packet meets them.
@@ -158,9 +160,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
-        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED),
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED4),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
-        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED),
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED4),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client releases its lease. skip, drop: the lease is kept."),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
@@ -191,11 +193,11 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
-        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED),
+        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED6),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
+        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
     point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
+        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
     point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client releases; once per lease. skip, drop: the lease is kept."),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
