@@ -3,6 +3,7 @@
 #include "family.h"
 
 #include <dhcpsrv/cfgmgr.h>
+#include <dhcpsrv/client_class_def.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 #include <dhcpsrv/parsers/option_data_parser.h>
 
@@ -66,6 +67,17 @@ struct Changes6 : Family6 {
         lease.preferred_lft_ = std::min(lease.preferred_lft_, seconds);
     }
 };
+
+/// Kea takes any name: a subnet may ask for a class that is defined nowhere.
+template <typename Family>
+void add_class(const Change& change, CalloutHandle& handle, const HookPoint& point) {
+    const std::string name = text(change);
+    argument<typename Family::Packet>(handle, Family::QUERY)->addClass(name);
+    const auto classes = CfgMgr::instance().getCurrentCfg()->getClientClassDictionary();
+    if (!classes->findClass(name) && !isc::dhcp::isClientClassBuiltIn(name)) {
+        unknown_class(point.index, change);
+    }
+}
 
 /// Not from the hook point's own list of subnets: its type differs between releases of Boost, and Debian's Kea need not
 /// have been built with the one that we are built with.
@@ -163,10 +175,10 @@ isc::dhcp::Pkt4Ptr response4(const CalloutHandle& handle) {
 }
 
 template <typename Family>
-void change(const Change& change, CalloutHandle& handle) {
+void change(const Change& change, CalloutHandle& handle, const HookPoint& point) {
     switch (change.key) {
     case Key::ClientClasses:
-        return argument<typename Family::Packet>(handle, Family::QUERY)->addClass(text(change));
+        return add_class<Family>(change, handle, point);
     case Key::SubnetId:
         return select_subnet<Family>(change.number, handle);
     case Key::OptionData:
@@ -200,7 +212,7 @@ void expect(bool condition, const std::string& otherwise) {
 }
 
 void make(const Change& wanted, CalloutHandle& handle, const HookPoint& point) {
-    point.is_dhcp6 ? change<Changes6>(wanted, handle) : change<Changes4>(wanted, handle);
+    point.is_dhcp6 ? change<Changes6>(wanted, handle, point) : change<Changes4>(wanted, handle, point);
 }
 
 } // namespace runscript

@@ -1,6 +1,7 @@
 //! What a script's answer may change: one row a key, in the order in which Kea makes the changes, and the check of what
 //! the script said. changes.cc makes them.
 
+mod classes;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::bridge::ffi::{Change, Key};
 use crate::hook_points::{HOOK_POINTS, HookPoint};
+pub use classes::UnknownClasses;
 use values::*;
 
 /// What a value is, for those who make answers.
@@ -54,7 +56,7 @@ const SENT4: &[&str] = &["pkt4_send", "leases4_committed", "lease4_offer"];
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     Row { key: Key::ClientClasses, name: "client-classes", kind: Kind::Texts, bounds: "list of strings, each up to 255 bytes", read: class,
-        doc: "The client is of these classes too; none is taken away.",
+        doc: "The client is of these classes too; none is taken away. A subnet or pool may ask for a class that is defined nowhere, so such a name is taken, and said once in Kea's log (`RUNSCRIPT_CLASS_UNKNOWN`).",
         places: &[
             at(&["buffer*_receive"], "Whatever Kea chooses by class: subnet, pool, options, and the classes whose `test` says `member('...')`."),
             at(&["pkt*_receive"], "The same, but those `test`s have been made. Before version 3.0, Kea has dropped a broadcast of DHCPv4 by then if no subnet was open to it: use `buffer4_receive`."),

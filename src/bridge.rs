@@ -356,6 +356,9 @@ pub mod ffi {
         /// Kea refuses a change, for this reason.
         fn refused(hook_point: usize, change: &Change, reason: &str);
 
+        /// Kea has no definition of the class that a client has been put into.
+        fn unknown_class(hook_point: usize, change: &Change);
+
         /// A packet of those options of a query (its bytes: `wire`) that Kea holds otherwise than they came. What Kea
         /// makes of it tells whether somebody has changed them. Empty if there are none.
         fn read_again4(wire: &[u8], bytes: &[u8], options: &[OptionFact]) -> Vec<u8>;
@@ -376,6 +379,8 @@ pub mod ffi {
     }
 }
 
-use crate::hook::{callout_took, event, load, log_text, refused, statistic_names, statistic_values, status, unload};
+use crate::hook::{
+    callout_took, event, load, log_text, refused, statistic_names, statistic_values, status, unknown_class, unload,
+};
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

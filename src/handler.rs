@@ -149,6 +149,11 @@ impl Handler {
         self.shared.refuse_change(point, change, reason);
     }
 
+    /// Kea has no definition of the class that the script's answer wanted.
+    pub fn unknown_class(&self, point: usize, change: &Change) {
+        self.shared.unknown_class(point, &String::from_utf8_lossy(&change.data));
+    }
+
     /// A packet is not waited for here: its client has as many waiting as it may have.
     pub fn crowded(&self, point: usize, facts: &Facts) {
         Counters::add(&self.shared.counters.crowded);

@@ -138,11 +138,20 @@ pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
 }
 
 pub fn refused(hook_point: usize, change: &Change, reason: &str) {
+    tell_script(hook_point, change, |handler| handler.refuse(hook_point, change, reason));
+}
+
+pub fn unknown_class(hook_point: usize, change: &Change) {
+    tell_script(hook_point, change, |handler| handler.unknown_class(hook_point, change));
+}
+
+/// Tells the script that has asked for this change how Kea takes it.
+fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Handler)) {
     let Some(row) = HOOK_POINTS.get(hook_point) else { return };
     guarded(row.name, (), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
-        handler.into_iter().for_each(|handler| handler.refuse(hook_point, change, reason));
+        handler.into_iter().for_each(tell);
     });
 }
 

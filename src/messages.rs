@@ -55,6 +55,8 @@ messages! {
         "A script gave no verdict: it could not be started, ended by a signal, or did not end in time; with `answers`, its exit status says nothing or its output is no answer. Or a daemon ended before it answered, or its line is no answer. The text says why, and how Kea goes on (`on-failure`). If it takes too long, make it faster or raise `timeout`."
     ANSWER_REFUSED Error "%1 at %2: %3: %4; the rest of the answer holds"
         "Part of a script's answer (parameter `answers`) cannot be applied: an unknown key, one that has no effect at this hook point, a wrong value, or one that Kea does not take. Correct the script; answers.md has the keys. Logged once a minute for each script, hook point and key; `runscript.refused` counts all."
+    CLASS_UNKNOWN Warn "%1 at %2: no client class is called %3; the client is of it all the same"
+        "A script has put a client into a class (`client-classes`) of which Kea's configuration has no definition, and which is none of Kea's own. Its name may be misspelt. If only a subnet, a pool or another hook library asks for the class, add `{ \"name\": ... }` to Kea's `client-classes`: no more is needed. Logged once for each script and name, until the next load, of 100 names at most."
     EVENT_DROPPED Error "%1: queue-limit reached: %2 events dropped, the oldest first"
         "Scripts are slower than events come. Events of packets and offers go first, those of leases only if there are none of these (parameters.md, `queue-limit`). Make the script faster, raise `concurrency` or `queue-limit`, or select fewer `hook-points`."
     CROWDED Warn "%1 at %2: a packet of %3 is dropped: two like it wait there already"

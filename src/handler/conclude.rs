@@ -1,5 +1,7 @@
 //! What an answer means: for Kea, for the log, for the counters.
 
+use serde_json::Value;
+
 use super::shared::{Parked, Shared};
 use super::{Counters, Task};
 use crate::answers::{ROWS, Refused, changes, row_of};
@@ -7,7 +9,7 @@ use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log_repeating, log_repeating_times};
+use crate::log::{log, log_repeating, log_repeating_times};
 use crate::messages;
 use crate::order::Seq;
 use crate::text::unreadable;
@@ -109,6 +111,13 @@ impl Shared {
         let key = row_of(change.key).map(|row| row.name);
         let said = format!("\"{}\": {}", key.unwrap_or_default(), change.said);
         self.refuse(point, &Refused { key, said, reason: reason.into() });
+    }
+
+    /// Says of a class that Kea has no definition of it, once.
+    pub fn unknown_class(&self, point: usize, name: &str) {
+        if self.unknown_classes.is_news(name) {
+            log(messages::CLASS_UNKNOWN, &[self.name(), HOOK_POINTS[point].name.into(), Value::from(name).to_string()]);
+        }
     }
 
     /// Says and counts that part of an answer is not applied.

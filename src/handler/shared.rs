@@ -11,6 +11,7 @@ use super::courier::Parcel;
 use super::errands::Errands;
 use super::inbox::Inbox;
 use super::task::Task;
+use crate::answers::UnknownClasses;
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
 use crate::ids;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub config: Config,
     pub server: Server,
     pub counters: Counters,
+    pub unknown_classes: UnknownClasses,
     inbox: Inbox,
     state: Mutex<State>,
     /// A waiting event has been granted a lane, or will never be.
@@ -94,6 +96,7 @@ impl Shared {
             config,
             server: server.clone(),
             counters: Counters::default(),
+            unknown_classes: UnknownClasses::default(),
             inbox,
             state: Mutex::new(State::new(posted)),
             granted: Condvar::new(),
