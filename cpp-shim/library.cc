@@ -45,6 +45,7 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     server.scripts_only_there = scripts_directory_is_enforced();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
+    server.shows_debug = reinterpret_cast<size_t>(&shows_debug);
     server.resume = reinterpret_cast<size_t>(&resume);
     return server;
 }

@@ -48,8 +48,7 @@ Logger& logger = *new Logger("runscript");
 Logger::Formatter open(Severity severity, const char* id) {
     switch (severity) {
     case Severity::Debug:
-        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC) ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id)
-                                                                   : Logger::Formatter();
+        return shows_debug() ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id) : Logger::Formatter();
     case Severity::Info:
         return logger.isInfoEnabled() ? logger.info(id) : Logger::Formatter();
     case Severity::Warn:
@@ -75,6 +74,14 @@ void log(const Message& message) noexcept {
         }
     } catch (...) {
         // A log that fails has no place to say so.
+    }
+}
+
+bool shows_debug() noexcept {
+    try {
+        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC);
+    } catch (...) {
+        return false;
     }
 }
 

@@ -319,6 +319,8 @@ pub mod ffi {
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.
         log: usize,
+        /// Address of a `bool (*)() noexcept`, callable from any thread: whether the log shows what is for debugging.
+        shows_debug: usize,
         /// Address of a `void (*)(Verdict&) noexcept`, callable from any thread: the verdict of a parked packet, which
         /// may be moved out of.
         resume: usize,

@@ -43,7 +43,7 @@ static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
 const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false };
 
 pub fn load(server: &ffi::Server) -> Loaded {
-    log::use_kea(server.log);
+    log::use_kea(server.log, server.shows_debug);
     parking::use_kea(server.resume);
     let result = guarded("load", Err("a defect of this library".into()), || start(server));
     result.unwrap_or_else(|reason| {

@@ -63,6 +63,8 @@ messages! {
         "A client sends packets faster than the script answers. Where Kea waits at `buffer*_receive`, `pkt*_receive`, `subnet*_select`, `lease4_offer`, `pkt*_send` or `buffer*_send`, two packets of one client may wait that are of the same message type and came from the same interface, relay and port of the relay; a further one is dropped before any script is told of it, so that the client does not keep all of Kea's threads, nor fill its parking lot. A DHCPRELEASE, RELEASE, DHCPDECLINE or DECLINE never is. Make the script faster, or see to the client: the line names the first, by its DUID, client identifier or hardware address. Logged once a minute for each script and hook point; `runscript.crowded` counts all."
     EVENT_LOST Error "%1 at %2: given up: %3"
         "An event whose handling killed the runner or the daemon several times, or that could not be handed to it, is not tried again. Logged once a minute for each script and hook point."
+    VERDICT Debug "%1 at %2, %3: %4"
+        "Shown at debug level (40) only: what a script for which Kea waits has said of one event. The line names the client and the leases that the event is about; then comes `continue`, `skip` or `drop`, with the keys of the answer if there are any, or why there is no verdict. What Kea does not take of an answer is another line (RUNSCRIPT_ANSWER_REFUSED)."
     OUTPUT Info "%1 at %2: %3"
         "What a script wrote to its standard output, or a handler's `log` line of level `info`, or `debug`: that is logged at debug level."
     ERROR_OUTPUT Warn "%1 at %2: %3"

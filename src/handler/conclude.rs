@@ -9,7 +9,7 @@ use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log, log_repeating, log_repeating_times};
+use crate::log::{log, log_repeating, log_repeating_times, shows_debug};
 use crate::messages;
 use crate::order::Seq;
 use crate::text::unreadable;
@@ -67,6 +67,9 @@ impl Shared {
 
     /// What Kea shall do after this answer.
     pub fn conclude(&self, task: &Task, answer: Result<Answer, Failure>) -> Verdict {
+        if task.wait && shows_debug() {
+            self.show_verdict(task, &answer);
+        }
         let failure = match answer {
             Ok(Answer { failure: None, next, wishes, .. }) => {
                 self.counters.answered(task.since.elapsed());
@@ -77,6 +80,19 @@ impl Shared {
         let step = self.on_failure(task);
         self.failed(task, &failure, step);
         Verdict::of(step)
+    }
+
+    /// Says what has been said of an event, for who looks for it.
+    fn show_verdict(&self, task: &Task, answer: &Result<Answer, Failure>) {
+        let said = match answer {
+            Ok(Answer { failure: Some(failure), .. }) | Err(failure) => format!("no verdict: {}", failure.text),
+            Ok(Answer { next, wishes, .. }) if wishes.0.is_empty() => next.unwrap_or_default().name().into(),
+            Ok(Answer { next, wishes, .. }) => {
+                let keys = serde_json::to_string(wishes).unwrap_or_default();
+                format!("{} {keys}", next.unwrap_or_default().name())
+            }
+        };
+        log(messages::VERDICT, &[self.name(), task.row().name.into(), task.subjects(), said]);
     }
 
     fn on_failure(&self, task: &Task) -> Step {

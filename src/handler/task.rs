@@ -81,6 +81,11 @@ impl Task {
         common.into_iter().chain(texts(&self.facts)).collect()
     }
 
+    /// The client and the leases that it is about, for the log.
+    pub fn subjects(&self) -> String {
+        texts(&self.facts).join(", ")
+    }
+
     /// The same event after Kea has given up waiting for it.
     pub fn abandoned(&self) -> Self {
         Task { is_abandoned: true, ..self.clone() }

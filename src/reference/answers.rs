@@ -80,6 +80,8 @@ Nothing is taken and then ignored, *skip* and *drop* where a hook point knows no
 The keys of an answer take effect in the order of the table below, whatever their order in the answer: an `ip-address` may be of a pool that its `client-classes` open. (In DHCPv4 say the class before, too, at `pkt4_receive` or `buffer4_receive`: at the DHCPREQUEST Kea looks whether the pool is open before it asks at `lease4_select`.)
 
 Several programs: all are asked, with what Kea knew before the first of them. The severest *next* counts. If all let Kea go on, their changes are made in the programs' order, and the last word counts.
+
+What a program has said is [in Kea's log](operation.md#looking-inside), event by event, if you ask for it.
 "#;
 
 const WHERE: &str = r#"
