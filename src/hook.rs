@@ -113,8 +113,16 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, Stri
 }
 
 fn announce(config: &Config) {
-    let names: Vec<_> = config.point_names().collect();
-    let args = [env!("CARGO_PKG_VERSION").into(), config.script.display().to_string(), names.join(" ")];
+    let args = [
+        env!("CARGO_PKG_VERSION").into(),
+        config.script.display().to_string(),
+        config.mode.name().into(),
+        match config.concurrency {
+            1 => "1 lane".into(),
+            lanes => format!("{lanes} lanes"),
+        },
+        config.where_kea_waits(),
+    ];
     log(messages::LOADED, &args);
 }
 

@@ -37,8 +37,8 @@ macro_rules! messages {
 }
 
 messages! {
-    LOADED Info "version %1 calls %2 at %3"
-        "The library is at work; one line for each script, with its hook points."
+    LOADED Info "version %1 calls %2, mode %3 with %4: Kea %5"
+        "The library is at work; one line for each script, with its `mode`, its lanes (`concurrency`) and its hook points: where Kea waits for it, where it parks the packet, and where it does neither."
     LOAD_REFUSED Error "the configuration is refused: %1"
         "The line names the parameter, its value and the remedy. Kea does not start; at a reload, it has given up its old configuration by then and answers no client until a good one comes (Kea's `CONFIG_UNRECOVERABLE_ERROR`). See operation.md, Changing the configuration."
     HANDLER_STARTED Debug "%1: ready with %2 lanes"
@@ -49,7 +49,7 @@ messages! {
         "Something killed the runner (the kernel for want of memory, or an administrator). Scripts that it was running have been killed with it."
     OTHERS_TRUSTED Warn "%1: %2"
         "Somebody besides root and Kea's user could put another program, or another socket, in the place of this one. The text says who, and what helps. Where Kea allows programs of one directory only, such a program is refused. Logged when the library is loaded, when the runner is started again and when a socket is connected to again, once a minute at most. See operation.md, Who may change a program."
-    LANE_LOST Warn "%1: a lane is lost: %2; another one is made"
+    LANE_LOST Warn "%1: lane %2 is lost: %3; another one is made"
         "A daemon has ended, or its connection is closed, by itself or because it does not keep to the lines or to the time-out. It is started, or connected to, again, at growing intervals up to ten seconds. What it was working on fails (RUNSCRIPT_EVENT_FAILED), or, if Kea does not wait for it, is handled again."
     EVENT_FAILED Error "%1 at %2: %3; Kea %4"
         "A script gave no verdict: it could not be started, ended by a signal, or did not end in time; with `answers`, its exit status says nothing or its output is no answer. Or a daemon ended before it answered, or its line is no answer. The text says why, and how Kea goes on (`on-failure`). If it takes too long, make it faster or raise `timeout`."
@@ -69,8 +69,8 @@ messages! {
         "What a script wrote to its standard output, or a handler's `log` line of level `info`, or `debug`: that is logged at debug level."
     ERROR_OUTPUT Warn "%1 at %2: %3"
         "What a script wrote to its standard error, or a handler's `log` line of level `warn`, or `error`: that is logged as an error. Also a script's exit status if that is not 0: once a minute for each script and hook point."
-    DAEMON_OUTPUT Warn "%1: %2"
-        "What a daemon wrote to its standard error; and how it has ended, or why it cannot be started: once a minute."
+    DAEMON_OUTPUT Warn "%1, lane %2: %3"
+        "What a daemon wrote to its standard error; and how it has ended, or why it cannot be started: once a minute. There is a copy of the daemon on each lane; a copy that takes the place of another has a new number."
     HANDED_OVER Info "%1: %2 events not yet handled go on without Kea, %3 are being handled"
         "The library is unloaded (Kea stops or takes a new configuration) while scripts are at work."
     KEPT Warn "%1: %2 events not yet handled wait for the next configuration, and are lost if Kea stops instead: no runner takes them"

@@ -48,8 +48,9 @@ impl Shared {
         let bad = |text: String| Failure::new(FailureKind::Answer, text);
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
         let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
-            let answer: Answer = serde_json::from_slice(line)
-                .map_err(|error| bad(format!("bad answer: {}", unreadable(&error, line))))?;
+            let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+                bad(format!("bad answer: {}", unreadable(&error, line, self.config.mode.only_answers())))
+            })?;
             if answer.seq != seq {
                 return Err(bad(format!("it answers event {} instead of {seq}", answer.seq)));
             }
@@ -170,6 +171,14 @@ impl Shared {
         let args = [self.name(), task.row().name.into(), failure.text.clone(), kea.into()];
         self.counters.note_error(&failure.text);
         log_repeating(messages::EVENT_FAILED, &self.name(), &kind, &args);
+    }
+
+    pub fn say_runner_lost(&self, reason: &str) {
+        log_repeating(messages::HANDLER_LOST, &self.name(), &[], &[self.name(), reason.into()]);
+    }
+
+    pub fn say_lane_lost(&self, id: u64, reason: &str) {
+        log_repeating(messages::LANE_LOST, &self.name(), &[], &[self.name(), id.to_string(), reason.into()]);
     }
 
     /// Says that so many events were dropped, the first of which was this one's number.

@@ -15,8 +15,6 @@ use super::shared::{GRACE, Shared};
 use super::task::Task;
 use crate::config::Mode;
 use crate::lane::{Failed, Lane};
-use crate::log::log_repeating;
-use crate::messages;
 use crate::order::Seq;
 use crate::verdict::{Failure, FailureKind};
 
@@ -143,8 +141,10 @@ impl Connection {
     /// The old handler is gone: what it has not finished is ours to do.
     fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
         // The runner that a daemon has had is there.
-        let what = if shared.config.mode == Mode::Exec { messages::HANDLER_LOST } else { messages::LANE_LOST };
-        log_repeating(what, &shared.name(), &[], &[shared.name(), failed.to_string()]);
+        match shared.config.mode {
+            Mode::Exec => shared.say_runner_lost(&failed.to_string()),
+            Mode::Daemon | Mode::Socket => shared.say_lane_lost(self.lane.id, &failed.to_string()),
+        }
         shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
     }
 

@@ -99,7 +99,10 @@ impl Lanes {
         let idle = state.idle.iter().position(|idle| idle.id == lane).map(|at| state.idle.swap_remove(at));
         drop(state);
         match idle.map(|mut lane| lane.advance()) {
-            Some(Ok(Some(line))) => format!("it has spoken unasked: \"{}\"", excerpt(line, GLIMPSE)),
+            Some(Ok(Some(line))) => {
+                let remedy = self.shared.config.mode.only_answers();
+                format!("it has spoken unasked: \"{}\": {remedy}", excerpt(line, GLIMPSE))
+            }
             Some(Ok(None)) => "it has spoken unasked".into(),
             _ => "the other side has closed it".into(),
         }
@@ -165,7 +168,8 @@ impl Lanes {
 
     /// Takes the hellos that have come, on these lanes; the reason of the last that will not come, if any.
     fn greet(&mut self, on: impl Fn(u64) -> bool) -> Option<String> {
-        let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear() } else { None };
+        let mode = self.shared.config.mode;
+        let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear(mode) } else { None };
         let heard: Vec<_> = self.greeting.iter_mut().map(hear).collect();
         if heard.iter().flatten().any(Result::is_err) {
             // The runner has said why before it has let us see the end.
@@ -230,7 +234,8 @@ impl Lanes {
         for Report { lane, log: lines } in reports {
             let name = self.shared.name();
             lines.iter().for_each(|line| {
-                line.write(messages::DAEMON_OUTPUT, &name, &[], &[name.clone(), line.text.clone()]);
+                let args = [name.clone(), lane.to_string(), line.text.clone()];
+                line.write(messages::DAEMON_OUTPUT, &name, &[], &args);
             });
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
                 lines.into_iter().for_each(|line| greeting.add_words(line.text));
@@ -247,7 +252,7 @@ impl Lanes {
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
         self.shared.lost(reason);
-        log_repeating(messages::LANE_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
+        self.shared.say_lane_lost(id, reason);
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);
@@ -267,7 +272,7 @@ impl Lanes {
             return;
         }
         self.shared.lost(reason);
-        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
+        self.shared.say_runner_lost(reason);
         self.ready.clear();
         self.greeting.clear();
         let mut state = self.shared.lock();
