@@ -102,7 +102,12 @@ Kea reads the `data` of an option as values with commas between them, as in its 
 {"option-data": [{"name": "boot-file-name", "data": "pxe/undionly\\,kpxe"}]}
 ```
 
-Kea by itself ignores values for which an option has no room, such as the second one of `pxe/undionly,kpxe`. Of an answer, such an option is refused. With `csv-format` `false`, `data` is hex, or text in single quotes, and a comma is a comma.
+Kea by itself ignores values for which an option has no room, such as the second one of `pxe/undionly,kpxe`. Of an answer, such an option is refused. With `csv-format` `false`, `data` is hex, or text in single quotes, and a comma is a comma. In shell, `sed` writes the backslashes:
+
+```sh
+escaped=$(printf %s "$file" | sed 's/[,\\]/\\&/g')
+exec "$KEA_RUNSCRIPT" answer option-data:boot-file-name="$escaped"
+```
 
 ## In one line of shell
 
