@@ -159,7 +159,9 @@ fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Handler)) 
     guarded(row.name, (), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
-        handler.into_iter().for_each(tell);
+        if let Some(handler) = handler {
+            tell(handler);
+        }
     });
 }
 
