@@ -5,7 +5,7 @@
 use std::env;
 use std::path::Path;
 
-const SHIM: [&str; 13] = [
+const SHIM: &[&str] = &[
     "library.cc",
     "callouts4.cc",
     "callouts6.cc",
@@ -18,6 +18,7 @@ const SHIM: [&str; 13] = [
     "hold.cc",
     "parking.cc",
     "statistics.cc",
+    "hook_points.cc",
     "log.cc",
 ];
 
@@ -36,6 +37,8 @@ fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");
     let mut build = cxx_build::bridge("src/bridge.rs");
     build.std("c++17").warnings(true).extra_warnings(true);
+    // A step or a key that is added has to be met everywhere.
+    build.flag("-Werror=switch");
     // GCC 16 suspects it of the code that cxx has made.
     build.flag_if_supported("-Wno-maybe-uninitialized");
     harden(&mut build);

@@ -21,29 +21,32 @@ class Stopwatch {
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-void tell(CalloutHandle& handle, const char* hook_point, Collect collect, const Interest& wanted) {
-    const bool is_parked = handle.getStatus() == CalloutHandle::NEXT_STEP_PARK;
-    const bool wants_hold = wanted.parks || (wanted.waits && is_parked);
-    // First, lest a library that has parked the packet before us lets it go on while we wait.
-    std::optional<Hold> hold = wants_hold ? Hold::take(handle, hook_point) : std::nullopt;
+void tell(const HookPoint& point, CalloutHandle& handle, Collect collect) {
+    const bool is_parked = point.can_park && handle.getStatus() == CalloutHandle::NEXT_STEP_PARK;
+    // First, lest a library that has parked the packet before us lets it go on while we are at it.
+    std::optional<Hold> hold = point.parks || is_parked ? Hold::take(handle, point) : std::nullopt;
     const bool goes_on_already = !hold && is_parked;
     FactsBuilder& facts = FactsBuilder::fresh();
     // A script that refuses strangers must not be evaded by a packet that we fail to read: it gets what there is.
-    guarded(hook_point, [&] {
+    guarded(name_of(point), [&] {
         collect(handle, facts);
         return 0;
     });
-    Verdict verdict = event(hook_point, facts.facts(), hold.has_value());
+    const uint64_t ticket = point.parks && hold ? store(*hold, handle, point) : 0;
+    Verdict verdict = event(point.index, facts.facts(), ticket);
     if (verdict.ticket != 0) {
-        return park(std::move(*hold), verdict.ticket, handle, hook_point);
+        return park(ticket, handle, point);
     }
-    if (!wants_hold && wanted.waits && verdict.step == Step::Drop) {
+    if (ticket != 0) {
+        hold.emplace(take_back(ticket));
+    }
+    if (!hold && !is_parked && point.can_park && verdict.step == Step::Drop) {
         // Lest a library after us parks the packet and lets it go on.
-        if (std::optional<Hold> late = Hold::take(handle, hook_point)) {
+        if (std::optional<Hold> late = Hold::take(handle, point)) {
             late->drop();
         }
     }
-    apply(verdict, handle, hook_point);
+    apply(verdict, handle, point);
     if (handle.getStatus() != CalloutHandle::NEXT_STEP_DROP) {
         return;
     }
@@ -51,27 +54,26 @@ void tell(CalloutHandle& handle, const char* hook_point, Collect collect, const 
         hold->drop();
     } else if (goes_on_already) {
         // Its thread has been quicker than ours, and Kea asks for no status any more before the answer is sent.
-        keep(handle, hook_point)->drop = true;
+        keep(handle, point)->drop = true;
     }
 }
 
-void forward(CalloutHandle& handle, const char* hook_point, Collect collect) {
-    apply_kept(handle, hook_point);
-    if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
-        return;
+void forward(const HookPoint& point, CalloutHandle& handle, Collect collect) {
+    if (point.sends) {
+        apply_kept(handle, point);
     }
-    const Interest wanted = interest(hook_point);
-    if (wanted.events) {
-        tell(handle, hook_point, collect, wanted);
+    if (point.has_events && handle.getStatus() != CalloutHandle::NEXT_STEP_DROP) {
+        tell(point, handle, collect);
     }
 }
 
 } // namespace
 
-int callout(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept {
+int call(size_t index, CalloutHandle& handle, Collect collect) noexcept {
     const Stopwatch stopwatch;
-    guarded(hook_point, [&] {
-        forward(handle, hook_point, collect);
+    const HookPoint& point = hook_point(index);
+    guarded(name_of(point), [&] {
+        forward(point, handle, collect);
         return 0;
     });
     // Kea would only log the failure once more.

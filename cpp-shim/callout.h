@@ -1,6 +1,7 @@
 #pragma once
 
 #include "facts.h"
+#include "hook_points.h"
 
 #include <hooks/callout_handle.h>
 
@@ -23,6 +24,14 @@ T argument(const CalloutHandle& handle, const char* name) {
 using Collect = void (*)(const CalloutHandle& handle, FactsBuilder& facts);
 
 /// All that a callout does: hands the facts to Rust and the verdict that comes back to Kea.
-int callout(CalloutHandle& handle, const char* hook_point, Collect collect) noexcept;
+int call(size_t hook_point, CalloutHandle& handle, Collect collect) noexcept;
+
+/// The same for the function that bears the hook point's name. Each hands over a function of a type of its own, so each
+/// looks its index up once.
+template <typename Function>
+int callout(CalloutHandle& handle, const char* name, Function collect) noexcept {
+    static const size_t hook_point = index_of(name);
+    return call(hook_point, handle, collect);
+}
 
 } // namespace runscript

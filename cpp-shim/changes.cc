@@ -3,6 +3,7 @@
 #include "family.h"
 
 #include <dhcpsrv/cfgmgr.h>
+#include <dhcpsrv/client_class_def.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 #include <dhcpsrv/parsers/option_data_parser.h>
 
@@ -16,6 +17,8 @@ using isc::dhcp::CfgMgr;
 using isc::dhcp::Host;
 using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::OptionDataParser;
+using isc::dhcp::OptionDefinition;
+using isc::dhcp::OptionDefinitionPtr;
 
 std::string text(const Change& change) { return {change.data.begin(), change.data.end()}; }
 
@@ -65,6 +68,17 @@ struct Changes6 : Family6 {
     }
 };
 
+/// Kea takes any name: a subnet may ask for a class that is defined nowhere.
+template <typename Family>
+void add_class(const Change& change, CalloutHandle& handle, const HookPoint& point) {
+    const std::string name = text(change);
+    argument<typename Family::Packet>(handle, Family::QUERY)->addClass(name);
+    const auto classes = CfgMgr::instance().getCurrentCfg()->getClientClassDictionary();
+    if (!classes->findClass(name) && !isc::dhcp::isClientClassBuiltIn(name)) {
+        unknown_class(point.index, change);
+    }
+}
+
 /// Not from the hook point's own list of subnets: its type differs between releases of Boost, and Debian's Kea need not
 /// have been built with the one that we are built with.
 template <typename Family>
@@ -74,11 +88,41 @@ void select_subnet(uint32_t id, CalloutHandle& handle) {
     handle.setArgument(Family::SUBNET, subnet);
 }
 
+/// Kea's parser, which takes as many values as the option has room for and says nothing of the others.
+class OptionParser : public OptionDataParser {
+  public:
+    using OptionDataParser::OptionDataParser;
+
+    void expect_room(size_t values) const {
+        const size_t room = definition_ ? room_for(*definition_, values) : values;
+        expect(values <= room, "has room for " + std::to_string(room) + " of these " + std::to_string(values) +
+                                   " values: write \\, for a comma within a value, which is \\\\, in JSON");
+    }
+
+  protected:
+    OptionDefinitionPtr findOptionDefinition(const std::string& space, const isc::util::Optional<uint32_t>& code,
+                                             const isc::util::Optional<std::string>& name) const override {
+        return definition_ = OptionDataParser::findOptionDefinition(space, code, name);
+    }
+
+  private:
+    static size_t room_for(const OptionDefinition& definition, size_t values) {
+        if (definition.getArrayType() || has_own_notation(definition)) {
+            return values;
+        }
+        return definition.getType() == isc::dhcp::OPT_RECORD_TYPE ? definition.getRecordFields().size() : 1;
+    }
+
+    mutable OptionDefinitionPtr definition_;
+};
+
 /// A packet's options may be shared with Kea's configuration, and Pkt4 takes only one of a code: an option is always
 /// replaced, never edited.
 template <typename Family>
-void set_option(const std::string& map, CalloutHandle& handle) {
-    const auto parsed = OptionDataParser(Family::NUMBER).parse(isc::data::Element::fromJSON(map));
+void set_option(const Change& change, CalloutHandle& handle) {
+    OptionParser parser(Family::NUMBER);
+    const auto parsed = parser.parse(isc::data::Element::fromJSON(text(change)));
+    parser.expect_room(change.number);
     expect(parsed.second == Family::OPTION_SPACE,
            "is of another option space: give the option around it, with its data in hex and csv-format false");
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
@@ -118,19 +162,27 @@ void set_lifetime(uint32_t seconds, CalloutHandle& handle) {
     Family::lifetime(*argument<typename Family::LeasePtr>(handle, Family::LEASE), seconds);
 }
 
+/// A client ignores what is to be preferred for longer than it is valid (RFC 8415, 21.6 and 21.22).
+void prefer(uint32_t seconds, const CalloutHandle& handle) {
+    const auto lease = argument<Changes6::LeasePtr>(handle, Changes6::LEASE);
+    expect(seconds <= lease->valid_lft_, "is longer than the lease is valid: " + std::to_string(lease->valid_lft_) +
+                                             " seconds, unless valid-lft says more");
+    lease->preferred_lft_ = seconds;
+}
+
 isc::dhcp::Pkt4Ptr response4(const CalloutHandle& handle) {
     return argument<isc::dhcp::Pkt4Ptr>(handle, Changes4::RESPONSE);
 }
 
 template <typename Family>
-void change(const Change& change, CalloutHandle& handle) {
+void change(const Change& change, CalloutHandle& handle, const HookPoint& point) {
     switch (change.key) {
     case Key::ClientClasses:
-        return argument<typename Family::Packet>(handle, Family::QUERY)->addClass(text(change));
+        return add_class<Family>(change, handle, point);
     case Key::SubnetId:
         return select_subnet<Family>(change.number, handle);
     case Key::OptionData:
-        return set_option<Family>(text(change), handle);
+        return set_option<Family>(change, handle);
     case Key::NextServer:
         return response4(handle)->setSiaddr(IOAddress(text(change)));
     case Key::ServerHostname:
@@ -141,6 +193,8 @@ void change(const Change& change, CalloutHandle& handle) {
         return handle.setArgument("hostname", text(change));
     case Key::ValidLft:
         return set_lifetime<Family>(change.number, handle);
+    case Key::PreferredLft:
+        return prefer(change.number, handle);
     case Key::IpAddress:
         return set_address<Family>(text(change), handle);
     case Key::FlexId:
@@ -157,8 +211,8 @@ void expect(bool condition, const std::string& otherwise) {
     }
 }
 
-void make(const Change& wanted, CalloutHandle& handle, const char* hook_point) {
-    is_dhcp6(hook_point) ? change<Changes6>(wanted, handle) : change<Changes4>(wanted, handle);
+void make(const Change& wanted, CalloutHandle& handle, const HookPoint& point) {
+    point.is_dhcp6 ? change<Changes6>(wanted, handle, point) : change<Changes4>(wanted, handle, point);
 }
 
 } // namespace runscript

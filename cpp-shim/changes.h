@@ -16,6 +16,6 @@ class Refusal : public std::runtime_error {
 void expect(bool condition, const std::string& otherwise);
 
 /// Makes a change in the arguments of the hook point that Kea is at; throws if Kea does not take it.
-void make(const Change& wanted, CalloutHandle& handle, const char* hook_point);
+void make(const Change& wanted, CalloutHandle& handle, const HookPoint& point);
 
 } // namespace runscript

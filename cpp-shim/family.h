@@ -9,8 +9,6 @@
 #include <dhcp/pkt6.h>
 #include <dhcpsrv/lease.h>
 
-#include <cstring>
-
 namespace runscript {
 
 /// What the two families call alike.
@@ -39,8 +37,5 @@ struct Family6 {
     static constexpr const char* OPTION_SPACE = DHCP6_OPTION_SPACE;
     static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_NA;
 };
-
-/// A hook point has its family's digit in its name.
-inline bool is_dhcp6(const char* hook_point) { return std::strchr(hook_point, '6') != nullptr; }
 
 } // namespace runscript

@@ -9,7 +9,7 @@ namespace runscript {
 /// Runs `body` for Kea and returns its result. Whatever it throws ends here, as a line in the log and a 1: when an
 /// exception leaves a library, Kea loses the packet.
 template <typename Body>
-int guarded(const char* where, Body body) noexcept {
+int guarded(std::string_view where, Body body) noexcept {
     try {
         return body();
     } catch (const std::exception& error) {

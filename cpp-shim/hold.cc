@@ -12,14 +12,14 @@ namespace runscript {
 
 using isc::hooks::CalloutHandlePtr;
 
-std::optional<Hold> Hold::take(const CalloutHandle& handle, const char* hook_point) {
+std::optional<Hold> Hold::take(const CalloutHandle& handle, const HookPoint& point) {
     const auto status = handle.getStatus();
     const bool is_parked = status == CalloutHandle::NEXT_STEP_PARK;
     if (status != CalloutHandle::NEXT_STEP_CONTINUE && !is_parked) {
         return std::nullopt;
     }
     Query query;
-    if (is_dhcp6(hook_point)) {
+    if (point.is_dhcp6) {
         query = argument<isc::dhcp::Pkt6Ptr>(handle, Family6::QUERY);
     } else {
         query = argument<isc::dhcp::Pkt4Ptr>(handle, Family4::QUERY);

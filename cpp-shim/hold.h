@@ -16,7 +16,7 @@ class Hold {
   public:
     /// None where Kea has not parked the packet (it never does for DHCPv4 over DHCPv6), or another library has told it
     /// not to go on.
-    static std::optional<Hold> take(const CalloutHandle& handle, const char* hook_point);
+    static std::optional<Hold> take(const CalloutHandle& handle, const HookPoint& point);
 
     Hold(Hold&& other) noexcept;
     Hold& operator=(Hold&&) = delete;
@@ -24,8 +24,8 @@ class Hold {
 
     isc::hooks::CalloutHandlePtr callout_handle() const;
 
-    /// Somebody will have to resume the packet, for its status says so.
-    void is_parked_now() { is_parked_ = true; }
+    /// The packet's status will say that somebody resumes it.
+    void set_parked() { is_parked_ = true; }
 
     /// False if another library has dropped the packet, or told Kea not to wait.
     bool is_there() const;

@@ -45,17 +45,17 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     server.scripts_only_there = scripts_directory_is_enforced();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
+    server.shows_debug = reinterpret_cast<size_t>(&shows_debug);
     server.resume = reinterpret_cast<size_t>(&resume);
     return server;
 }
 
 /// Kea has registered every function of ours that bears the name of a hook point. Those that nobody wants go, and Kea
 /// does not even make ready the arguments there.
-void keep_only(const rust::Vec<rust::String>& wanted, const Names& known_hook_points, LibraryHandle& handle) {
-    const Names kept(wanted.begin(), wanted.end());
-    for (const rust::String& ours : hook_point_names()) {
-        const auto name = static_cast<std::string>(ours);
-        if (!contains(kept, name) && contains(known_hook_points, name)) {
+void keep_wanted(const rust::Vec<HookPoint>& ours, const Names& known_hook_points, LibraryHandle& handle) {
+    for (const HookPoint& point : ours) {
+        const std::string name(point.name);
+        if (!point.is_wanted && contains(known_hook_points, name)) {
             handle.deregisterAllCallouts(name);
         }
     }
@@ -63,7 +63,7 @@ void keep_only(const rust::Vec<rust::String>& wanted, const Names& known_hook_po
 
 int start(LibraryHandle& handle) {
     const Names known_hook_points = ServerHooks::getServerHooks().getHookNames();
-    const Loaded loaded = load(server(handle, known_hook_points));
+    Loaded loaded = load(server(handle, known_hook_points));
     if (!loaded.ok) {
         return 1;
     }
@@ -71,7 +71,8 @@ int start(LibraryHandle& handle) {
     if (loaded.parks) {
         open_parking();
     }
-    keep_only(loaded.hook_points, known_hook_points, handle);
+    keep_wanted(loaded.hook_points, known_hook_points, handle);
+    set_hook_points(std::move(loaded.hook_points));
     register_commands(handle);
     publish_statistics();
     return 0;

@@ -48,15 +48,15 @@ Logger& logger = *new Logger("runscript");
 Logger::Formatter open(Severity severity, const char* id) {
     switch (severity) {
     case Severity::Debug:
-        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC) ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id)
-                                                                   : Logger::Formatter();
+        return shows_debug() ? logger.debug(isc::log::DBGLVL_TRACE_BASIC, id) : Logger::Formatter();
     case Severity::Info:
         return logger.isInfoEnabled() ? logger.info(id) : Logger::Formatter();
     case Severity::Warn:
         return logger.isWarnEnabled() ? logger.warn(id) : Logger::Formatter();
-    default:
-        return logger.isErrorEnabled() ? logger.error(id) : Logger::Formatter();
+    case Severity::Error:
+        break;
     }
+    return logger.isErrorEnabled() ? logger.error(id) : Logger::Formatter();
 }
 
 int64_t seconds() {
@@ -77,7 +77,15 @@ void log(const Message& message) noexcept {
     }
 }
 
-void log_failure(const char* where, const char* what) noexcept {
+bool shows_debug() noexcept {
+    try {
+        return logger.isDebugEnabled(isc::log::DBGLVL_TRACE_BASIC);
+    } catch (...) {
+        return false;
+    }
+}
+
+void log_failure(std::string_view where, std::string_view what) noexcept {
     // Clients can repeat what we failed at as fast as they like.
     static std::atomic<int64_t> quiet_until{0};
     static std::atomic<uint64_t> unlogged{0};
@@ -89,8 +97,7 @@ void log_failure(const char* where, const char* what) noexcept {
             return;
         }
         // Kea's exceptions may quote what a client has sent.
-        const std::string_view bytes = what;
-        std::string text(log_text({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));
+        std::string text(log_text({reinterpret_cast<const uint8_t*>(what.data()), what.size()}));
         if (const uint64_t more = unlogged.exchange(0)) {
             text += " (and " + std::to_string(more) + " more failures before)";
         }

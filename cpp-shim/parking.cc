@@ -33,7 +33,7 @@ constexpr nanoseconds SOON = std::chrono::milliseconds(2);
 struct Parked {
     Hold hold;
     CalloutHandlePtr handle;
-    const char* hook_point;
+    const HookPoint& point;
     KeptPtr kept;
 };
 
@@ -44,6 +44,7 @@ struct Parking {
     std::mutex mutex;
     /// A timer that Kea's main loop watches; -1 while there is no parking.
     int timer = -1;
+    uint64_t last_ticket = 0;
     /// By ticket.
     Packets packets;
     Verdicts verdicts;
@@ -90,9 +91,9 @@ void store_subnet(Step step, bool is_chosen, CalloutHandle& handle) {
 /// Kea wants to know on resuming an offer, of whichever library has found out; we never do. Said in the callout, where
 /// nobody else is at the arguments, and again on resuming: without threads, Kea has wiped them meanwhile if the packet
 /// had been parked at an earlier hook point too.
-void say_that_address_is_free(CalloutHandle& handle, const char* hook_point) {
+void say_that_address_is_free(CalloutHandle& handle) {
     constexpr const char* IN_USE = "offer_address_in_use";
-    if (std::strcmp(hook_point, "lease4_offer") == 0 && !contains(handle.getArgumentNames(), IN_USE)) {
+    if (!contains(handle.getArgumentNames(), IN_USE)) {
         handle.setArgument(IN_USE, false);
     }
 }
@@ -103,13 +104,18 @@ void go_on(Parked& packet, Verdict& verdict) {
     }
     const bool chooses_subnet = std::any_of(verdict.changes.begin(), verdict.changes.end(),
                                             [](const Change& change) { return change.key == Key::SubnetId; });
-    apply_to_parked(verdict, *packet.handle, packet.hook_point, *packet.kept);
-    if (std::strcmp(packet.hook_point, "subnet4_select") == 0) {
-        store_subnet<Family4>(verdict.step, chooses_subnet, *packet.handle);
-    } else if (std::strcmp(packet.hook_point, "subnet6_select") == 0) {
-        store_subnet<Family6>(verdict.step, chooses_subnet, *packet.handle);
+    apply_to_parked(verdict, *packet.handle, packet.point, *packet.kept);
+    switch (packet.point.resumed) {
+    case Resumed::Subnet:
+        packet.point.is_dhcp6 ? store_subnet<Family6>(verdict.step, chooses_subnet, *packet.handle)
+                              : store_subnet<Family4>(verdict.step, chooses_subnet, *packet.handle);
+        break;
+    case Resumed::AddressInUse:
+        say_that_address_is_free(*packet.handle);
+        break;
+    case Resumed::Nothing:
+        break;
     }
-    say_that_address_is_free(*packet.handle, packet.hook_point);
     packet.hold.give_back();
 }
 
@@ -133,7 +139,7 @@ bool handle_verdict(Verdict& verdict) {
     }
     // Without threads, the packet goes all its way from here, maybe to be parked again.
     Parked& packet = node.mapped();
-    guarded(packet.hook_point, [&] {
+    guarded(name_of(packet.point), [&] {
         go_on(packet, verdict);
         return 0;
     });
@@ -156,14 +162,6 @@ void handle_verdicts() {
             parking.wake(SOON);
         }
     }
-}
-
-void store(Hold&& hold, uint64_t ticket, CalloutHandle& handle, const char* hook_point) {
-    Parked packet{std::move(hold), nullptr, hook_point, keep(handle, hook_point)};
-    packet.handle = packet.hold.callout_handle();
-    const std::lock_guard<std::mutex> lock(parking.mutex);
-    const auto stored = parking.packets.emplace(ticket, std::move(packet)).first;
-    stored->second.hold.is_parked_now();
 }
 
 } // namespace
@@ -200,15 +198,34 @@ void close_parking() {
     }
 }
 
-void park(Hold&& hold, uint64_t ticket, CalloutHandle& handle, const char* hook_point) {
-    // Not before it is stored does Rust begin: the verdict may be there at once.
-    const int failed = guarded(hook_point, [&] {
-        say_that_address_is_free(handle, hook_point);
-        store(std::move(hold), ticket, handle, hook_point);
-        handle.setStatus(CalloutHandle::NEXT_STEP_PARK);
+uint64_t store(Hold& hold, CalloutHandle& handle, const HookPoint& point) noexcept {
+    uint64_t ticket = 0;
+    guarded(name_of(point), [&] {
+        auto callout_handle = hold.callout_handle();
+        auto kept = keep(handle, point);
+        Parked packet{std::move(hold), std::move(callout_handle), point, std::move(kept)};
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        parking.packets.emplace(parking.last_ticket + 1, std::move(packet));
+        ticket = ++parking.last_ticket;
         return 0;
     });
-    parked(ticket, !failed);
+    return ticket;
+}
+
+Hold take_back(uint64_t ticket) {
+    const std::lock_guard<std::mutex> lock(parking.mutex);
+    return std::move(parking.packets.extract(ticket).mapped().hold);
+}
+
+void park(uint64_t ticket, CalloutHandle& handle, const HookPoint& point) {
+    if (point.resumed == Resumed::AddressInUse) {
+        say_that_address_is_free(handle);
+    }
+    {
+        const std::lock_guard<std::mutex> lock(parking.mutex);
+        parking.packets.at(ticket).hold.set_parked();
+    }
+    handle.setStatus(CalloutHandle::NEXT_STEP_PARK);
 }
 
 void resume(Verdict& verdict) noexcept {

@@ -2,32 +2,10 @@
 
 #include "changes.h"
 
-#include <cstring>
-
 namespace runscript {
 namespace {
 
 constexpr const char* KEPT = "runscript";
-
-bool is_where_answer_is_sent(const char* hook_point) {
-    return std::strcmp(hook_point, "pkt4_send") == 0 || std::strcmp(hook_point, "pkt6_send") == 0;
-}
-
-bool is_of_answer(Key key) {
-    switch (key) {
-    case Key::OptionData:
-    case Key::NextServer:
-    case Key::ServerHostname:
-    case Key::BootFileName:
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool comes_too_early(const Change& change, const char* hook_point) {
-    return is_of_answer(change.key) && !is_where_answer_is_sent(hook_point);
-}
 
 CalloutHandle::CalloutNextStep kea_step(Step step) {
     switch (step) {
@@ -35,9 +13,10 @@ CalloutHandle::CalloutNextStep kea_step(Step step) {
         return CalloutHandle::NEXT_STEP_DROP;
     case Step::Skip:
         return CalloutHandle::NEXT_STEP_SKIP;
-    default:
-        return CalloutHandle::NEXT_STEP_CONTINUE;
+    case Step::Continue:
+        break;
     }
+    return CalloutHandle::NEXT_STEP_CONTINUE;
 }
 
 /// The library that has parked a packet will want to let it go on, so only a drop overrides that.
@@ -49,9 +28,10 @@ int rank(CalloutHandle::CalloutNextStep step) {
         return 2;
     case CalloutHandle::NEXT_STEP_SKIP:
         return 1;
-    default:
-        return 0;
+    case CalloutHandle::NEXT_STEP_CONTINUE:
+        break;
     }
+    return 0;
 }
 
 /// Another library may have set the status before us: it is never made milder.
@@ -71,7 +51,7 @@ void expect_to_go_on(const CalloutHandle& handle, bool is_kept) {
 
 /// Reports what Kea does not take.
 template <typename Body>
-void attempt(const Change& change, const char* hook_point, Body body) {
+void attempt(const Change& change, size_t hook_point, Body body) {
     try {
         body();
     } catch (const std::exception& error) {
@@ -97,46 +77,42 @@ KeptPtr kept(const CalloutHandle& handle) {
 
 } // namespace
 
-KeptPtr keep(CalloutHandle& handle, const char* hook_point) {
+KeptPtr keep(CalloutHandle& handle, const HookPoint& point) {
     const KeptPtr before = kept(handle);
-    const auto fresh = std::make_shared<Kept>(Kept{hook_point, {}, before && before->drop, {}});
+    const auto fresh = std::make_shared<Kept>(Kept{point.index, {}, before && before->drop, {}});
     handle.setContext(KEPT, fresh);
     return fresh;
 }
 
-void apply(Verdict& verdict, CalloutHandle& handle, const char* hook_point) {
+void apply(Verdict& verdict, CalloutHandle& handle, const HookPoint& point) {
     apply(verdict.step, handle);
     KeptPtr kept;
     for (Change& change : verdict.changes) {
-        attempt(change, hook_point, [&] {
-            const bool is_kept = comes_too_early(change, hook_point);
-            expect_to_go_on(handle, is_kept);
-            if (!is_kept) {
-                return make(change, handle, hook_point);
+        attempt(change, point.index, [&] {
+            expect_to_go_on(handle, change.when_sent);
+            if (!change.when_sent) {
+                return make(change, handle, point);
             }
-            kept = kept ? kept : keep(handle, hook_point);
+            kept = kept ? kept : keep(handle, point);
             kept->changes.push_back(std::move(change));
         });
     }
 }
 
-void apply_to_parked(Verdict& verdict, CalloutHandle& handle, const char* hook_point, Kept& kept) {
+void apply_to_parked(Verdict& verdict, CalloutHandle& handle, const HookPoint& point, Kept& kept) {
     for (Change& change : verdict.changes) {
-        attempt(change, hook_point, [&] {
-            if (!comes_too_early(change, hook_point)) {
-                return make(change, handle, hook_point);
+        attempt(change, point.index, [&] {
+            if (!change.when_sent) {
+                return make(change, handle, point);
             }
             kept.changes.push_back(std::move(change));
         });
     }
 }
 
-void apply_kept(CalloutHandle& handle, const char* hook_point) {
-    if (!is_where_answer_is_sent(hook_point) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
-        return;
-    }
+void apply_kept(CalloutHandle& handle, const HookPoint& point) {
     const KeptPtr all = kept(handle);
-    if (!all) {
+    if (!all || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
         return;
     }
     if (all->drop) {
@@ -145,7 +121,7 @@ void apply_kept(CalloutHandle& handle, const char* hook_point) {
     for (const Change& change : all->changes) {
         attempt(change, all->hook_point, [&] {
             expect_to_go_on(handle, false);
-            make(change, handle, hook_point);
+            make(change, handle, point);
         });
     }
 }

@@ -3,6 +3,7 @@
 // The one place that knows how Kea's versions differ. Include it before any header of Kea's: they need config.h first.
 
 #include <config.h>
+#include <dhcp/option_definition.h>
 #include <dhcpsrv/lease.h>
 #include <dhcpsrv/subnet.h>
 #include <hooks/hooks.h>
@@ -61,6 +62,16 @@ uint32_t pool_id([[maybe_unused]] const Lease& lease, [[maybe_unused]] uint32_t 
         return lease.pool_id_;
     } else {
         return unknown;
+    }
+}
+
+/// Whether Kea reads all values of the option's data as one text, in a notation of the option's own.
+template <typename Type = isc::dhcp::OptionDataType>
+bool has_own_notation([[maybe_unused]] const isc::dhcp::OptionDefinition& definition) {
+    if constexpr (KEA_HOOKS_VERSION >= 20506) {
+        return definition.getType() == Type::OPT_INTERNAL_TYPE;
+    } else {
+        return false;
     }
 }
 

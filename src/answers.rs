@@ -1,5 +1,7 @@
-//! What a script's answer may change: one row a key, and the check of what it said. changes.cc makes the changes.
+//! What a script's answer may change: one row a key, in the order in which Kea makes the changes, and the check of what
+//! the script said. changes.cc makes them.
 
+mod classes;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 use crate::bridge::ffi::{Change, Key};
 use crate::hook_points::{HOOK_POINTS, HookPoint};
+pub use classes::UnknownClasses;
 use values::*;
 
 /// What a value is, for those who make answers.
@@ -53,7 +56,7 @@ const SENT4: &[&str] = &["pkt4_send", "leases4_committed", "lease4_offer"];
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     Row { key: Key::ClientClasses, name: "client-classes", kind: Kind::Texts, bounds: "list of strings, each up to 255 bytes", read: class,
-        doc: "The client is of these classes too; none is taken away.",
+        doc: "The client is of these classes too; none is taken away. A subnet or pool may ask for a class that is defined nowhere, so such a name is taken, and said once in Kea's log (`RUNSCRIPT_CLASS_UNKNOWN`).",
         places: &[
             at(&["buffer*_receive"], "Whatever Kea chooses by class: subnet, pool, options, and the classes whose `test` says `member('...')`."),
             at(&["pkt*_receive"], "The same, but those `test`s have been made. Before version 3.0, Kea has dropped a broadcast of DHCPv4 by then if no subnet was open to it: use `buffer4_receive`."),
@@ -88,6 +91,12 @@ pub const ROWS: &[Row] = &[
             at(&["lease4_select", "lease4_renew"], "Option 51, of the offer too. With Kea's `offer-lifetime`, the offer says what Kea is configured for."),
             at(&["lease6_select"], "The address's or prefix's lifetimes."),
             at(&["lease6_renew", "lease6_rebind"], "The same. With Kea's lease cache (on from Kea 3.0 on, unless you set `cache-max-age` to 0) a client that renews early is told what is left of its lease, whatever you say: Kea decides that afterwards."),
+        ] },
+    Row { key: Key::PreferredLft, name: "preferred-lft", kind: Kind::Number, bounds: "seconds from 0 on, no more than the lease is valid; 4294967295 is for ever", read: number_from_0,
+        doc: "For how long the client may use the address or prefix for what is new; 0: only for what it has begun. Longer than the lease is valid, by `valid-lft` or by Kea's configuration, it is refused.",
+        places: &[
+            at(&["lease6_select"], "The preferred lifetime of the address or prefix."),
+            at(&["lease6_renew", "lease6_rebind"], "The same, but for Kea's lease cache, as with `valid-lft`."),
         ] },
     Row { key: Key::IpAddress, name: "ip-address", kind: Kind::Text, bounds: "IP address", read: address,
         doc: "This address instead of the one that Kea has picked: of a pool that is open to the client, leased to nobody.",
@@ -146,8 +155,10 @@ pub fn names() -> String {
     ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What Kea shall change for these keys and values at a hook point, and what is refused.
-pub fn changes(point: &HookPoint, wishes: Vec<(String, Value)>) -> (Vec<Change>, Vec<Refused>) {
+/// What Kea shall change for these keys and values at a hook point, and what is refused. The order is that of [`ROWS`]: a
+/// script need not know which key another one takes effect through.
+pub fn changes(point: &HookPoint, mut wishes: Vec<(String, Value)>) -> (Vec<Change>, Vec<Refused>) {
+    wishes.sort_by_key(|(name, _)| ROWS.iter().position(|row| row.name == name).unwrap_or(ROWS.len()));
     let (mut changes, mut refused) = (Vec::new(), Vec::new());
     for (name, value) in wishes {
         let row = match find(&name) {
@@ -176,7 +187,8 @@ pub fn changes(point: &HookPoint, wishes: Vec<(String, Value)>) -> (Vec<Change>,
                     refused.push(refuse(Some(row.name), &name, item, "is given twice: give it once".into()));
                 }
                 Ok((number, data)) => {
-                    changes.push(Change { key: row.key, number, data, script: 0, said: item.to_string() });
+                    let (script, said, when_sent) = (0, item.to_string(), point.comes_too_early(row.key));
+                    changes.push(Change { key: row.key, number, data, script, said, when_sent });
                 }
                 Err(reason) => refused.push(refuse(Some(row.name), &name, item, reason)),
             }

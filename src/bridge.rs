@@ -217,6 +217,7 @@ pub mod ffi {
         BootFileName,
         Hostname,
         ValidLft,
+        PreferredLft,
         IpAddress,
         FlexId,
     }
@@ -225,7 +226,7 @@ pub mod ffi {
     #[derive(Debug)]
     struct Change {
         key: Key,
-        /// The value, of a key that takes a number.
+        /// The value, of a key that takes a number; of an option, how many values its data is made of.
         number: u32,
         /// The value, of any other: text; of an option its map, as JSON text; of `flex-id` the bytes themselves.
         data: Vec<u8>,
@@ -233,6 +234,8 @@ pub mod ffi {
         script: u32,
         /// The value in the script's own words, for the log.
         said: String,
+        /// It is of Kea's answer, and not to be made before that is sent.
+        when_sent: bool,
     }
 
     /// What Kea shall do after an event. An empty list costs no allocation.
@@ -241,20 +244,39 @@ pub mod ffi {
         step: Step,
         /// In the order in which they are to be applied; empty unless `step` is `Continue`.
         changes: Vec<Change>,
-        /// Not 0: the packet is to be parked, and this is its number. The verdict itself comes later, by
-        /// [`Server::resume`].
+        /// Not 0: the packet stays parked with this ticket. The verdict itself comes by [`Server::resume`], and may have
+        /// come.
         ticket: u64,
     }
 
-    /// What scripts want of a hook point.
-    #[derive(Clone, Copy, Debug)]
-    struct Interest {
-        /// One of them is called there.
-        events: bool,
-        /// Kea can park there, and waits for one of them: nobody else may let a parked packet go on meanwhile.
-        waits: bool,
-        /// One of them has its packets parked.
+    /// What Kea asks for with a packet that goes on after it was parked.
+    #[derive(Debug)]
+    enum Resumed {
+        Nothing,
+        /// The subnet: in the packet's context.
+        Subnet,
+        /// Whether the offered address is in use: as an argument.
+        AddressInUse,
+    }
+
+    /// A hook point, as hook_points.rs has it, and what scripts want there.
+    #[derive(Debug)]
+    struct HookPoint {
+        /// What stands for it here: its index among hook_points.rs' rows.
+        index: u32,
+        name: String,
+        is_dhcp6: bool,
+        /// Kea sends its answer from here.
+        sends: bool,
+        /// Kea shall call us here; elsewhere our function is deregistered and costs nothing.
+        is_wanted: bool,
+        /// A script is called here. Else there may be changes to make that one has asked for before.
+        has_events: bool,
+        /// Kea can park packets here, and take them up again.
+        can_park: bool,
+        /// A script has its packets parked.
         parks: bool,
+        resumed: Resumed,
     }
 
     #[derive(Debug)]
@@ -297,6 +319,8 @@ pub mod ffi {
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.
         log: usize,
+        /// Address of a `bool (*)() noexcept`, callable from any thread: whether the log shows what is for debugging.
+        shows_debug: usize,
         /// Address of a `void (*)(Verdict&) noexcept`, callable from any thread: the verdict of a parked packet, which
         /// may be moved out of.
         resume: usize,
@@ -306,8 +330,8 @@ pub mod ffi {
     struct Loaded {
         /// False: the load is refused; the reason is in the log.
         ok: bool,
-        /// The hook points that Kea shall call; all others are deregistered and cost nothing.
-        hook_points: Vec<String>,
+        /// All of them, by index; empty of a load that is refused.
+        hook_points: Vec<HookPoint>,
         /// Whether the shim shall fill the `debug` facts.
         debug: bool,
         /// Whether packets may be parked.
@@ -321,26 +345,21 @@ pub mod ffi {
         /// What a text that is none of ours is in the log.
         fn log_text(bytes: &[u8]) -> String;
 
-        /// Names of all hook points that this library has a function for.
-        fn hook_point_names() -> Vec<String>;
-
         /// Starts afresh from the parameters.
         fn load(server: &Server) -> Loaded;
 
         /// Stops every thread; events not yet answered go on in the runner.
         fn unload();
 
-        fn interest(hook_point: &str) -> Interest;
-
-        /// Hands an event to the scripts that want it; returns within the configured time-out. `may_park`: the shim can
-        /// park the packet if the verdict has a ticket.
-        fn event(hook_point: &str, facts: &Facts, may_park: bool) -> Verdict;
-
-        /// The packet of this ticket waits now, or cannot: then nobody waits for its scripts.
-        fn parked(ticket: u64, is_parked: bool);
+        /// Hands an event to the scripts that want it; returns within the configured time-out. `ticket`: not 0 if the
+        /// packet can be parked; its number, which is never used again.
+        fn event(hook_point: usize, facts: &Facts, ticket: u64) -> Verdict;
 
         /// Kea refuses a change, for this reason.
-        fn refused(hook_point: &str, change: &Change, reason: &str);
+        fn refused(hook_point: usize, change: &Change, reason: &str);
+
+        /// Kea has no definition of the class that a client has been put into.
+        fn unknown_class(hook_point: usize, change: &Change);
 
         /// A packet of those options of a query (its bytes: `wire`) that Kea holds otherwise than they came. What Kea
         /// makes of it tells whether somebody has changed them. Empty if there are none.
@@ -363,8 +382,7 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, event, interest, load, log_text, parked, refused, statistic_names, statistic_values, status, unload,
+    callout_took, event, load, log_text, refused, statistic_names, statistic_values, status, unknown_class, unload,
 };
-use crate::hook_points::hook_point_names;
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

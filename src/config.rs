@@ -64,10 +64,37 @@ pub enum Mode {
     Socket,
 }
 
+impl Mode {
+    /// As in the parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Exec => "exec",
+            Mode::Daemon => "daemon",
+            Mode::Socket => "socket",
+        }
+    }
+
+    /// What helps a program that has said something else where an answer is due.
+    pub fn only_answers(self) -> &'static str {
+        match self {
+            Mode::Exec => "standard output is for the answer; print to standard error",
+            Mode::Daemon => "standard output is for answers; print to standard error",
+            Mode::Socket => "the connection is for answers; see lines.md",
+        }
+    }
+}
+
 impl Config {
-    /// Names of the hook points at which the script is called.
-    pub fn point_names(&self) -> impl Iterator<Item = &'static str> {
-        HOOK_POINTS.iter().zip(&self.points).filter_map(|(row, point)| point.map(|_| row.name))
+    /// At which hook points the script is called, and how.
+    pub fn where_kea_waits(&self) -> String {
+        let points = || HOOK_POINTS.iter().zip(&self.points);
+        let at = |wait: Wait| points().filter(move |(_, how)| how.is_some_and(|how| how.wait == wait));
+        let part = |(wait, does): (Wait, &str)| {
+            let names: Vec<_> = at(wait).map(|(row, _)| row.name).collect();
+            (!names.is_empty()).then(|| format!("{does} at {}", names.join(" ")))
+        };
+        let parts = [(Wait::Yes, "waits"), (Wait::Park, "parks"), (Wait::No, "does not wait")];
+        parts.into_iter().filter_map(part).collect::<Vec<_>>().join(", ")
     }
 
     /// The longest time that an event may take.

@@ -11,6 +11,7 @@ pub const PROTOCOL: u32 = 1;
 
 /// First line of a connection. The handler answers with its own, of which only `hello` is read.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a map with `hello`")]
 pub struct Hello {
     pub hello: u32,
     /// `kea-dhcp4` or `kea-dhcp6`.

@@ -28,7 +28,7 @@ thread_local! {
 
 /// From now on each message for Kea's log is looked at.
 pub fn watch_log() {
-    log::use_kea(look as *const () as usize);
+    log::use_kea(look as *const () as usize, 0);
 }
 
 /// How many messages this thread has logged since the last call.

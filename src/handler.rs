@@ -6,6 +6,7 @@
 
 mod again;
 mod conclude;
+mod counters;
 mod courier;
 mod errands;
 #[cfg(any(test, fuzzing))]
@@ -26,9 +27,8 @@ mod tests;
 mod waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 
@@ -42,6 +42,7 @@ use crate::messages;
 use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
 use crate::variables::Server;
+use counters::Counters;
 use courier::Courier;
 pub use legacy::Legacy;
 use shared::Shared;
@@ -51,17 +52,6 @@ pub use task::Task;
 pub struct Handler {
     shared: Arc<Shared>,
     courier: JoinHandle<Courier>,
-}
-
-/// For statistics and `runscript-status`.
-#[derive(Default)]
-pub struct Counters {
-    pub events: AtomicU64,
-    pub failures: AtomicU64,
-    pub timeouts: AtomicU64,
-    pub dropped: AtomicU64,
-    pub refused: AtomicU64,
-    pub crowded: AtomicU64,
 }
 
 impl Handler {
@@ -96,6 +86,31 @@ impl Handler {
     /// Events that are queued or being handled.
     pub fn pending(&self) -> usize {
         self.shared.lock().order.len()
+    }
+
+    /// Events that are being handled.
+    pub fn in_flight(&self) -> usize {
+        self.shared.lock().order.running()
+    }
+
+    /// For how long the oldest event has waited for its turn.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.shared.lock().oldest().map(|since| since.elapsed())
+    }
+
+    /// Lanes that are there, of `concurrency`.
+    pub fn lanes(&self) -> usize {
+        self.shared.lock().live.len()
+    }
+
+    /// How long answered events have taken, from when they happened.
+    pub fn latency(&self) -> serde_json::Value {
+        self.shared.counters.latency()
+    }
+
+    /// What has failed last, and when.
+    pub fn last_error(&self) -> Option<serde_json::Value> {
+        self.shared.counters.last_error()
     }
 
     /// Why there is no runner, if there is none.
@@ -135,6 +150,11 @@ impl Handler {
         self.shared.refuse_change(point, change, reason);
     }
 
+    /// Kea has no definition of the class that the script's answer wanted.
+    pub fn unknown_class(&self, point: usize, change: &Change) {
+        self.shared.unknown_class(point, &String::from_utf8_lossy(&change.data));
+    }
+
     /// A packet is not waited for here: its client has as many waiting as it may have.
     pub fn crowded(&self, point: usize, facts: &Facts) {
         Counters::add(&self.shared.counters.crowded);
@@ -160,12 +180,6 @@ fn start_lanes(courier: &mut Courier) -> Result<(), String> {
         process::check_script(config)?;
     }
     courier.lanes.start()
-}
-
-impl Counters {
-    fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Runs `spawn` with all signals blocked, so that the new thread never takes one that is meant for Kea.

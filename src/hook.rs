@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, Interest, Loaded, Step, Verdict};
+use crate::bridge::ffi::{self, Change, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea, Wait};
 use crate::crowd::{self, Crowd, Place};
 use crate::facts::Facts;
 use crate::guard::guarded;
-use crate::handler::{Counters, Handler, Legacy, Task};
-use crate::hook_points::{HOOK_POINTS, Server as Which, find};
-use crate::interest::{interests, wanted};
+use crate::handler::{Handler, Legacy, Task};
+use crate::hook_points::{HOOK_POINTS, Server as Which};
+use crate::interest::interests;
 use crate::keys::keys;
 use crate::log::{self, log, log_whole};
 use crate::merged::{GO_ON, Merged};
 use crate::messages;
 use crate::parking;
+use crate::status;
 use crate::variables::Server;
 
 /// A packet is one too many of its client's.
@@ -27,8 +28,6 @@ struct Crowded;
 /// What is at work between `load` and `unload`.
 struct Instance {
     handlers: Vec<Handler>,
-    /// By index of [`crate::hook_points::HOOK_POINTS`].
-    interests: Vec<Interest>,
     /// The packets that wait for scripts where a packet can be dropped.
     crowd: Arc<Crowd>,
 }
@@ -44,7 +43,7 @@ static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
 const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false };
 
 pub fn load(server: &ffi::Server) -> Loaded {
-    log::use_kea(server.log);
+    log::use_kea(server.log, server.shows_debug);
     parking::use_kea(server.resume);
     let result = guarded("load", Err("a defect of this library".into()), || start(server));
     result.unwrap_or_else(|reason| {
@@ -79,18 +78,17 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone(), label: server.label.clone() };
     let handlers = start_all(configs, &server)?;
-    let interests = interests(&handlers, kea);
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
-        hook_points: wanted(&interests, &handlers),
+        hook_points: interests(&handlers, kea),
         debug: handlers.iter().any(|handler| handler.config().debug),
         parks: handlers.iter().any(|handler| handler.config().ways.park),
     };
     for handler in &handlers {
         announce(handler.config());
     }
-    *instance = Some(Instance { handlers, interests, crowd: Arc::default() });
+    *instance = Some(Instance { handlers, crowd: Arc::default() });
     Ok(loaded)
 }
 
@@ -115,8 +113,16 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, Stri
 }
 
 fn announce(config: &Config) {
-    let names: Vec<_> = config.point_names().collect();
-    let args = [env!("CARGO_PKG_VERSION").into(), config.script.display().to_string(), names.join(" ")];
+    let args = [
+        env!("CARGO_PKG_VERSION").into(),
+        config.script.display().to_string(),
+        config.mode.name().into(),
+        match config.concurrency {
+            1 => "1 lane".into(),
+            lanes => format!("{lanes} lanes"),
+        },
+        config.where_kea_waits(),
+    ];
     log(messages::LOADED, &args);
 }
 
@@ -131,54 +137,38 @@ pub fn unload() {
     });
 }
 
-const NONE: Interest = Interest { events: false, waits: false, parks: false };
-
-pub fn interest(hook_point: &str) -> Interest {
-    guarded(hook_point, NONE, || {
-        let Some(point) = find(hook_point) else { return NONE };
+pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
+    let Some(row) = HOOK_POINTS.get(hook_point) else { return GO_ON };
+    guarded(row.name, GO_ON, || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(NONE, |instance| instance.interests[point])
+        instance.as_ref().map_or(GO_ON, |instance| instance.tell(hook_point, Facts::from(facts), ticket))
     })
 }
 
-pub fn event(hook_point: &str, facts: &ffi::Facts, may_park: bool) -> Verdict {
-    guarded(hook_point, GO_ON, || {
-        let Some(point) = find(hook_point) else { return GO_ON };
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        instance.as_ref().map_or(GO_ON, |instance| instance.tell(point, Facts::from(facts), may_park))
-    })
+pub fn refused(hook_point: usize, change: &Change, reason: &str) {
+    tell_script(hook_point, change, |handler| handler.refuse(hook_point, change, reason));
 }
 
-pub fn parked(ticket: u64, is_parked: bool) {
-    guarded("parked", (), || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(instance) = instance.as_ref() else { return };
-        let tasks = parking::tasks(ticket);
-        if !is_parked {
-            parking::forget(ticket);
-            return instance.post(tasks);
-        }
-        for (script, task) in tasks {
-            let then = move |verdict| parking::answered(ticket, script, verdict);
-            instance.handlers[script].park(task, Box::new(then));
-        }
-    });
+pub fn unknown_class(hook_point: usize, change: &Change) {
+    tell_script(hook_point, change, |handler| handler.unknown_class(hook_point, change));
 }
 
-pub fn refused(hook_point: &str, change: &Change, reason: &str) {
-    guarded(hook_point, (), || {
+/// Tells the script that has asked for this change how Kea takes it.
+fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Handler)) {
+    let Some(row) = HOOK_POINTS.get(hook_point) else { return };
+    guarded(row.name, (), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
-        if let (Some(handler), Some(point)) = (handler, find(hook_point)) {
-            handler.refuse(point, change, reason);
+        if let Some(handler) = handler {
+            tell(handler);
         }
     });
 }
 
 impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
-    /// The verdict of those for which the packet is parked comes later.
-    fn tell(&self, point: usize, facts: Facts, may_park: bool) -> Verdict {
+    /// The verdict of those for which the packet is parked, which has a ticket then, comes later.
+    fn tell(&self, point: usize, facts: Facts, ticket: u64) -> Verdict {
         let Ok(place) = self.enter(point, &facts) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
@@ -191,7 +181,7 @@ impl Instance {
             let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
             match how.wait {
                 Wait::No => handler.post(task),
-                Wait::Park if may_park => parking.push((script, task)),
+                Wait::Park if ticket != 0 => parking.push((script, task)),
                 Wait::Yes | Wait::Park => all.add(script, handler.ask(task)),
             }
         }
@@ -203,7 +193,13 @@ impl Instance {
             self.post(parking);
             return all.verdict(0);
         }
-        Verdict { ticket: parking::open(all, parking, place), ..GO_ON }
+        // First: the last answer may be there at once.
+        parking::open(ticket, all, parking.len(), place);
+        for (script, task) in parking {
+            let then = move |verdict| parking::answered(ticket, script, verdict);
+            self.handlers[script].park(task, Box::new(then));
+        }
+        Verdict { ticket, ..GO_ON }
     }
 
     /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
@@ -240,7 +236,7 @@ pub fn status() -> String {
     guarded("status", "{}".into(), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let handlers = instance.iter().flat_map(|instance| &instance.handlers);
-        let scripts: Vec<_> = handlers.map(script_status).collect();
+        let scripts: Vec<_> = handlers.inspect(|handler| handler.catch_up()).map(status::of_script).collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
@@ -250,58 +246,15 @@ pub fn status() -> String {
     })
 }
 
-fn script_status(handler: &Handler) -> serde_json::Value {
-    handler.catch_up();
-    let Counters { events, failures, timeouts, dropped, refused, crowded } = handler.counters();
-    json!({
-        "script": handler.config().script,
-        "events": events.load(Ordering::Relaxed),
-        "failures": failures.load(Ordering::Relaxed),
-        "timeouts": timeouts.load(Ordering::Relaxed),
-        "dropped": dropped.load(Ordering::Relaxed),
-        "refused": refused.load(Ordering::Relaxed),
-        "crowded": crowded.load(Ordering::Relaxed),
-        "pending": handler.pending(),
-        "concurrency": handler.config().concurrency,
-        "down": handler.down(),
-    })
-}
-
-type Statistic = (&'static str, fn(&Handler) -> u64);
-
-/// Kea's statistics of ours: name, and value for one script.
-const STATISTICS: [Statistic; 7] = [
-    ("runscript.events", |handler| handler.counters().events.load(Ordering::Relaxed)),
-    ("runscript.failures", |handler| handler.counters().failures.load(Ordering::Relaxed)),
-    ("runscript.timeouts", |handler| handler.counters().timeouts.load(Ordering::Relaxed)),
-    ("runscript.dropped", |handler| handler.counters().dropped.load(Ordering::Relaxed)),
-    ("runscript.refused", |handler| handler.counters().refused.load(Ordering::Relaxed)),
-    ("runscript.crowded", |handler| handler.counters().crowded.load(Ordering::Relaxed)),
-    ("runscript.pending", |handler| handler.pending() as u64),
-];
-
 pub fn statistic_names() -> Vec<String> {
-    STATISTICS.iter().map(|(name, _)| name.to_string()).collect()
+    status::names()
 }
 
 pub fn statistic_values() -> Vec<i64> {
-    guarded("statistics", vec![0; STATISTICS.len()], || {
+    guarded("statistics", vec![0; status::ROWS.len()], || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let handlers = || instance.iter().flat_map(|instance| &instance.handlers);
-        handlers().for_each(Handler::catch_up);
-        STATISTICS.iter().map(|(_, value)| handlers().map(value).sum::<u64>() as i64).collect()
+        let handlers = instance.iter().flat_map(|instance| &instance.handlers);
+        handlers.clone().for_each(Handler::catch_up);
+        status::values(handlers)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_statistic_is_documented() {
-        let page = include_str!("../docs/operation.md");
-        for name in statistic_names() {
-            assert!(page.contains(&format!("| `{name}` |")), "{name}");
-        }
-    }
 }

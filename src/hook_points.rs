@@ -1,6 +1,6 @@
 //! Kea's hook points: one row each. To add one: a name in exports.map, a callout, a row here.
 
-use crate::bridge::ffi::{Key, Step};
+use crate::bridge::ffi::{Key, Resumed, Step};
 use crate::verdict::Next;
 
 const CONTINUE: Step = Step::Continue;
@@ -30,8 +30,13 @@ impl HookPoint {
 
     /// From this version on, development versions included, Kea can park packets here, and take them up again with
     /// what scripts have changed.
-    const fn parks(self, version: &'static str) -> HookPoint {
-        HookPoint { parks: Some(version), ..self }
+    const fn parks(self, version: &'static str, resumed: Resumed) -> HookPoint {
+        HookPoint { parks: Some(version), resumed, ..self }
+    }
+
+    /// Kea's answer is there and about to be sent: scripts' wishes for it are made here.
+    const fn sends(self, keys: &'static [Key]) -> HookPoint {
+        HookPoint { sends: true, ..self.of_packet().honours(keys) }
     }
 
     /// Events here are of a packet alone, which its client sends again.
@@ -98,6 +103,9 @@ pub struct HookPoint {
     pub since: Option<&'static str>,
     /// The first version of Kea that can park packets here; `None` if none can.
     pub parks: Option<&'static str>,
+    pub resumed: Resumed,
+    /// Whether what scripts have wanted of Kea's answer, here or earlier, is done here.
+    pub sends: bool,
     /// Whether its events are of a packet or an offer: dropped before those of leases, where there is no room for all.
     pub of_packet: bool,
 }
@@ -110,7 +118,21 @@ const fn point(
     [skip, drop]: [Step; 2],
     doc: &'static str,
 ) -> HookPoint {
-    HookPoint { name, server, default, groups, skip, drop, keys: &[], doc, since: None, parks: None, of_packet: false }
+    HookPoint {
+        name,
+        server,
+        default,
+        groups,
+        skip,
+        drop,
+        keys: &[],
+        doc,
+        since: None,
+        parks: None,
+        resumed: Resumed::Nothing,
+        sends: false,
+        of_packet: false,
+    }
 }
 
 use Group::*;
@@ -118,8 +140,10 @@ use Server::*;
 
 const CLASSES: &[Key] = &[Key::ClientClasses];
 const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId];
-const SELECTED: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
-const RENEWED: &[Key] = &[Key::ClientClasses, Key::ValidLft];
+const SELECTED4: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
+const SELECTED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft, Key::IpAddress];
+const RENEWED4: &[Key] = &[Key::ClientClasses, Key::ValidLft];
+const RENEWED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft];
 const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, Key::BootFileName];
 
 /// All hook points, in the order in which a packet meets them.
@@ -130,27 +154,27 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
-        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED),
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED4),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
-        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED),
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED4),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client releases its lease. skip, drop: the lease is kept."),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
         "A client says that its address is in use by another. skip, drop: the lease is not declined."),
     point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").honours(SENT4).parks("2.2"),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").honours(SENT4).parks("2.2", Resumed::Nothing),
     point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
-        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").of_packet().honours(SENT4).parks("2.5.2"),
+        "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").of_packet().honours(SENT4).parks("2.5.2", Resumed::AddressInUse),
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").of_packet().honours(SENT4),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").sends(SENT4),
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
@@ -163,17 +187,17 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7"),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
-        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED),
+        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED6),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
+        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
     point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED),
+        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
     point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client releases; once per lease. skip, drop: the lease is kept."),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
@@ -181,9 +205,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("addr6_register", Dhcp6, false, &[Query6, Response6, Lease6, OldLease6], [SKIP, DROP],
         "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0"),
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").honours(&[Key::OptionData]).parks("2.2"),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").honours(&[Key::OptionData]).parks("2.2", Resumed::Nothing),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").of_packet().honours(&[Key::OptionData]),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").sends(&[Key::OptionData]),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],
@@ -196,6 +220,11 @@ impl HookPoint {
     /// Whether a packet can be dropped here and nothing is lost but the packet, which its client sends again.
     pub fn drops_packets(&self) -> bool {
         self.of_packet && self.drop == DROP
+    }
+
+    /// Whether a change of this key has to wait until Kea's answer is sent.
+    pub fn comes_too_early(&self, key: Key) -> bool {
+        !self.sends && HOOK_POINTS.iter().any(|row| row.sends && row.server == self.server && row.keys.contains(&key))
     }
 }
 
@@ -224,6 +253,15 @@ mod tests {
             let of_packet = starts.iter().any(|start| row.name.starts_with(start));
             assert_eq!(row.of_packet, of_packet, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn what_is_of_the_answer_waits_until_it_is_sent() {
+        let early: Vec<_> =
+            HOOK_POINTS.iter().filter(|row| row.keys.iter().any(|key| row.comes_too_early(*key))).collect();
+        let names: Vec<_> = early.iter().map(|row| row.name).collect();
+        assert_eq!(names, ["leases4_committed", "lease4_offer", "leases6_committed"]);
+        assert!(early.iter().all(|row| row.keys.iter().all(|key| row.comes_too_early(*key))));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! kea-hook-runscript: hands Kea's hook points to a program of the administrator's.
 //!
 //! Kea loads the C++ shim (cpp-shim/), which calls this library through [`bridge`]. Read top-down from `hook`:
-//! load, event, unload. [`runner`] is the other program, `kea-runscript`: it runs the scripts, outside Kea.
+//! load, event, unload. [`commands`] is the other program, `kea-runscript`,
+//! whose [`runner`] runs the scripts, outside Kea.
 //!
 //! Unsafe code stands in the glue of [`bridge`], in `log` and `parking` (calls of the shim's functions), in
 //! `handler::process` (the path of this library), in `descriptor` and in `runner::sys` (making a process), nowhere else.
@@ -11,6 +12,7 @@
 pub mod answers;
 #[allow(unsafe_code)]
 pub mod bridge;
+pub mod commands;
 pub mod config;
 mod crowd;
 #[allow(unsafe_code)]
@@ -24,6 +26,7 @@ mod guard;
 mod handler;
 mod hook;
 pub mod hook_points;
+mod ids;
 mod interest;
 mod keys;
 mod lane;
@@ -34,6 +37,7 @@ pub mod order;
 mod parking;
 pub mod reference;
 pub mod runner;
+mod status;
 mod syscall;
 pub mod text;
 mod trust;

@@ -15,9 +15,29 @@ const QUIET: Duration = Duration::from_secs(60);
 /// The shim's function that takes a message; 0 for standard error.
 static KEA: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets Kea's logger speak for us: `address` is that of a `void (*)(const Message&) noexcept`.
-pub fn use_kea(address: usize) {
-    KEA.store(address, Ordering::Release);
+/// The shim's function that knows whether Kea's log shows what is for debugging; 0 where there is none.
+static SHOWS_DEBUG: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets Kea's logger speak for us: `log` is the address of a `void (*)(const Message&) noexcept`, `shows_debug` that of a
+/// `bool (*)() noexcept`, or 0.
+pub fn use_kea(log: usize, shows_debug: usize) {
+    KEA.store(log, Ordering::Release);
+    SHOWS_DEBUG.store(shows_debug, Ordering::Release);
+}
+
+/// Whether a message for debugging is worth its making.
+#[allow(unsafe_code)]
+pub fn shows_debug() -> bool {
+    match SHOWS_DEBUG.load(Ordering::Acquire) {
+        0 => false,
+        address => {
+            // SAFETY: a non-zero address is only ever stored by `use_kea`, from the `Server.shows_debug` of a `load`: the
+            // shim's function of this very signature, which stays mapped because the library is linked with -z nodelete.
+            // It is noexcept and may be called from any thread.
+            let kea = unsafe { std::mem::transmute::<usize, extern "C" fn() -> bool>(address) };
+            kea()
+        }
+    }
 }
 
 /// Logs a message, its `%1`, `%2` filled with `args`.

@@ -1,3 +1,3 @@
 fn main() -> std::process::ExitCode {
-    kea_hook_runscript::runner::main()
+    kea_hook_runscript::commands::main()
 }

@@ -50,6 +50,7 @@ mod tests {
             data: Vec::new(),
             script: 0,
             said: said.to_string(),
+            when_sent: false,
         };
         Verdict { step, changes: said.iter().map(change).collect(), ticket: 0 }
     }

@@ -243,6 +243,16 @@ impl<K: Ord + Hash + Clone, E> Order<K, E> {
         }
     }
 
+    /// The oldest event that is not running.
+    pub fn oldest(&self) -> Option<&E> {
+        self.entries.values().find_map(|entry| entry.event.as_ref())
+    }
+
+    /// How many events are running, here or elsewhere.
+    pub fn running(&self) -> usize {
+        self.entries.values().filter(|entry| entry.event.is_none()).count()
+    }
+
     /// All unfinished events, running ones too.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -6,14 +6,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use crate::bridge::ffi::Verdict;
 use crate::crowd::Place;
 use crate::guard::guarded;
-use crate::handler::Task;
 use crate::merged::Merged;
 
 /// A packet that waits.
 struct Ticket {
     so_far: Merged,
-    /// Scripts and their events, until the packet is parked and they are handed over.
-    tasks: Vec<(usize, Task)>,
     /// Scripts that have yet to answer.
     awaited: usize,
     /// Among the packets of its client that wait.
@@ -22,7 +19,6 @@ struct Ticket {
 
 #[derive(Default)]
 struct Tickets {
-    last: u64,
     open: HashMap<u64, Ticket>,
     /// The shim's function that takes the verdicts.
     resume: usize,
@@ -39,18 +35,9 @@ pub fn use_kea(resume: usize) {
     tickets().resume = resume;
 }
 
-/// A ticket for a packet whose verdict takes these scripts' answers too. Its number is never used again.
-pub fn open(so_far: Merged, tasks: Vec<(usize, Task)>, place: Option<Place>) -> u64 {
-    let mut tickets = tickets();
-    tickets.last += 1;
-    let number = tickets.last;
-    tickets.open.insert(number, Ticket { so_far, awaited: tasks.len(), tasks, _place: place });
-    number
-}
-
-/// The events of a ticket, to be handed over once. None if it is forgotten.
-pub fn tasks(number: u64) -> Vec<(usize, Task)> {
-    tickets().open.get_mut(&number).map(|ticket| std::mem::take(&mut ticket.tasks)).unwrap_or_default()
+/// The verdict on the packet of this ticket takes the answers of so many scripts more.
+pub fn open(number: u64, so_far: Merged, awaited: usize, place: Option<Place>) {
+    tickets().open.insert(number, Ticket { so_far, awaited, _place: place });
 }
 
 /// A script has answered. After the last one the packet goes on.
@@ -68,11 +55,6 @@ pub fn answered(number: u64, script: usize, verdict: Verdict) {
         drop(tickets);
         call(resume, &mut ticket.so_far.verdict(number));
     });
-}
-
-/// Nobody waits for its scripts any more.
-pub fn forget(number: u64) {
-    tickets().open.remove(&number);
 }
 
 /// Late answers find no ticket then.

@@ -102,8 +102,23 @@ fn hook_points() -> String {
             let _ = writeln!(page, "| `{}`{star} | {}{since} | {} | {keys} |", row.name, row.doc, groups.join(", "));
         }
     }
-    page
+    page + UNHEARD
 }
+
+const UNHEARD: &str = "
+## What no hook point hears
+
+Kea changes some leases without a word to any hook library. A program that keeps a list of leases misses these:
+
+- Leases that a command adds, changes or deletes: `lease4-add`, `lease4-update`, `lease4-del`, `lease4-wipe` and the like, for IPv6 too, of Kea's library `lease_cmds`. \
+  Leases that the command `leases-reclaim` reclaims are heard at `lease4_expire` and `lease6_expire`, as any others.
+- The leases of a partner in high availability. They come by such commands, so a standby's program hears of none of them before they expire: `lease4_expire` and `lease6_expire` come on both servers. \
+  After a failover it hears of those that their clients renew.
+- An IPv6 lease of a client for which an address or a prefix has been reserved since: at its next SOLICIT, Kea deletes the old lease.
+- An IPv6 lease of a prefix that is reserved for another client now: Kea deletes it.
+
+Such a list should be compared with Kea's leases now and then (`lease4-get-page`, `lease6-get-page`).
+";
 
 /// Where the parameter `wait` may be `park`.
 fn parks(row: &HookPoint) -> String {
@@ -135,18 +150,12 @@ fn heading(group: Group) -> String {
 
 fn variables() -> String {
     let mut page = INTRO[2].to_string();
-    section(
-        &mut page,
-        "At every hook point",
-        "",
-        &[
-            ("KEA_HOOK_POINT", "text", "Name of the hook point; the program's first argument too."),
-            ("KEA_SERVER", "text", "`kea-dhcp4` or `kea-dhcp6`."),
-            ("KEA_VERSION", "text", "Kea's version."),
-            ("KEA_TRUNCATED", "names", "What was left out for its size, if anything was."),
-            ("KEA_RUNSCRIPT", "path", "With `answers`: the program that makes [answers](answers.md) of words."),
-        ],
-    );
+    let others = [
+        ("KEA_TRUNCATED".into(), "names", "What was left out for its size, if anything was."),
+        ("KEA_RUNSCRIPT".into(), "path", "With `answers`: the program that makes [answers](answers.md) of words."),
+    ];
+    let common = [prefixed("KEA_", &describe(rows::OCCASION)), others.to_vec()].concat();
+    section(&mut page, "At every hook point", "", &common);
     let options = [
         (
             "OPTION_<code>",

@@ -46,7 +46,6 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use caps::Capability;
-use clap::{Parser, Subcommand};
 use libc::PIPE_BUF;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -60,97 +59,35 @@ use self::reports::Reports;
 use self::script::Script;
 use self::sys::Message;
 use self::turns::Turns;
-use crate::answers::words;
 use crate::event::line;
 use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
 use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, THE_RUNNER, Wishes};
 use crate::wait::wait_for;
 
-/// Runs the scripts of kea-hook-runscript, outside Kea.
-#[derive(Parser)]
-#[command(name = "kea-runscript", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run SCRIPT once for each event. The hook library starts this by itself.
-    ///
-    /// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
-    /// environment of this process. Standard input is the socket from which the library's connections come.
-    ///
-    /// With `--daemon`, SCRIPT gets the ARGs alone and the environment of this process; see `kea-runscript`(8)
-    /// for the lines that it reads and writes.
-    Run {
-        /// Start SCRIPT once for each connection; it reads events on standard input and answers on standard output
-        #[arg(long)]
-        daemon: bool,
-        /// With --daemon: how long a copy may go on after its connection was closed, before it is stopped
-        #[arg(long, value_name = "MS", default_value_t = 60_000)]
-        timeout: u64,
-        /// Let SCRIPT have this capability too, of CAP_NET_RAW and CAP_NET_BIND_SERVICE, which are Kea's own
-        #[arg(long = "keep-capability", value_name = "NAME")]
-        kept: Vec<Capability>,
-        /// Run no SCRIPT that a group could put another in the place of, or a user besides root and its own
-        #[arg(long)]
-        strict: bool,
-        /// The program to run, with its directory; `#!` scripts need execute permission
-        script: PathBuf,
-        /// Arguments for SCRIPT after the hook point's name
-        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
-    /// Print an answer for the hook library: `exec "$KEA_RUNSCRIPT" answer client-classes=known`
-    ///
-    /// For scripts whose parameter `answers` is on. Each word becomes a part of the JSON object, properly quoted, so
-    /// that a value may hold anything that a client has said. A key that takes a list may come several times.
-    #[command(after_help = words::help())]
-    Answer {
-        /// As in Kea's configuration: valid-lft=600, option-data:routers=192.0.2.1
-        #[arg(value_name = "KEY=VALUE")]
-        words: Vec<String>,
-    },
-}
-
-/// The program `kea-runscript`.
-pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run { daemon, timeout, kept, strict, script, args } => {
-            let patience = daemon.then_some(Duration::from_millis(timeout));
-            let control = io::stdin();
-            let ran = capabilities::give_up(&kept).and_then(|()| run(&control, patience, script, args, strict));
-            match ran {
-                // The library says it in Kea's log.
-                Err(error) if is_librarys(&control) && reports::refuse(&control, THE_RUNNER, &error).is_ok() => {
-                    return ExitCode::FAILURE;
-                }
-                ran => ran,
-            }
-        }
-        Command::Answer { words } => answer(&words),
+/// Runs a script, or a daemon if there is `patience` with it, for the library, which is behind standard input; without the
+/// capabilities that are Kea's own, but for these. The library is told what keeps us from that, and logs it.
+pub fn main(
+    kept: &[Capability],
+    patience: Option<Duration>,
+    script: PathBuf,
+    args: Vec<OsString>,
+    strict: bool,
+) -> ExitCode {
+    let control = io::stdin();
+    let Err(error) = capabilities::give_up(kept).and_then(|()| run(&control, patience, script, args, strict)) else {
+        return ExitCode::SUCCESS;
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(error);
-            ExitCode::FAILURE
-        }
+    if !is_librarys(&control) || reports::refuse(&control, THE_RUNNER, &error).is_err() {
+        complain(error);
     }
-}
-
-fn answer(words: &[String]) -> io::Result<()> {
-    let object = words::object(words).map_err(io::Error::other)?;
-    writeln!(io::stdout(), "{object}")
+    ExitCode::FAILURE
 }
 
 fn is_librarys(control: &impl AsFd) -> bool {
     getsockopt(control, sockopt::SockType) == Ok(SockType::SeqPacket)
 }
 
-/// With `patience` it is a daemon.
 fn run(
     control: &(impl AsFd + Sync),
     patience: Option<Duration>,
@@ -332,7 +269,7 @@ fn spawn_in<'scope, T: Send + 'scope>(
 }
 
 /// Says something on standard error, which is Kea's. There is nobody to tell if that fails.
-fn complain(text: impl Display) {
+pub fn complain(text: impl Display) {
     const NAME: &str = "kea-runscript: ";
     // What a pipe has room for when it says that it has some.
     let text = excerpt(text.to_string(), PIPE_BUF - NAME.len() - 1);

@@ -71,9 +71,27 @@ pub fn excerpt(text: impl AsRef<[u8]>, most: usize) -> String {
     shown
 }
 
-/// Why a line that a handler has written cannot be read. The error may quote what stands in the line, however long.
-pub fn unreadable(error: &serde_json::Error, line: &[u8]) -> String {
-    format!("{}: \"{}\"", excerpt(error.to_string(), ERROR_GLIMPSE), excerpt(line, GLIMPSE))
+/// Why what a handler has written is no answer; `remedy` is for one that has not meant it for an answer. The error may quote
+/// what stands there, however long.
+pub fn unreadable(error: &serde_json::Error, written: &[u8], remedy: &str) -> String {
+    let glimpse = excerpt(written, GLIMPSE);
+    match written.trim_ascii_start().first() {
+        Some(b'{') => format!("{}: \"{glimpse}\"", excerpt(in_plain_words(error), ERROR_GLIMPSE)),
+        _ => format!("\"{glimpse}\": {remedy}"),
+    }
+}
+
+/// serde speaks of Rust.
+fn in_plain_words(error: &serde_json::Error) -> String {
+    const NUMBER: &str = "expected a whole number that is not negative";
+    let words = [
+        ("expected u64", NUMBER),
+        ("expected u32", NUMBER),
+        ("expected usize", NUMBER),
+        ("unknown variant", "unknown word"),
+        ("variant identifier", "a word"),
+    ];
+    words.iter().fold(error.to_string(), |text, (rusts, plain)| text.replace(rusts, plain))
 }
 
 /// Whether a character is seen, and does nothing else: none of Unicode's categories Cc, Cf, Cs, Co, Cn, Zl and Zp.

@@ -9,15 +9,18 @@ mod options;
 pub mod rows;
 mod value;
 
+use std::time::Duration;
+
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
+use crate::order::Seq;
 use crate::wire;
 use collector::Collector;
 pub use names::is_name;
 use options::{Options, VENDOR4, VENDOR6};
 use rows::Row;
-use value::{Of, number, word};
+use value::{Of, number};
 
 /// Which server this is.
 #[derive(Clone, Debug, Default)]
@@ -30,18 +33,27 @@ pub struct Server {
 
 /// What the names begin with that are no group's.
 const COMMON_PREFIX: &str = "KEA_";
-/// How they go on. The last is only there where something did not fit.
-const COMMON: [&str; 4] = ["HOOK_POINT", "SERVER", "VERSION", "TRUNCATED"];
+/// Only there where something did not fit.
+const TRUNCATED: &str = "TRUNCATED";
+
+/// Which event it is.
+pub struct Occasion {
+    pub point: &'static HookPoint,
+    pub seq: Seq,
+    /// When it happened, since the epoch.
+    pub time: Duration,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+}
 
 /// Appends all variables of an event, as the members of a JSON object. With `debug`, Kea's own texts too.
-pub fn write_variables(out: &mut String, server: &Server, point: &HookPoint, facts: &Facts, debug: bool) {
+pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, facts: &Facts, debug: bool) {
     let mut out = Collector::new(out);
     out.begin(COMMON_PREFIX);
-    for (name, text) in COMMON.into_iter().zip([point.name, &server.name, &server.version]) {
-        out.add(name, |out| word(out, text));
-    }
-    for &group in point.groups {
-        add_group(&mut out, group, Of { facts, server, debug });
+    let of = Of { facts, server, debug };
+    add(&mut out, rows::OCCASION, of, Some(occasion));
+    for &group in occasion.point.groups {
+        add_group(&mut out, group, of);
     }
     out.finish();
 }

@@ -153,6 +153,7 @@ impl<'de> Deserialize<'de> for Wishes {
 
 /// Why a script gave no verdict; `on-failure` decides then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a map with `kind` and `text`")]
 pub struct Failure {
     pub kind: FailureKind,
     /// For the log: what happened, in words.

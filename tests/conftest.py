@@ -5,7 +5,7 @@ from fcntl import LOCK_EX, LOCK_SH, flock
 
 import pytest
 
-from rig import processes, sanitizer
+from rig import processes, rows, sanitizer
 from rig.kea import HOOK, Kea
 from rig.net import Link
 from rig.pairs import mark_products
@@ -81,3 +81,30 @@ def pytest_runtest_makereport():
     if report.failed:
         for kea in Kea.recent[-3:]:
             report.sections.append((f"end of the log of {kea.name}", kea.log()[-LOG_TAIL:]))
+
+
+def is_whole(config):
+    """Whether these are all tests, but those that take minutes at most: what `make check` and `make matrix` run."""
+    options = config.option
+    return (config.args_source == config.ArgsSource.TESTPATHS and not options.keyword and not options.collectonly
+            and options.markexpr in ("", "not long and not product"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    rows.MET.update(getattr(node, "workeroutput", {}).get("rows", []))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["rows"] = list(rows.MET)
+    elif session.exitstatus == 0 and is_whole(session.config):
+        session.config.complaints = rows.complaints()
+        if session.config.complaints:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for complaint in getattr(config, "complaints", []):
+        terminalreporter.write_line(f"FAILED {complaint}", red=True)

@@ -37,9 +37,9 @@ def script():
     subprocess.run(["install", "-m", "755", "-D", "-t", SCRIPTS, EXAMPLE.with_name("debug.sh")], check=True)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def directories():
-    """Empty ones, as systemd makes them, which end with the test's namespace."""
+    """Empty ones, as systemd makes them, which end with the test's namespace. They hide what dpkg knows."""
     for place in "/var/lib", "/var/log":
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
     for directory in DIRECTORIES.values():
@@ -52,7 +52,7 @@ def test_the_package_brings_no_program_that_kea_may_run():
     assert str(EXAMPLE) in files and str(SCRIPTS) not in files
 
 
-def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path, script):
+def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path, script, directories):
     calls = Path("/var/log/kea/debug.log")
     with Link(server="eth0") as link, UnitsKea(4, EXAMPLE, tmp_path) as kea:
         address = Client4(link).dora().yiaddr

@@ -41,7 +41,7 @@ def boot(message):
 
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
 def test_friends_and_strangers(link, tmp_path, mode, threads):
-    register(tmp_path, {"id": FRIEND.upper(), "bootfile": "/pxe/a,b.0", "tftp_server": "tftp.example.org"},
+    register(tmp_path, {"id": FRIEND.upper(), "bootfile": r"/pxe/a,b\,c.0", "tftp_server": "tftp.example.org"},
              {"id": "02005e10000c"}, {"id": "02:00:5e:10:00:0d", "tftp_server": "192.0.2.5", "room": "7"})
     with Kea(4, config(tmp_path, mode, **threads), tmp_path) as kea:
         friend = Client4(link, FRIEND)
@@ -49,7 +49,7 @@ def test_friends_and_strangers(link, tmp_path, mode, threads):
         ack = friend.request(offer)
         for message in offer, ack, friend.renew():
             assert message.yiaddr.startswith(KNOWN)
-            assert boot(message) == (b"/pxe/a,b.0", b"/pxe/a,b.0", b"tftp.example.org")
+            assert boot(message) == (rb"/pxe/a,b\,c.0", rb"/pxe/a,b\,c.0", b"tftp.example.org")
         plain, served = Client4(link, "02:00:5e:10:00:0c").dora(), Client4(link, "02:00:5e:10:00:0d").dora()
         assert (plain.yiaddr.startswith(KNOWN), boot(plain)) == (True, (b"", None, None))
         assert (served.yiaddr.startswith(KNOWN), boot(served)) == (True, (b"", None, b"192.0.2.5"))

@@ -41,7 +41,8 @@ def test_one_start_for_all_events(link, tmp_path, one, threads):
         clients = [stranger(link) for _ in range(5)]
         assert {client.discover().type for client in clients} == {OFFER}
         assert one.seen() == [(client.mac, point) for client in clients for point in points]
-        assert [entry.seq for entry in one.events()] == list(range(1, 16))
+        numbers = [entry.seq for entry in one.events()]
+        assert numbers == list(range(numbers[0], numbers[0] + 15))
         wait_until(lambda: len(set(one.hellos())) == 3, "the hello of all three lanes")
         assert one.diary.read_text().split()[4] == "kea-dhcp4"
         assert kea.status()["failures"] == 0
@@ -81,7 +82,7 @@ def test_its_log(link, tmp_path, one):
 FAILURES = {
     "hang": "no answer within 300 ms", "stubborn": "no answer within 300 ms", "half": "no answer within 300 ms",
     "close": "no answer within 300 ms|no answer: connection closed", "crash": "no answer: connection closed",
-    "garbage": "bad answer: expected", "huge": "more than 262144 bytes in a line", "fail": "no database",
+    "garbage": 'bad answer: "nonsense": ', "huge": "more than 262144 bytes in a line", "fail": "no database",
 }
 
 
@@ -120,7 +121,8 @@ def test_it_says_too_much(link, tmp_path, one):
     with Kea(4, SUBNET4, tmp_path, [one.hook(hook_points=[POINT], concurrency=1)]) as kea:
         assert does(link, "twice").discover().type == OFFER
         assert stranger(link).discover().type == OFFER
-        assert "instead of 2" in kea.said("EVENT_FAILED")[0]
+        answered, asked = map(int, re.search(r"it answers event (\d+) instead of (\d+)", kea.said("EVENT_FAILED")[0]).groups())
+        assert asked == answered + 1
         assert stranger(link).discover().type == OFFER
         assert kea.status()["failures"] == 1
 
@@ -267,8 +269,8 @@ def test_its_last_words(link, tmp_path):
     with handler("daemon", tmp_path) as one, Kea(4, SUBNET4, tmp_path, [one.hook(hook_points=[POINT])]) as kea:
         assert does(link, "leave").discover().type == OFFER
         wait_until(lambda: len(kea.said("DAEMON_OUTPUT")) == 2, "what it said")
-        words = [f"{one.script}: I have had enough", f"{one.script}: ended with exit status 3"]
-        assert kea.said("DAEMON_OUTPUT") == words
+        words = [re.fullmatch(rf"{one.script}, lane \d+: (.*)", line)[1] for line in kea.said("DAEMON_OUTPUT")]
+        assert words == ["I have had enough", "ended with exit status 3"]
 
 
 def test_ends_again_and_again(link, tmp_path):

@@ -4,6 +4,7 @@
 import functools
 import json
 import os
+import re
 import sys
 
 REGISTRY, RESTRICTED = sys.argv[1], int(sys.argv[2])    # "args" in Kea's configuration
@@ -32,8 +33,8 @@ def decide(hook, vars):
 
 
 def options(user, **names):
-    """What the user has of these; a comma would end the value."""
-    return [{"name": name, "data": user[key].replace(",", "\\,")} for key, name in names.items() if key in user]
+    """What the user has of these. A comma would end the value, and a backslash may stand before one."""
+    return [{"name": name, "data": re.sub(r"[,\\]", r"\\\g<0>", user[key])} for key, name in names.items() if key in user]
 
 
 @functools.lru_cache(maxsize=1)

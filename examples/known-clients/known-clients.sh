@@ -20,8 +20,8 @@ esac
 # What jq prints is the answer. If the registry cannot be read, jq fails: on-failure.
 exec jq -n --arg hook "$1" --arg type "$type" --arg id "$id" --argjson restricted "$restricted" '
     def bare: ascii_downcase | gsub(":"; "");
-    # A comma would end the value.
-    def option($name): values | {name: $name, data: gsub(","; "\\,")};
+    # A comma would end the value, and a backslash may stand before one.
+    def option($name): values | {name: $name, data: gsub("(?<sign>[,\\\\])"; "\\\(.sign)")};
 
     reduce (inputs | select(.type == $type)) as $user ({}; .[$user.id | bare] = $user)
     # No client has the entry 00000000: it is for all that have none.

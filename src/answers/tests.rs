@@ -31,7 +31,7 @@ fn values_cross_as_numbers_or_bytes() {
     assert_eq!(accepted("host4_identifier", r#"{"flex-id":"0X61"}"#), [(0, "0X61".into())]);
     assert_eq!(accepted("ddns6_update", r#"{"hostname":"a_1.b-c."}"#), [(0, "a_1.b-c.".into())]);
     let option = r#"{"data":"x","name":"log-servers"}"#;
-    assert_eq!(accepted("pkt6_send", &format!(r#"{{"option-data":[{option}]}}"#)), [(0, option.into())]);
+    assert_eq!(accepted("pkt6_send", &format!(r#"{{"option-data":[{option}]}}"#)), [(1, option.into())]);
     let fields = r#"{"next-server":"192.0.2.1","server-hostname":"","boot-file-name":"f"}"#;
     let fields_of = ["192.0.2.1", "", "f"].map(|text| (0, text.to_string()));
     assert_eq!(accepted("pkt4_send", fields), fields_of);
@@ -61,6 +61,47 @@ fn what_will_not_do_is_refused() {
         let (changes, refused) = at("host6_identifier", &format!(r#"{{"flex-id":"{id}"}}"#));
         assert_eq!((changes.len(), refused.len()), (0, 1), "{id}");
     }
+}
+
+#[test]
+fn keys_take_effect_in_the_tables_order() {
+    let values = [
+        r#""ip-address":"192.0.2.1""#,
+        r#""preferred-lft":5"#,
+        r#""client-classes":["a"]"#,
+        r#""valid-lft":7"#,
+        r#""x":1"#,
+    ];
+    let (changes, refused) = at("lease6_select", &format!("{{{}}}", values.join(",")));
+    let keys: Vec<_> = changes.iter().map(|change| change.key).collect();
+    assert_eq!(keys, [Key::ClientClasses, Key::ValidLft, Key::PreferredLft, Key::IpAddress]);
+    assert_eq!(refused.len(), 1);
+}
+
+#[test]
+fn commas_that_no_backslash_escapes_part_the_values_of_an_option() {
+    let values = |data: &str, more: &str| {
+        let answer = format!(r#"{{"option-data":[{{"name":"n","data":{}{more}}}]}}"#, Value::from(data));
+        accepted("pkt4_send", &answer)[0].0
+    };
+    let counts = [
+        ("", 0),
+        ("a", 1),
+        ("a,b", 2),
+        ("a,", 2),
+        ("a,,b", 3),
+        (r"a\,b", 1),
+        (r"a\\,b", 2),
+        (r"a\\\,b", 1),
+        (r"a\b,c", 2),
+        (r"a\", 1),
+    ];
+    for (data, count) in counts {
+        assert_eq!(values(data, ""), count, "{data}");
+        assert_eq!(values(data, r#","csv-format":true"#), count, "{data}");
+        assert_eq!(values(data, r#","csv-format":false"#), 0, "{data}");
+    }
+    assert_eq!(accepted("pkt4_send", r#"{"option-data":[{"name":"n"}]}"#)[0].0, 0);
 }
 
 #[test]

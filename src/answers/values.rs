@@ -9,7 +9,7 @@ use crate::text::{GLIMPSE, excerpt, is_printable};
 /// Kea's names of the keys that a map of `option-data` may have.
 const OPTION_KEYS: [&str; 5] = ["name", "code", "space", "csv-format", "data"];
 
-/// A number, or bytes; or why it will not do, and what would.
+/// A number, or bytes, or both; or why it will not do, and what would.
 pub type Carried = Result<(u32, Vec<u8>), String>;
 
 fn text(value: &Value) -> Result<&str, String> {
@@ -41,8 +41,16 @@ pub fn class(value: &Value) -> Carried {
 }
 
 pub fn number(value: &Value) -> Carried {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
-    number.map(|number| (number, vec![])).ok_or_else(|| "give a whole number from 1 to 4294967295".into())
+    number_from(1, value)
+}
+
+pub fn number_from_0(value: &Value) -> Carried {
+    number_from(0, value)
+}
+
+fn number_from(least: u32, value: &Value) -> Carried {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|&number| number >= least);
+    number.map(|number| (number, vec![])).ok_or_else(|| format!("give a whole number from {least} to {}", u32::MAX))
 }
 
 pub fn ipv4(value: &Value) -> Carried {
@@ -104,8 +112,25 @@ pub fn option(value: &Value) -> Carried {
         (_, [true, ..]) => Err("give the code as a number from 1 to 65535".into()),
         (_, [_, true, _]) => Err("give csv-format as true or false".into()),
         (_, [.., true]) => Err("give name, space and data as strings".into()),
-        _ => Ok((0, value.to_string().into())),
+        _ => Ok((values(map), value.to_string().into())),
     }
+}
+
+/// How many values the data is made of, where Kea reads it as values with commas between them. Of two commas side by side
+/// Kea makes one; each stands for a value here, lest a comma be lost.
+fn values(map: &Map<String, Value>) -> u32 {
+    let data = map.get("data").and_then(Value::as_str).unwrap_or_default();
+    if data.is_empty() || map.get("csv-format") == Some(&Value::Bool(false)) {
+        return 0;
+    }
+    let mut escaped = false;
+    let ends_a_value = |&c: &char| {
+        let ends = c == ',' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    };
+    // An answer has 256 KiB.
+    1 + data.chars().filter(ends_a_value).count() as u32
 }
 
 fn named(map: &Map<String, Value>) -> bool {

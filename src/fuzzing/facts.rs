@@ -32,7 +32,7 @@ pub fn line(point: usize, facts: &ffi::Facts, debug: bool) {
     let task = Task::new(point, how, Arc::new(facts), keys);
     let config = Config { debug, ..CONFIG.clone() };
     let mut line = String::new();
-    task.line(1, &config, &server, Instant::now() + how.timeout, &mut line);
+    task.line(1, 1, &config, &server, Instant::now() + how.timeout, &mut line);
     assert_eq!(line.find('\n'), Some(line.len() - 1));
     assert!(line.chars().all(|c| c == '\n' || !c.is_control()));
     let event: Event = serde_json::from_str(&line).expect("an event");

@@ -36,6 +36,7 @@ impl Shared {
             }
             Counters::add(&self.counters.failures);
             let (name, hook_point) = (self.name(), task.row().name);
+            self.counters.note_error(&failure.text);
             log_repeating(messages::EVENT_LOST, &name, &[hook_point], &[name.clone(), hook_point.into(), failure.text]);
             return self.done(seq, None);
         }

@@ -1,13 +1,15 @@
 //! What an answer means: for Kea, for the log, for the counters.
 
+use serde_json::Value;
+
 use super::shared::{Parked, Shared};
 use super::{Counters, Task};
 use crate::answers::{ROWS, Refused, changes, row_of};
-use crate::bridge::ffi::{Change, Step, Verdict};
+use crate::bridge::ffi::{Change, Severity, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
 use crate::lane::Lane;
-use crate::log::{log_repeating, log_repeating_times};
+use crate::log::{log, log_repeating, log_repeating_at, log_repeating_times, shows_debug};
 use crate::messages;
 use crate::order::Seq;
 use crate::text::unreadable;
@@ -15,8 +17,8 @@ use crate::verdict::{Answer, Failure, FailureKind, Level, LogLine, Next, Wishes}
 
 impl Shared {
     /// The answer to an event that no thread of Kea's waits for, or no longer does; `Err` says why it is none.
-    pub fn settle(&self, seq: Seq, line_seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> Result<(), String> {
-        let answer = self.receive(seq, line_seq, task.point, line, lane);
+    pub fn settle(&self, seq: Seq, task: &Task, line: &[u8], lane: Option<Lane>) -> Result<(), String> {
+        let answer = self.receive(seq, task.point, line, lane);
         let is_answer = answer.as_ref().map(|_| ()).map_err(|failure| failure.text.clone());
         // What Kea has given up was concluded then: the answer is only late.
         if !task.is_abandoned {
@@ -40,23 +42,17 @@ impl Shared {
         }
     }
 
-    /// Reads the answer to an event, which must repeat `line_seq`, and passes its log lines on; the event is over, and
+    /// Reads the answer to an event, which must repeat its number, and passes its log lines on; the event is over, and
     /// its lane free if that was an answer.
-    pub fn receive(
-        &self,
-        seq: Seq,
-        line_seq: Seq,
-        point: usize,
-        line: &[u8],
-        lane: Option<Lane>,
-    ) -> Result<Answer, Failure> {
+    pub fn receive(&self, seq: Seq, point: usize, line: &[u8], lane: Option<Lane>) -> Result<Answer, Failure> {
         let bad = |text: String| Failure::new(FailureKind::Answer, text);
         // Whatever goes wrong with an answer, the turn ends: others wait for it.
         let answer = guarded("answer", Err(bad("a defect of this library".into())), || {
-            let answer: Answer = serde_json::from_slice(line)
-                .map_err(|error| bad(format!("bad answer: {}", unreadable(&error, line))))?;
-            if answer.seq != line_seq {
-                return Err(bad(format!("it answers event {} instead of {line_seq}", answer.seq)));
+            let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+                bad(format!("bad answer: {}", unreadable(&error, line, self.config.mode.only_answers())))
+            })?;
+            if answer.seq != seq {
+                return Err(bad(format!("it answers event {} instead of {seq}", answer.seq)));
             }
             answer.log.iter().for_each(|line| self.pass_on(point, line));
             Ok(answer)
@@ -72,8 +68,12 @@ impl Shared {
 
     /// What Kea shall do after this answer.
     pub fn conclude(&self, task: &Task, answer: Result<Answer, Failure>) -> Verdict {
+        if task.wait && shows_debug() {
+            self.show_verdict(task, &answer);
+        }
         let failure = match answer {
             Ok(Answer { failure: None, next, wishes, .. }) => {
+                self.counters.answered(task.since.elapsed());
                 return self.verdict(task, next.unwrap_or_default(), wishes);
             }
             Ok(Answer { failure: Some(failure), .. }) | Err(failure) => failure,
@@ -81,6 +81,19 @@ impl Shared {
         let step = self.on_failure(task);
         self.failed(task, &failure, step);
         Verdict::of(step)
+    }
+
+    /// Says what has been said of an event, for who looks for it.
+    fn show_verdict(&self, task: &Task, answer: &Result<Answer, Failure>) {
+        let said = match answer {
+            Ok(Answer { failure: Some(failure), .. }) | Err(failure) => format!("no verdict: {}", failure.text),
+            Ok(Answer { next, wishes, .. }) if wishes.0.is_empty() => next.unwrap_or_default().name().into(),
+            Ok(Answer { next, wishes, .. }) => {
+                let keys = serde_json::to_string(wishes).unwrap_or_default();
+                format!("{} {keys}", next.unwrap_or_default().name())
+            }
+        };
+        log(messages::VERDICT, &[self.name(), task.row().name.into(), task.subjects(), said]);
     }
 
     fn on_failure(&self, task: &Task) -> Step {
@@ -117,6 +130,13 @@ impl Shared {
         self.refuse(point, &Refused { key, said, reason: reason.into() });
     }
 
+    /// Says of a class that Kea has no definition of it, once.
+    pub fn unknown_class(&self, point: usize, name: &str) {
+        if self.unknown_classes.is_news(name) {
+            log(messages::CLASS_UNKNOWN, &[self.name(), HOOK_POINTS[point].name.into(), Value::from(name).to_string()]);
+        }
+    }
+
     /// Says and counts that part of an answer is not applied.
     fn refuse(&self, point: usize, refused: &Refused) {
         Counters::add(&self.counters.refused);
@@ -149,7 +169,22 @@ impl Shared {
         };
         let kind = [task.row().name, failure.kind.name()];
         let args = [self.name(), task.row().name.into(), failure.text.clone(), kea.into()];
+        self.counters.note_error(&failure.text);
         log_repeating(messages::EVENT_FAILED, &self.name(), &kind, &args);
+    }
+
+    pub fn say_runner_lost(&self, reason: &str) {
+        log_repeating(messages::HANDLER_LOST, &self.name(), &[], &[self.name(), reason.into()]);
+    }
+
+    /// Somebody may have told the daemon on it to end.
+    pub fn say_lane_lost(&self, id: u64, reason: &str, told_to_end: bool) {
+        let (severity, what): (_, &[_]) = match told_to_end {
+            true => (Severity::Info, &["told to end"]),
+            false => (messages::LANE_LOST.severity, &[]),
+        };
+        let args = [self.name(), id.to_string(), reason.into()];
+        log_repeating_at(messages::LANE_LOST, severity, &self.name(), what, &args);
     }
 
     /// Says that so many events were dropped, the first of which was this one's number.

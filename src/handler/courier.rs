@@ -145,7 +145,7 @@ impl Courier {
         let mut lines = 0;
         let sent = lane.send(|out| {
             while let Some((seq, task)) = events.get(lines).filter(|_| out.len() < BYTES_AHEAD) {
-                task.line(*seq, config, server, deadline(task), out);
+                task.line(*seq, task.deaths + 1, config, server, deadline(task), out);
                 lines += 1;
             }
         });
@@ -183,11 +183,11 @@ impl Courier {
         let (seq, task) = busy.events.pop_front()?;
         let Some((_, next)) = busy.events.front() else {
             // What it is worth, its lane is told in there.
-            let _ = self.shared.settle(seq, seq, &task, line, Some(busy.lane));
+            let _ = self.shared.settle(seq, &task, line, Some(busy.lane));
             return None;
         };
         busy.until = Some(Instant::now() + next.timeout);
-        let Err(reason) = self.shared.settle(seq, seq, &task, line, None) else { return Some(busy) };
+        let Err(reason) = self.shared.settle(seq, &task, line, None) else { return Some(busy) };
         self.shared.broken(busy.lane.id, &reason);
         self.shared.go_again(busy.events, 1);
         None

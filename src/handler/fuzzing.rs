@@ -38,7 +38,7 @@ pub fn answer(asked: Asked, said: &[u8]) {
     let shared = shared(answers, on_failure);
     let how = Point { wait: if wait { Wait::Yes } else { Wait::No }, timeout: Duration::from_secs(5) };
     let task = Task::new(point, how, Arc::new(Facts::default()), vec![]);
-    let answer = shared.receive(1, 1, point, said, None);
+    let answer = shared.receive(1, point, said, None);
     let read = serde_json::from_slice::<Answer>(said).ok().filter(|answer| answer.seq == 1);
     assert_eq!(answer.is_ok(), read.is_some());
     let has_failed = read.as_ref().is_none_or(|answer| answer.failure.is_some());
@@ -91,7 +91,7 @@ pub fn assert_line(answer: &Answer) {
 }
 
 fn assert_change(point: &HookPoint, change: &Change) {
-    let Change { key, number, data, script, said } = change;
+    let Change { key, number, data, script, said, when_sent: _ } = change;
     let row = row_of(*key).expect("a row");
     assert!(point.keys.contains(key), "{} at {}", row.name, point.name);
     assert_eq!(*script, 0);

@@ -15,8 +15,6 @@ use super::shared::{GRACE, Shared};
 use super::task::Task;
 use crate::config::Mode;
 use crate::lane::{Failed, Lane};
-use crate::log::log_repeating;
-use crate::messages;
 use crate::order::Seq;
 use crate::verdict::{Failure, FailureKind};
 
@@ -24,7 +22,7 @@ use crate::verdict::{Failure, FailureKind};
 /// later ones.
 pub struct Connection {
     pub lane: Lane,
-    pub events: Vec<Foreign>,
+    pub events: Vec<(Seq, Task)>,
     /// The runner has these events, and begins when this is shut down, or closed by the end of Kea: it knows nothing
     /// of those that earlier runners are still handling.
     pub held: Option<UnixStream>,
@@ -38,20 +36,6 @@ pub struct Connection {
 
 /// After which the runner is told again what it could not be told.
 const AGAIN: Duration = Duration::from_millis(10);
-
-pub struct Foreign {
-    /// Its number among our events.
-    pub seq: Seq,
-    /// Its number in the line that the runner was sent.
-    pub line_seq: Seq,
-    pub task: Task,
-}
-
-impl Foreign {
-    pub fn of(seq: Seq, task: Task) -> Self {
-        Foreign { seq, line_seq: seq, task }
-    }
-}
 
 /// The events of earlier handlers that are still being handled.
 #[derive(Default)]
@@ -126,11 +110,11 @@ impl Connection {
     }
 
     /// The event that this is the answer to; it is not pending any more.
-    fn answered(&mut self, answer: &[u8]) -> Option<Foreign> {
+    fn answered(&mut self, answer: &[u8]) -> Option<(Seq, Task)> {
         let AnswerSeq { seq } = serde_json::from_slice(answer).ok()?;
-        let at = self.events.iter().position(|event| event.line_seq == seq)?;
+        let at = self.events.iter().position(|(ours, _)| *ours == seq)?;
         let event = self.events.remove(at);
-        self.until = self.until.and(self.events.first()).map(|next| Instant::now() + next.task.timeout);
+        self.until = self.until.and(self.events.first()).map(|(_, next)| Instant::now() + next.timeout);
         self.is_news = true;
         Some(event)
     }
@@ -140,14 +124,14 @@ impl Connection {
     pub fn tell_runner(&mut self, deadline: Instant) {
         let is_news = std::mem::take(&mut self.is_news);
         if let Some(runner) = self.runner.as_ref().filter(|_| is_news) {
-            let times: Vec<Duration> = self.events.iter().map(|event| event.task.timeout).collect();
+            let times: Vec<Duration> = self.events.iter().map(|(_, task)| task.timeout).collect();
             self.is_news = !runner.let_daemon_go(self.lane.id, &times, None, deadline);
         }
     }
 
     fn settle(&mut self, answer: &[u8], shared: &Shared) {
         let event = self.answered(answer);
-        match event.map(|event| shared.settle(event.seq, event.line_seq, &event.task, answer, None)) {
+        match event.map(|(seq, task)| shared.settle(seq, &task, answer, None)) {
             Some(Ok(())) => {}
             Some(Err(_)) => self.give_up(shared),
             None => self.fail(shared, |_| Failure::new(FailureKind::Answer, "what came over its lane is no answer")),
@@ -157,15 +141,17 @@ impl Connection {
     /// The old handler is gone: what it has not finished is ours to do.
     fn handler_is_lost(&mut self, failed: &Failed, shared: &Shared) {
         // The runner that a daemon has had is there.
-        let what = if shared.config.mode == Mode::Exec { messages::HANDLER_LOST } else { messages::LANE_LOST };
-        log_repeating(what, &shared.name(), &[], &[shared.name(), failed.to_string()]);
+        match shared.config.mode {
+            Mode::Exec => shared.say_runner_lost(&failed.to_string()),
+            Mode::Daemon | Mode::Socket => shared.say_lane_lost(self.lane.id, &failed.to_string(), false),
+        }
         shared.go_again(self.unfinished(), deaths(failed, shared.config.mode));
     }
 
     /// The first event has failed; its lane gets some more time, and is given up after that.
     fn time_is_over(&mut self, shared: &Shared) {
         match self.events.first_mut() {
-            Some(Foreign { seq, task, .. }) if !task.is_abandoned => {
+            Some((seq, task)) if !task.is_abandoned => {
                 shared.end(*seq, task, Err(task.timed_out(shared.config.mode)));
                 *task = task.abandoned();
                 self.until = Some(Instant::now() + GRACE);
@@ -177,7 +163,7 @@ impl Connection {
     /// The first event has failed, and nothing more is expected of the old handler.
     fn fail(&mut self, shared: &Shared, why: impl FnOnce(&Task) -> Failure) {
         if !self.events.is_empty() {
-            let Foreign { seq, task, .. } = self.events.remove(0);
+            let (seq, task) = self.events.remove(0);
             match task.is_abandoned {
                 true => shared.done(seq, None),
                 false => shared.fail(seq, &task, why(&task)),
@@ -196,7 +182,7 @@ impl Connection {
 
     fn unfinished(&mut self) -> impl Iterator<Item = (Seq, Task)> {
         self.is_news = true;
-        self.events.drain(..).map(|Foreign { seq, task, .. }| (seq, task))
+        self.events.drain(..)
     }
 }
 

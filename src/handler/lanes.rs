@@ -14,10 +14,9 @@ use super::courier::Busy;
 use super::process::Runner;
 use super::shared::{RUNNER, Shared};
 use super::socket;
-use crate::bridge::ffi::Severity;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
-use crate::log::{log, log_repeating, log_repeating_at};
+use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::syscall::failed;
 use crate::text::{GLIMPSE, excerpt};
@@ -112,7 +111,10 @@ impl Lanes {
         let idle = state.idle.iter().position(|idle| idle.id == lane).map(|at| state.idle.swap_remove(at));
         drop(state);
         match idle.map(|mut lane| lane.advance()) {
-            Some(Ok(Some(line))) => format!("it has spoken unasked: \"{}\"", excerpt(line, GLIMPSE)),
+            Some(Ok(Some(line))) => {
+                let remedy = self.shared.config.mode.only_answers();
+                format!("it has spoken unasked: \"{}\": {remedy}", excerpt(line, GLIMPSE))
+            }
             Some(Ok(None)) => "it has spoken unasked".into(),
             _ => "the other side has closed it".into(),
         }
@@ -183,7 +185,8 @@ impl Lanes {
 
     /// Takes the hellos that have come, on these lanes; the reason of the last that will not come, if any.
     fn greet(&mut self, on: impl Fn(u64) -> bool) -> Option<String> {
-        let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear() } else { None };
+        let mode = self.shared.config.mode;
+        let hear = |greeting: &mut Greeting| if on(greeting.lane.id) { greeting.hear(mode) } else { None };
         let heard: Vec<_> = self.greeting.iter_mut().map(hear).collect();
         let ended: Vec<usize> = (0..heard.len()).filter(|at| matches!(heard[*at], Some(Err(_)))).collect();
         if !ended.is_empty() {
@@ -264,7 +267,8 @@ impl Lanes {
         for Report { lane, log: lines, told_to_end, refusal } in reports {
             let name = self.shared.name();
             lines.iter().for_each(|line| {
-                line.write(messages::DAEMON_OUTPUT, &name, &[], &[name.clone(), line.text.clone()]);
+                let args = [name.clone(), lane.to_string(), line.text.clone()];
+                line.write(messages::DAEMON_OUTPUT, &name, &[], &args);
             });
             if let Some(greeting) = self.greeting.iter_mut().find(|greeting| greeting.lane.id == lane) {
                 lines.into_iter().for_each(|line| greeting.add_words(line.text));
@@ -283,13 +287,9 @@ impl Lanes {
         }
         let Some(since) = self.ready.remove(&id) else { return };
         self.give_up(id);
+        self.shared.lost(reason);
         // Kea may be about to be told the same.
-        let (severity, what): (_, &[_]) = match self.told_to_end.remove(&id) {
-            true => (Severity::Info, &["told to end"]),
-            false => (messages::LANE_LOST.severity, &[]),
-        };
-        let args = [self.shared.name(), reason.into()];
-        log_repeating_at(messages::LANE_LOST, severity, &self.shared.name(), what, &args);
+        self.shared.say_lane_lost(id, reason, self.told_to_end.remove(&id));
         let mut state = self.shared.lock();
         state.live.remove(&id);
         state.idle.retain(|lane| lane.id != id);
@@ -308,7 +308,8 @@ impl Lanes {
         if self.runner.take().is_none() {
             return;
         }
-        log_repeating(messages::HANDLER_LOST, &self.shared.name(), &[], &[self.shared.name(), reason.into()]);
+        self.shared.lost(reason);
+        self.shared.say_runner_lost(reason);
         self.ready.clear();
         self.told_to_end.clear();
         self.greeting.clear();
@@ -329,6 +330,7 @@ impl Lanes {
                 reason.push_str(&format!(", and a server has to serve {all} at once"));
             }
         }
+        self.shared.counters.note_error(&reason);
         log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[], &[self.shared.name(), reason.clone()]);
         self.plan_retry(Duration::ZERO);
         // Last: this is the reason that helps.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::courier::{Busy, Courier};
-use super::heritage::{Connection, Foreign, Heritage, release};
+use super::heritage::{Connection, Heritage, release};
 use super::process::{Runner, is_process_1};
 use super::shared::{HERITAGE, Queued, Shared};
 use super::task::Task;
@@ -70,8 +70,7 @@ impl Legacy {
             log(message, &[shared.name(), count.to_string(), running.to_string()]);
         }
         if let Some((lane, held)) = rest {
-            let events = queued.into_iter().map(|(seq, task)| Foreign::of(seq, task)).collect();
-            let rest = Connection { lane, events, held: Some(held), until: None, runner: None, is_news: false };
+            let rest = Connection { lane, events: queued, held: Some(held), until: None, runner: None, is_news: false };
             self.heritage.connections.push(rest);
         }
     }
@@ -94,7 +93,7 @@ impl Courier {
             let _ = lane.hang_up(hang_up_by);
             let until = until.filter(|_| mode != Mode::Exec);
             let runner = runner.clone().filter(|_| mode == Mode::Daemon);
-            let events = events.into_iter().map(|(seq, task)| Foreign::of(seq, task.told())).collect();
+            let events = events.into_iter().map(|(seq, task)| (seq, task.told())).collect();
             Connection { lane, events, held: None, until, runner, is_news: false }
         };
         legacy.heritage.connections.extend(self.busy.into_values().map(stays));
@@ -108,7 +107,7 @@ impl Courier {
         let posted = |(seq, queued)| match queued {
             Queued::Posted(task) => Some((seq, task)),
             Queued::Parked(task) => Some((seq, task.told())),
-            Queued::Waiting => None,
+            Queued::Waiting { .. } => None,
         };
         let all = self.shared.lock().order.cancel_all();
         all.into_iter().filter_map(posted).collect()
@@ -116,17 +115,15 @@ impl Courier {
 
     /// Makes the events of an earlier handler ours: they come before all of our own.
     pub fn take_over(&mut self, legacy: Legacy) {
-        let mut heritage = legacy.heritage;
-        let connections = &mut heritage.connections;
-        let mut events: Vec<&mut Foreign> = connections.iter_mut().flat_map(|one| &mut one.events).collect();
-        events.sort_by_key(|event| event.seq);
+        let heritage = legacy.heritage;
+        let mut events: Vec<&(Seq, Task)> = heritage.connections.iter().flat_map(|one| &one.events).collect();
+        events.sort_by_key(|(seq, _)| *seq);
         if !events.is_empty() {
             log(messages::TAKEN_OVER, &[self.shared.name(), events.len().to_string()]);
         }
         let mut state = self.shared.lock();
-        for event in events {
-            event.seq = state.new_seq();
-            state.order.push_foreign(event.seq, event.task.keys.clone());
+        for (seq, task) in events {
+            state.order.push_foreign(*seq, task.keys.clone());
         }
         for task in legacy.kept {
             state.post(task);
@@ -162,7 +159,7 @@ fn hand_over(
         stream.set_write_timeout(Some(until.saturating_duration_since(Instant::now()).max(SHORTEST)))?;
         let deadline = Instant::now() + task.timeout;
         line.clear();
-        task.line(*seq, &shared.config, &shared.server, deadline, &mut line);
+        task.line(*seq, task.deaths + 1, &shared.config, &shared.server, deadline, &mut line);
         stream.write_all(line.as_bytes())?;
     }
     stream.write_all(event::line(&End { end: queued.len() })?.as_bytes())?;

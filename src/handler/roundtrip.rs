@@ -16,7 +16,7 @@ use crate::event::Variables;
 use crate::facts::Facts;
 use crate::hook_points::{self, find};
 use crate::keys::{keys, texts};
-use crate::variables::tests::Shim;
+use crate::variables::tests::{Shim, occasion};
 use crate::variables::{Server, write_variables};
 
 const EVENTS: usize = 100_000;
@@ -93,8 +93,8 @@ fn line() -> Vec<u8> {
         vars: Variables::default(),
     };
     let mut line = String::new();
-    let point = &hook_points::HOOK_POINTS[point];
-    event.write_line(&mut line, |out| write_variables(out, &server, point, &facts, false)).unwrap();
+    let occasion = occasion(&hook_points::HOOK_POINTS[point]);
+    event.write_line(&mut line, |out| write_variables(out, &server, &occasion, &facts, false)).unwrap();
     line.into_bytes()
 }
 

@@ -11,8 +11,10 @@ use super::courier::Parcel;
 use super::errands::Errands;
 use super::inbox::Inbox;
 use super::task::Task;
+use crate::answers::UnknownClasses;
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
+use crate::ids;
 use crate::keys::Key;
 use crate::lane::Lane;
 use crate::order::{Class, Order, Seq};
@@ -34,6 +36,7 @@ pub struct Shared {
     pub config: Config,
     pub server: Server,
     pub counters: Counters,
+    pub unknown_classes: UnknownClasses,
     inbox: Inbox,
     state: Mutex<State>,
     /// A waiting event has been granted a lane, or will never be.
@@ -47,7 +50,6 @@ pub struct State {
     /// The end of the inbox.
     posted: Receiver<Task>,
     pub order: Order<Key, Queued>,
-    last_seq: Seq,
     pub idle: Vec<Lane>,
     /// Lanes that are worth something, free or not.
     pub live: HashSet<u64>,
@@ -71,7 +73,9 @@ pub struct State {
 /// What stands in the queue.
 pub enum Queued {
     /// Kea waits: the event itself is in the hands of a packet's thread.
-    Waiting,
+    Waiting {
+        since: Instant,
+    },
     Posted(Task),
     /// Kea waits, but no thread of its.
     Parked(Task),
@@ -92,6 +96,7 @@ impl Shared {
             config,
             server: server.clone(),
             counters: Counters::default(),
+            unknown_classes: UnknownClasses::default(),
             inbox,
             state: Mutex::new(State::new(posted)),
             granted: Condvar::new(),
@@ -148,7 +153,7 @@ impl Shared {
             let Some((seq, queued)) = next else { break };
             let Some(lane) = state.idle.pop() else { break };
             match queued {
-                Queued::Waiting => {
+                Queued::Waiting { .. } => {
                     state.granted.insert(seq, lane);
                     if state.sleepers > 0 {
                         self.granted.notify_all();
@@ -169,7 +174,7 @@ impl Shared {
     /// Queues an event for which a packet is parked.
     pub fn park(&self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
         let mut state = self.lock();
-        let seq = state.new_seq();
+        let seq = ids::next();
         state.parked.insert(seq, Parked { until, then });
         let task = task.parked(until);
         state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Parked(task));
@@ -201,6 +206,12 @@ impl Shared {
         self.errands.wake();
     }
 
+    /// The runner, a daemon or a connection is to be made again, for this reason.
+    pub fn lost(&self, reason: &str) {
+        Counters::add(&self.counters.restarts);
+        self.counters.note_error(reason);
+    }
+
     /// How long a daemon may be late before it is given up. The runner sees to its scripts itself.
     pub fn grace(&self) -> Option<Instant> {
         (self.config.mode != Mode::Exec).then(|| Instant::now() + GRACE)
@@ -212,7 +223,6 @@ impl State {
         State {
             posted,
             order: Order::default(),
-            last_seq: 0,
             idle: Vec::new(),
             live: HashSet::new(),
             granted: HashMap::new(),
@@ -224,11 +234,6 @@ impl State {
             down: None,
             stopping: false,
         }
-    }
-
-    pub fn new_seq(&mut self) -> Seq {
-        self.last_seq += 1;
-        self.last_seq
     }
 
     /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
@@ -261,9 +266,17 @@ impl State {
         events
     }
 
+    /// When the oldest event has happened that waits for its turn.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.order.oldest().map(|queued| match queued {
+            Queued::Waiting { since } => *since,
+            Queued::Posted(task) | Queued::Parked(task) => task.since,
+        })
+    }
+
     /// Queues an event that Kea does not wait for.
     pub fn post(&mut self, task: Task) {
-        let seq = self.new_seq();
+        let seq = ids::next();
         let class = if task.passes() { Class::Passing } else { Class::Lasting };
         self.order.push(seq, task.keys.clone(), class, Queued::Posted(task));
         self.pending += 1;

@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::keys::{Key, texts};
 use crate::order::Seq;
-use crate::variables::{Server, write_variables};
+use crate::variables::{Occasion, Server, write_variables};
 use crate::verdict::{Failure, FailureKind};
 
 #[derive(Clone)]
@@ -27,15 +27,17 @@ pub struct Task {
     /// Of an event whose packet is parked: when Kea goes on without an answer.
     pub parked_until: Option<Instant>,
     time: SystemTime,
+    /// The same by a clock that nobody sets.
+    pub since: Instant,
     facts: Arc<Facts>,
 }
 
 impl Task {
     pub fn new(point: usize, how: Point, facts: Arc<Facts>, keys: Vec<Key>) -> Self {
         let Point { wait, timeout } = how;
-        let time = SystemTime::now();
+        let (time, since) = (SystemTime::now(), Instant::now());
         let wait = wait.waits();
-        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, facts }
+        Task { point, keys, wait, timeout, is_abandoned: false, deaths: 0, parked_until: None, time, since, facts }
     }
 
     pub fn row(&self) -> &'static HookPoint {
@@ -54,26 +56,34 @@ impl Task {
     }
 
     /// Appends the line for the handler, which has until `deadline` for it.
-    pub fn line(&self, seq: Seq, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
+    /// Which try this is, `attempt` says.
+    pub fn line(&self, seq: Seq, attempt: u32, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
+        let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let event = Event {
             seq,
             hook: self.row().name.into(),
             wait: self.wait,
             answers: self.answers(config),
-            time: self.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            time: time.as_secs_f64(),
             timeout: (left as u64).max(1),
             keys: self.texts_of_keys(config),
             vars: Variables::default(),
         };
         // Strings and numbers always have a JSON text.
-        let _ = event.write_line(out, |out| write_variables(out, server, self.row(), &self.facts, config.debug));
+        let occasion = Occasion { point: self.row(), seq, time, attempt };
+        let _ = event.write_line(out, |out| write_variables(out, server, &occasion, &self.facts, config.debug));
     }
 
     fn texts_of_keys(&self, config: &Config) -> Vec<String> {
         let common = (config.concurrency == 1).then(String::new);
         common.into_iter().chain(texts(&self.facts)).collect()
+    }
+
+    /// The client and the leases that it is about, for the log.
+    pub fn subjects(&self) -> String {
+        texts(&self.facts).join(", ")
     }
 
     /// The same event after Kea has given up waiting for it.

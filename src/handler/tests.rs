@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn idle() -> Bench {
-        log::use_kea(keep as *const () as usize);
+        log::use_kea(keep as *const () as usize, 0);
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("kea-hook-runscript-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);

@@ -7,6 +7,7 @@ use super::again::{ATTEMPTS, broken, deadly, deaths};
 use super::courier::{Busy, Parcel};
 use super::shared::{Queued, Shared};
 use super::task::Task;
+use crate::ids;
 use crate::lane::{Failed, Lane};
 use crate::order::{Class, Seq};
 use crate::verdict::{Answer, Failure};
@@ -22,9 +23,9 @@ impl Shared {
             let mut lane = self.wait_for_turn(seq, deadline).map_err(|reason| task.failure(reason))?;
             // Its answers are this thread's.
             lane.watch(&self.watch, For::HangUp);
-            let line = |out: &mut String| task.line(seq, &self.config, &self.server, deadline, out);
+            let line = |out: &mut String| task.line(seq, died + 1, &self.config, &self.server, deadline, out);
             match lane.exchange(line, deadline) {
-                Ok(answer) => return self.receive(seq, seq, task.point, &answer, Some(lane)),
+                Ok(answer) => return self.receive(seq, task.point, &answer, Some(lane)),
                 Err(Failed::TimedOut) => {
                     self.abandon(seq, task, lane);
                     return Err(task.timed_out(self.config.mode));
@@ -36,7 +37,7 @@ impl Shared {
                         return Err(broken(&failed));
                     }
                     died += deaths(&failed, self.config.mode);
-                    self.wait_again(seq);
+                    self.wait_again(seq, task);
                 }
             }
         }
@@ -46,8 +47,8 @@ impl Shared {
 
     fn queue(&self, task: &Task) -> Seq {
         let mut state = self.lock();
-        let seq = state.new_seq();
-        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Waiting);
+        let seq = ids::next();
+        state.order.push(seq, task.keys.clone(), Class::Urgent, Queued::Waiting { since: task.since });
         self.assign(&mut state);
         seq
     }
@@ -80,9 +81,9 @@ impl Shared {
     }
 
     /// The next lane gets the event, in the same turn.
-    fn wait_again(&self, seq: Seq) {
+    fn wait_again(&self, seq: Seq, task: &Task) {
         let mut state = self.lock();
-        state.order.give_back(seq, Queued::Waiting);
+        state.order.give_back(seq, Queued::Waiting { since: task.since });
         self.assign(&mut state);
     }
 }

@@ -77,7 +77,11 @@ A key that has no effect at the hook point, an unknown one, or a value that is w
 `RUNSCRIPT_ANSWER_REFUSED` says why, once a minute for each script, hook point and key, the statistic `runscript.refused` counts all, and the rest of the answer holds.
 Nothing is taken and then ignored, *skip* and *drop* where a hook point knows none included; the one exception is Kea's lease cache, below.
 
+The keys of an answer take effect in the order of the table below, whatever their order in the answer: an `ip-address` may be of a pool that its `client-classes` open. (In DHCPv4 say the class before, too, at `pkt4_receive` or `buffer4_receive`: at the DHCPREQUEST Kea looks whether the pool is open before it asks at `lease4_select`.)
+
 Several programs: all are asked, with what Kea knew before the first of them. The severest *next* counts. If all let Kea go on, their changes are made in the programs' order, and the last word counts.
+
+What a program has said is [in Kea's log](operation.md#looking-inside), event by event, if you ask for it.
 "#;
 
 const WHERE: &str = r#"
@@ -90,6 +94,21 @@ It is the same on every Kea from 2.2 to 3.0, unless the table says otherwise. `*
 "#;
 
 const REST: &str = r#"
+## Commas in options
+
+Kea reads the `data` of an option as values with commas between them, as in its own `option-data`. A comma within a value is written `\,`, and a backslash before one `\\`. In JSON each backslash is written twice:
+
+```json
+{"option-data": [{"name": "boot-file-name", "data": "pxe/undionly\\,kpxe"}]}
+```
+
+Kea by itself ignores values for which an option has no room, such as the second one of `pxe/undionly,kpxe`. Of an answer, such an option is refused. With `csv-format` `false`, `data` is hex, or text in single quotes, and a comma is a comma. In shell, `sed` writes the backslashes:
+
+```sh
+escaped=$(printf %s "$file" | sed 's/[,\\]/\\&/g')
+exec "$KEA_RUNSCRIPT" answer option-data:boot-file-name="$escaped"
+```
+
 ## In one line of shell
 
 `kea-runscript answer` prints the object, properly quoted, and `KEA_RUNSCRIPT` is its path:

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::daemon::Leash;
 use super::run::{GRACE, LONG};
 use super::{complain, report, spawn_in};
+use crate::config::Mode;
 use crate::lane::{Failed, Lane};
 use crate::text::unreadable;
 use crate::verdict::Answer;
@@ -119,8 +120,8 @@ impl Unanswered {
 
 /// The answer in a line, which is to another event than the one before.
 fn understood(line: &[u8], before: Option<u64>) -> Result<Answer, String> {
-    let answer: Answer =
-        serde_json::from_slice(line).map_err(|error| format!("bad answer: {}", unreadable(&error, line)))?;
+    let answer: Answer = serde_json::from_slice(line)
+        .map_err(|error| format!("bad answer: {}", unreadable(&error, line, Mode::Daemon.only_answers())))?;
     match before == Some(answer.seq) {
         true => Err(format!("bad answer: event {} is answered twice", answer.seq)),
         false => Ok(answer),

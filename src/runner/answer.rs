@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::config::Mode;
 use crate::text::{GLIMPSE, excerpt, unreadable};
 use crate::verdict::{ANSWER_BYTES, Failure, FailureKind, Next, Wishes};
 
@@ -35,7 +36,7 @@ fn object(printed: &[u8]) -> Result<(Next, Wishes), Failure> {
         return Err(bad(format!("printed more than {ANSWER_BYTES} bytes: an answer may have no more")));
     }
     let Wishes(mut wishes) = serde_json::from_slice(printed).map_err(|error| {
-        let reason = unreadable(&error, printed);
+        let reason = unreadable(&error, printed, Mode::Exec.only_answers());
         bad(format!("what it printed is no JSON object: {reason}; see answers.md on quoting"))
     })?;
     if let Some((key, _)) = wishes.iter().find(|(key, _)| OURS.contains(&key.as_str())) {

@@ -14,6 +14,7 @@ use super::copy::{self, Outcome};
 use super::daemon::{Daemon, Leash};
 use super::run::{Ended, GRACE, LONG};
 use super::spawn_in;
+use crate::config::Mode;
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane};
 use crate::text::unreadable;
@@ -190,7 +191,8 @@ impl<'scope> Copy<'scope> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, Silence> {
-    serde_json::from_slice(line).map_err(|error| Silence::nonsense(unreadable(&error, line)))
+    serde_json::from_slice(line)
+        .map_err(|error| Silence::nonsense(unreadable(&error, line, Mode::Daemon.only_answers())))
 }
 
 #[cfg(test)]
@@ -251,7 +253,7 @@ mod tests {
         failure(&bench("kill -9 $$"), long, FailureKind::Gone, "killed by SIGKILL, before it answered");
         let not_17 = "bad answer: it is to event 18, not 17";
         failure(&bench(r#"echo '{"seq":18,"next":"skip"}'; cat"#), long, FailureKind::Answer, not_17);
-        let nonsense = "bad answer: expected ident at line 1 column 2: \"nonsense\"";
+        let nonsense = "bad answer: \"nonsense\": standard output is for answers; print to standard error";
         failure(&bench("read -r line; echo nonsense; cat"), long, FailureKind::Answer, nonsense);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::rows::{self, Row};
-use super::{COMMON, COMMON_PREFIX, options, prefix};
+use super::{COMMON_PREFIX, TRUNCATED, options, prefix};
 use crate::hook_points::{Group, HOOK_POINTS};
 
 /// Numbers that count: relays of a packet, leases of a list. A packet of 64 KiB has no more.
@@ -32,9 +32,9 @@ pub fn is_name(name: &str) -> bool {
 
 /// What the variable of this name holds, in the rows' words; `None` if there is none.
 pub fn kind(name: &str) -> Option<&'static str> {
-    let common = || name.strip_prefix(COMMON_PREFIX).filter(|rest| COMMON.contains(rest)).map(|_| "text");
+    let common = |rest| if rest == TRUNCATED { Some("text") } else { named(rows::OCCASION, rest) };
     let of_group = |&group| name.strip_prefix(prefix(group)).and_then(|rest| kind_in(group, rest));
-    common().or_else(|| GROUPS.iter().find_map(of_group))
+    name.strip_prefix(COMMON_PREFIX).and_then(common).or_else(|| GROUPS.iter().find_map(of_group))
 }
 
 /// The same of a group's variable whose name goes on so behind the group's prefix.

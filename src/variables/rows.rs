@@ -1,6 +1,7 @@
 //! The rows.
 
-use super::value::{Of, Out, address4, address6, flag, number, word};
+use super::Occasion;
+use super::value::{Of, Out, address4, address6, flag, id, number, time, word};
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
@@ -21,6 +22,23 @@ pub struct Row<T> {
 const fn row<T>(name: &'static str, kind: &'static str, value: fn(Of, &T, Out) -> bool, doc: &'static str) -> Row<T> {
     Row { name, kind, doc, value }
 }
+
+/// Of each event.
+#[rustfmt::skip]
+pub const OCCASION: &[Row<Occasion>] = &[
+    row("HOOK_POINT", "text", |_, o, out| word(out, o.point.name),
+        "Name of the hook point; the program's first argument too."),
+    row("SERVER", "text", |of, _, out| word(out, &of.server.name),
+        "`kea-dhcp4` or `kea-dhcp6`."),
+    row("VERSION", "text", |of, _, out| word(out, &of.server.version),
+        "Kea's version."),
+    row("EVENT_ID", "text", |_, o, out| id(out, o.seq),
+        "The event's own id, unique among servers and scripts: hexadecimal digits, `-` and a number, the greater the later. Each try has the same."),
+    row("EVENT_TIME", "text", |_, o, out| time(out, o.time),
+        "When it happened: seconds since 1970, with six digits behind the point."),
+    row("EVENT_ATTEMPT", "number", |_, o, out| number(out, o.attempt),
+        "Which try this is, from 1: events that nobody may have handled to the end are handled again."),
+];
 
 /// Of a DHCPv4 packet, besides its options.
 #[rustfmt::skip]

@@ -1,12 +1,15 @@
 //! How a fact becomes the text of a variable. Each function says whether the variable exists.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use itoa::Integer;
 
 use super::Server;
 use crate::bridge::ffi::Span;
 use crate::facts::Facts;
+use crate::ids;
+use crate::order::Seq;
 use crate::text;
 
 /// Where a row finds its fact.
@@ -45,6 +48,19 @@ pub fn address6(out: Out, address: [u8; 16]) -> bool {
 /// One of our own words.
 pub fn word(out: Out, word: &str) -> bool {
     out.push_str(word);
+    true
+}
+
+/// An event's id.
+pub fn id(out: Out, seq: Seq) -> bool {
+    ids::write_id(seq, out);
+    true
+}
+
+/// Seconds since the epoch, to the microsecond.
+pub fn time(out: Out, since_epoch: Duration) -> bool {
+    text::number(since_epoch.as_secs(), out);
+    let _ = write!(out, ".{:06}", since_epoch.subsec_micros());
     true
 }
 

@@ -14,6 +14,7 @@ pub const LOG_LINES: usize = 100;
 
 /// A line for Kea's log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a map with `level` and `text`")]
 pub struct LogLine {
     pub level: Level,
     pub text: String,

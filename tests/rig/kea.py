@@ -10,7 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from . import sanitizer
+from . import rows, sanitizer
 from .wait import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -104,6 +104,9 @@ class Kea:
         whole["lease-database"] = {"type": "memfile", "lfc-interval": 0, **config.get("lease-database", {}),
                                    "name": str(self.lease_file)}
         whole["hooks-libraries"] = [*config.get("hooks-libraries", []), *hooks]
+        for library in whole["hooks-libraries"]:
+            if Path(library["library"]).name == HOOK.name:
+                rows.read_parameters(library.get("parameters", {}))
         # Kea does not know all of JSON's \u escapes.
         self.config_file.write_text(json.dumps({f"Dhcp{self.family}": whole}, indent=1, ensure_ascii=False))
 
@@ -166,6 +169,7 @@ class Kea:
         self.process.kill()
         self.process.wait()
         self.process = None
+        rows.read_log(self.log())
 
     def __enter__(self):
         try:
@@ -222,7 +226,10 @@ class Kea:
             answer = b""
             while chunk := control.recv(65536):
                 answer += chunk
-        return json.loads(answer)
+        answer = json.loads(answer)
+        if name == "runscript-status":
+            rows.read_status(answer)
+        return answer
 
     def status(self, script=0):
         """What runscript-status tells of a script."""

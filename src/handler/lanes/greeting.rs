@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use crate::config::Mode;
 use crate::event::{Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane, MOST_AHEAD};
 use crate::text::unreadable;
@@ -52,11 +53,13 @@ impl Greeting {
     }
 
     /// The hello, or why it will not come; `None` while it may.
-    pub fn hear(&mut self) -> Option<Result<(), String>> {
+    pub fn hear(&mut self, mode: Mode) -> Option<Result<(), String>> {
         match self.lane.advance() {
             Ok(None) if Instant::now() < self.until => None,
             Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
-            Ok(Some(line)) => Some(understood(&line).map(|hello| self.lane.ahead = hello.ahead.min(self.most_ahead))),
+            Ok(Some(line)) => {
+                Some(understood(&line, mode).map(|hello| self.lane.ahead = hello.ahead.min(self.most_ahead)))
+            }
             Err(failed) => {
                 self.is_hung_up = matches!(failed, Failed::Gone { .. });
                 Some(Err(failed.to_string()))
@@ -70,9 +73,9 @@ pub fn no_hello(patience: Duration) -> String {
 }
 
 /// A handler's hello, if it is of our version of the lines.
-fn understood(line: &[u8]) -> Result<Hello, String> {
+fn understood(line: &[u8], mode: Mode) -> Result<Hello, String> {
     let theirs: Hello = serde_json::from_slice(line)
-        .map_err(|error| format!("its first line is no hello: {}", unreadable(&error, line)))?;
+        .map_err(|error| format!("its first line is no hello: {}", unreadable(&error, line, mode.only_answers())))?;
     match theirs.hello {
         PROTOCOL => Ok(theirs),
         other => Err(format!("it speaks version {other} of the lines and this library {PROTOCOL}")),

@@ -6,13 +6,15 @@ use super::*;
 type Deed = fn(&mut Fake, &Line);
 
 /// Each, and what the log says.
-const DEEDS: [(Deed, &str); 12] = [
+const DEEDS: [(Deed, &str); 14] = [
     (|fake, line| fake.close(line.lane), "no answer: connection closed"),
     (|fake, line| fake.say_no_more(line.lane), "no answer: connection closed"),
     (|fake, line| said_and_closed(fake, line), "no answer: connection closed"),
-    (|fake, line| fake.say(line.lane, "nonsense\n"), "bad answer: expected"),
-    (|fake, line| fake.say(line.lane, b"\0\x01\xff\n"), "bad answer: expected"),
-    (|fake, line| fake.say(line.lane, "\n"), "bad answer: EOF"),
+    (|fake, line| fake.say(line.lane, "nonsense\n"), "bad answer: \"nonsense\": the connection is for answers"),
+    (|fake, line| fake.say(line.lane, b"\0\x01\xff\n"), "bad answer: \"\\x00\\x01\\xff\": the"),
+    (|fake, line| fake.say(line.lane, "\n"), "bad answer: \"\": the connection"),
+    (|fake, line| fake.say(line.lane, "{\n"), "bad answer: EOF"),
+    (|fake, line| fake.say(line.lane, "{\"seq\":-1}\n"), "`-1`, expected a whole number that is not negative"),
     (|fake, line| fake.say(line.lane, "{\"next\":\"continue\"}\n"), "bad answer: missing field `seq`"),
     (
         |fake, line| fake.say(line.lane, format!("{{\"seq\":{},\"next\":\"explode\"}}\n", line.event.seq)),

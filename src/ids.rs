@@ -1,0 +1,56 @@
+//! Numbers of events, and what makes them unique among servers and scripts.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::order::Seq;
+
+/// So many events a second, for as long as a process lives, do not reach the numbers of one that starts later. The numbers
+/// stay below 2^53, up to which a JSON number is exact everywhere, until the year 2106.
+const PER_SECOND_BITS: u32 = 21;
+
+/// The number of the next event: greater than all before, of this process and, as far as the clock is right, of earlier ones.
+pub fn next() -> Seq {
+    static LAST: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(seconds() << PER_SECOND_BITS));
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The id of the event with this number, unique among servers and scripts.
+pub fn write_id(seq: Seq, out: &mut String) {
+    static PROCESS: LazyLock<String> =
+        LazyLock::new(|| format!("{:016x}", RandomState::new().hash_one(std::process::id())));
+    out.push_str(&PROCESS);
+    out.push('-');
+    crate::text::number(seq, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_grow_and_are_exact_in_json() {
+        let (first, second) = (next(), next());
+        assert!(first < second && second < 1 << 53);
+        // In 2106 a clock of 32 bits ends, too.
+        assert!(u64::from(u32::MAX) << PER_SECOND_BITS < 1 << 53);
+    }
+
+    #[test]
+    fn an_id_has_the_process_and_the_number() {
+        let id = |seq| {
+            let mut out = String::new();
+            write_id(seq, &mut out);
+            out
+        };
+        let (one, other) = (id(1), id(2));
+        assert_eq!((one.len(), &one[..17]), (18, &other[..17]));
+        assert!(one.ends_with("-1") && other.ends_with("-2"));
+    }
+}

@@ -1,0 +1,93 @@
+//! What `runscript-status` says of a script, and the same as Kea's statistics: one row a number.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use crate::handler::Handler;
+
+/// Whether a number only grows until the next load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// A number of a script.
+pub struct Row {
+    /// In the command's answer; the statistic is `runscript.` and this.
+    pub key: &'static str,
+    pub kind: Kind,
+    pub doc: &'static str,
+    value: fn(&Handler) -> u64,
+}
+
+macro_rules! counter {
+    ($key:literal, $field:ident, $doc:literal) => {
+        Row {
+            key: $key,
+            kind: Kind::Counter,
+            doc: $doc,
+            value: |handler| handler.counters().$field.load(Ordering::Relaxed),
+        }
+    };
+}
+
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    counter!("events", events, "events handed to it"),
+    counter!("done", done, "events that it has answered"),
+    counter!("failures", failures, "events without a verdict"),
+    counter!("timeouts", timeouts, "those of them that took too long"),
+    counter!("dropped", dropped, "events dropped because of `queue-limit`"),
+    counter!("refused", refused, "parts of answers that could not be applied"),
+    counter!("crowded", crowded, "packets dropped because their client had two waiting"),
+    counter!("restarts", restarts, "times that the runner, a daemon or a connection was lost, and made again"),
+    Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |handler| handler.pending() as u64 },
+    Row { key: "in-flight", kind: Kind::Gauge, doc: "those of them that are being handled", value: |handler| handler.in_flight() as u64 },
+];
+
+/// What can be said of one script.
+pub fn of_script(handler: &Handler) -> Value {
+    let config = handler.config();
+    let numbers = ROWS.iter().map(|row| (row.key.into(), (row.value)(handler).into()));
+    let mut map: Map<String, Value> = numbers.collect();
+    let others = json!({
+        "script": config.script,
+        "mode": config.mode.name(),
+        "concurrency": config.concurrency,
+        "lanes": handler.lanes(),
+        "oldest-ms": handler.oldest().map(|age| age.as_millis() as u64),
+        "latency-us": handler.latency(),
+        "down": handler.down(),
+        "last-error": handler.last_error(),
+    });
+    if let Value::Object(others) = others {
+        map.extend(others);
+    }
+    map.into()
+}
+
+/// The statistics' names.
+pub fn names() -> Vec<String> {
+    ROWS.iter().map(|row| format!("runscript.{}", row.key)).collect()
+}
+
+/// Their values, of all scripts together, in the same order.
+pub fn values<'a>(handlers: impl Iterator<Item = &'a Handler> + Clone) -> Vec<i64> {
+    ROWS.iter().map(|row| handlers.clone().map(row.value).sum::<u64>() as i64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_documented() {
+        let page = include_str!("../docs/operation.md");
+        for Row { key, doc, .. } in ROWS {
+            let line = format!("| `{key}` | `runscript.{key}` | {doc} |");
+            assert!(page.contains(&line), "{line}");
+        }
+    }
+}
