@@ -9,16 +9,17 @@ use crate::order::Seq;
 
 /// So many events a second, for as long as a process lives, do not reach the numbers of one that starts later. The numbers
 /// stay below 2^53, up to which a JSON number is exact everywhere, until the year 2106.
-const PER_SECOND_BITS: u32 = 21;
+const PER_SECOND: u64 = 1 << 21;
 
 /// The number of the next event: greater than all before, of this process and, as far as the clock is right, of earlier ones.
 pub fn next() -> Seq {
-    static LAST: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(seconds() << PER_SECOND_BITS));
+    static LAST: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(by_the_clock()));
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn by_the_clock() -> Seq {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * PER_SECOND + u64::from(since.subsec_nanos()) * PER_SECOND / 1_000_000_000
 }
 
 /// The id of the event with this number, unique among servers and scripts.
@@ -39,7 +40,7 @@ mod tests {
         let (first, second) = (next(), next());
         assert!(first < second && second < 1 << 53);
         // In 2106 a clock of 32 bits ends, too.
-        assert!(u64::from(u32::MAX) << PER_SECOND_BITS < 1 << 53);
+        assert!((u64::from(u32::MAX) + 1) * PER_SECOND <= 1 << 53);
     }
 
     #[test]

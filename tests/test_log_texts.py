@@ -251,9 +251,9 @@ def test_a_handlers_line_that_repeats(link, tmp_path, mode):
 @pytest.mark.parametrize("too_much", [0, 1])
 def test_an_answer_has_a_largest_size(link, tmp_path, mode, too_much):
     with handler(mode, tmp_path) as one:
-        # The sequence number is of one digit here.
+        # A number has 16 digits.
         answer = said(**{"boot-file-name": "fits", "filler": ""})
-        filler = "x" * (ANSWER_BYTES + too_much - len(answer) + len("SEQ") - 1)
+        filler = "x" * (ANSWER_BYTES + too_much - len(answer) + len("SEQ") - 16)
         (tmp_path / "words").write_text(answer.replace('"filler": ""', f'"filler": "{filler}"'))
         parameters = {"answers": True, "on_failure": "drop", "hook_points": [POINT]}
         with Kea(4, SUBNET4, tmp_path, [one.hook(**parameters)]) as kea:

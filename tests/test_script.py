@@ -43,7 +43,7 @@ def test_nothing_in_the_environment_but_variables(link, tmp_path, recorder, wait
         stranger(link).discover()
         [call] = recorder.wait(1)
         # As in the runner's environment, whose KEA_PIDFILE_DIR and the like are not for scripts either.
-        assert {name.split("_")[1] for name in call.env} == {"HOOK", "SERVER", "VERSION", "QUERY4"}
+        assert {name.split("_")[1] for name in call.env} == {"HOOK", "SERVER", "VERSION", "EVENT", "QUERY4"}
 
 
 @MODES

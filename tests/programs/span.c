@@ -44,6 +44,9 @@ int main(int argc, char** argv) {
     unsigned long long hash = 14695981039346656037ULL;
     size_t used = 0;
     for (char** variable = environ; *variable; variable++) {
+        if (strncmp(*variable, "KEA_EVENT_", strlen("KEA_EVENT_")) == 0) {
+            continue; // each script's own
+        }
         for (const char* c = *variable;; c++) {
             hash = (hash ^ (unsigned char)*c) * 1099511628211ULL;
             if (!*c) {
