@@ -17,6 +17,7 @@ mod inbox;
 mod lanes;
 mod legacy;
 mod process;
+mod programs;
 #[cfg(test)]
 mod roundtrip;
 mod shared;
@@ -177,7 +178,7 @@ impl Handler {
 fn start_lanes(courier: &mut Courier) -> Result<(), String> {
     let config = &courier.shared.config;
     if config.mode != Mode::Socket {
-        process::check_script(config)?;
+        programs::check_script(config)?;
     }
     courier.lanes.start()
 }

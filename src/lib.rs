@@ -5,7 +5,7 @@
 //! whose [`runner`] runs the scripts, outside Kea.
 //!
 //! Unsafe code stands in the glue of [`bridge`], in `log` and `parking` (calls of the shim's functions), in
-//! `handler::process` (the path of this library), in `descriptor` and in `runner::sys` (making a process), nowhere else.
+//! `handler::programs` (the path of this library), in `descriptor` and in `runner::sys` (making a process), nowhere else.
 #![deny(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,6 +1,7 @@
 //! Where lanes come from: the runner, or whoever listens on a socket. Those that are lost are made again.
 
 mod greeting;
+mod losses;
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greeting::{Greeting, HELLO_WITHIN, no_hello};
+use losses::PAUSES;
 
 use super::courier::Busy;
 use super::process::Runner;
@@ -16,17 +18,12 @@ use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
 use crate::lane::{self, Lane};
-use crate::log::{log, log_repeating};
+use crate::log::log;
 use crate::messages;
 use crate::syscall::failed;
-use crate::text::{GLIMPSE, excerpt};
 use crate::verdict::{RUNNER_LINE_BYTES, Report};
 use crate::wait::{For, readable, wait_for};
 
-/// Pauses before what has ended is started again: doubled each time, up to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// Kea may be kept waiting for a handler this long.
-const BEARABLE_PAUSE: Duration = Duration::from_secs(2);
 /// How long the runner may take to be there: at load, and later, when the courier has other things to do.
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -102,21 +99,6 @@ impl Lanes {
         // No other: one that is ready afterwards would be taken for hung up when what it has said is looked at in turn.
         if let Some(reason) = self.greet(|other| other == lane) {
             self.failed(reason);
-        }
-    }
-
-    /// Why a lane that nobody in here is at work on is lost: what its handler has said unasked, if anything.
-    fn last_words(&self, lane: u64) -> String {
-        let mut state = self.shared.lock();
-        let idle = state.idle.iter().position(|idle| idle.id == lane).map(|at| state.idle.swap_remove(at));
-        drop(state);
-        match idle.map(|mut lane| lane.advance()) {
-            Some(Ok(Some(line))) => {
-                let remedy = self.shared.config.mode.only_answers();
-                format!("it has spoken unasked: \"{}\": {remedy}", excerpt(line, GLIMPSE))
-            }
-            Some(Ok(None)) => "it has spoken unasked".into(),
-            _ => "the other side has closed it".into(),
         }
     }
 
@@ -278,81 +260,6 @@ impl Lanes {
             }
         }
         has_ended
-    }
-
-    /// A lane is worth nothing any more, for this reason.
-    pub fn lost(&mut self, id: u64, reason: &str) {
-        if self.read_reports() {
-            return self.runner_is_lost(reason);
-        }
-        let Some(since) = self.ready.remove(&id) else { return };
-        self.give_up(id);
-        self.shared.lost(reason);
-        // Kea may be about to be told the same.
-        self.shared.say_lane_lost(id, reason, self.told_to_end.remove(&id));
-        let mut state = self.shared.lock();
-        state.live.remove(&id);
-        state.idle.retain(|lane| lane.id != id);
-        drop(state);
-        self.plan_retry(since.elapsed());
-    }
-
-    /// A daemon on this lane is to be stopped.
-    fn give_up(&self, id: u64) {
-        if let Some(runner) = &self.runner {
-            runner.stop_daemon(id);
-        }
-    }
-
-    fn runner_is_lost(&mut self, reason: &str) {
-        if self.runner.take().is_none() {
-            return;
-        }
-        self.shared.lost(reason);
-        self.shared.say_runner_lost(reason);
-        self.ready.clear();
-        self.told_to_end.clear();
-        self.greeting.clear();
-        let mut state = self.shared.lock();
-        state.live.clear();
-        state.idle.clear();
-        drop(state);
-        self.plan_retry(self.started.elapsed());
-    }
-
-    /// No handler can be had. Waiting events fail at once from now on, instead of holding Kea for nothing, unless there
-    /// are other lanes; what Kea does not wait for stays queued.
-    pub fn failed(&mut self, mut reason: String) {
-        if !self.ready.is_empty() {
-            let (some, all) = (self.ready.len(), self.shared.config.concurrency);
-            reason.push_str(&format!("; {some} of {all} lanes are at work"));
-            if self.shared.config.mode == Mode::Socket {
-                reason.push_str(&format!(", and a server has to serve {all} at once"));
-            }
-        }
-        self.shared.counters.note_error(&reason);
-        log_repeating(messages::HANDLER_FAILED, &self.shared.name(), &[], &[self.shared.name(), reason.clone()]);
-        self.plan_retry(Duration::ZERO);
-        // Last: this is the reason that helps.
-        self.wait_no_more(reason);
-    }
-
-    fn plan_retry(&mut self, lived: Duration) {
-        if self.retry.is_none() {
-            self.pause = if lived > PAUSES.1 { PAUSES.0 } else { (self.pause * 2).min(PAUSES.1) };
-            self.retry = Some(Instant::now() + self.pause);
-        }
-        // Another lane's loss may have planned it when this one was still there.
-        if self.retry.is_some_and(|retry| retry > Instant::now() + BEARABLE_PAUSE) {
-            self.wait_no_more("it ends again and again".into());
-        }
-    }
-
-    fn wait_no_more(&self, reason: String) {
-        if self.ready.is_empty() {
-            self.shared.lock().down = Some(reason);
-            self.shared.granted.notify_all();
-        }
     }
 
     /// When there will be something to do even if nothing happens.

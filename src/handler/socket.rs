@@ -11,7 +11,7 @@ use nix::sys::socket::{
 };
 use nix::unistd::Uid;
 
-use super::process::warn;
+use super::programs::warn;
 use crate::trust;
 
 /// A connection to whoever listens there.
