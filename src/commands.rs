@@ -67,7 +67,7 @@ enum Command {
         #[arg(value_name = "SOCKET")]
         sockets: Vec<PathBuf>,
         /// Show it again each so many seconds, until interrupted
-        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
               value_parser = clap::value_parser!(u64).range(1..))]
         watch: Option<u64>,
         #[arg(long, value_enum, default_value_t)]
@@ -83,7 +83,9 @@ pub fn main() -> ExitCode {
             return runner::main(&kept, patience, script, args, strict);
         }
         Command::Answer { words } => answer(&words),
-        Command::Status { sockets, watch, format } => status::show(sockets, watch.map(Duration::from_secs), format),
+        Command::Status { sockets, watch, format } => {
+            return status::show(sockets, watch.map(Duration::from_secs), format);
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -71,6 +71,11 @@ impl Handler {
         Ok(Handler { shared, courier })
     }
 
+    /// Its name.
+    pub fn server(&self) -> &str {
+        &self.shared.server.name
+    }
+
     pub fn config(&self) -> &Config {
         &self.shared.config
     }

@@ -72,7 +72,7 @@ messages! {
     DAEMON_OUTPUT Warn "%1, lane %2: %3"
         "What a daemon wrote to its standard error; and how it has ended, or why it cannot be started: once a minute. Its end is logged as information where somebody has told it to end by SIGTERM. There is a copy of the daemon on each lane; a copy that takes the place of another has a new number."
     HANDED_OVER Info "%1: %2 events not yet handled go on without Kea, %3 are being handled"
-        "The library is unloaded (Kea stops or takes a new configuration) while scripts are at work."
+        "The library is unloaded (Kea stops or takes a new configuration) while scripts are at work. In a container with `--init` they are lost all the same if Kea stops. See operation.md, Containers."
     HANDED_OVER_IN_CONTAINER Info "%1: %2 events not yet handled and %3 being handled go on if Kea takes a new configuration, and are lost if it stops: it is process 1 here, with which all others end"
         "The same where Kea is process 1, as in a container. The library cannot tell a stop from a reload. See operation.md, Containers."
     KEPT Warn "%1: %2 events not yet handled wait for the next configuration, and are lost if Kea stops instead: no runner takes them"

@@ -115,7 +115,7 @@ Kea changes some leases without a word to any hook library. A program that keeps
 - The leases of a partner in high availability. They come by such commands, so a standby's program hears of none of them before they expire: `lease4_expire` and `lease6_expire` come on both servers. \
   After a failover it hears of those that their clients renew.
 - An IPv6 lease of a client for which an address or a prefix has been reserved since: at its next SOLICIT, Kea deletes the old lease.
-- An IPv6 lease of a prefix that is reserved for another client now: Kea deletes it.
+- An IPv6 lease of an address or a prefix that is reserved for another client now: Kea deletes it at its client's next SOLICIT, RENEW or REBIND. `leases6_committed` does not list it.
 
 Such a list should be compared with Kea's leases now and then (`lease4-get-page`, `lease6-get-page`).
 ";

@@ -38,13 +38,13 @@ pub const ROWS: &[Row] = &[
     counter!("events", events, "events handed to it"),
     counter!("done", done, "events that it has answered"),
     counter!("failures", failures, "events without a verdict"),
-    counter!("timeouts", timeouts, "those of them that took too long"),
+    counter!("timeouts", timeouts, "events that took longer than `timeout`"),
     counter!("dropped", dropped, "events dropped because of `queue-limit`"),
     counter!("refused", refused, "parts of answers that could not be applied"),
     counter!("crowded", crowded, "packets dropped because their client had two waiting"),
     counter!("restarts", restarts, "times that the runner, a daemon or a connection was lost, and made again"),
     Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |handler| handler.pending() as u64 },
-    Row { key: "in-flight", kind: Kind::Gauge, doc: "those of them that are being handled", value: |handler| handler.in_flight() as u64 },
+    Row { key: "in-flight", kind: Kind::Gauge, doc: "events being handled now", value: |handler| handler.in_flight() as u64 },
 ];
 
 /// What can be said of one script.
@@ -53,6 +53,7 @@ pub fn of_script(handler: &Handler) -> Value {
     let numbers = ROWS.iter().map(|row| (row.key.into(), (row.value)(handler).into()));
     let mut map: Map<String, Value> = numbers.collect();
     let others = json!({
+        "server": handler.server(),
         "script": config.script,
         "mode": config.mode.name(),
         "concurrency": config.concurrency,

@@ -126,3 +126,11 @@ def test_what_cannot_be_written_is_a_failure(link, tmp_path):
         quiet(kea)
         assert kea.status()["failures"] == 1
         assert "FileNotFoundError" in kea.said("EVENT_FAILED")[0]
+
+
+def test_it_says_that_it_is_a_daemon(link, tmp_path):
+    whole = config(tmp_path)
+    del whole["hooks-libraries"][0]["parameters"]["mode"]
+    with Kea(4, whole, tmp_path) as kea:
+        assert Client4(link, MAC).dora().type == ACK
+        kea.wait_log('RUNSCRIPT_ERROR_OUTPUT .*is "mode": "daemon" missing')

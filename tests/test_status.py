@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def shown(*words, check=True):
 def row(text, script):
     """The numbers of a script's line in the table, by the names of the first line."""
     lines = text.splitlines()
-    [line] = [line for line in lines if line.split()[:1] == [str(script)]]
+    [line] = [line for line in lines if line.split()[1:2] == [str(script)]]
     return dict(zip(lines[0].split(), line.split()))
 
 
@@ -79,7 +80,7 @@ def test_the_table_is_of_both_servers(link, tmp_path):
         assert stranger(link).discover().type == OFFER
         text = shown(kea4.socket, kea6.socket)
         mine = row(text, scripts[4])
-        assert (mine["mode"], mine["events"], mine["done"], mine["failures"]) == ("exec", "1", "1", "0")
+        assert [mine[key] for key in ("server", "mode", "events", "done", "failures")] == ["kea-dhcp4", "exec", "1", "1", "0"]
         assert re.fullmatch(r"(\d+)/\1", mine["lanes"]) and float(mine["p50-ms"]) > 0
         assert row(text, scripts[6])["events"] == "0"
         both = json.loads(shown("--format", "json", kea4.socket, kea6.socket))
@@ -102,21 +103,39 @@ def test_prometheus_takes_the_metrics(link, tmp_path):
     assert found["kea_runscript_in_flight"] == 0 and found["kea_runscript_latency_seconds"] > 0
     assert "# TYPE kea_runscript_events_total counter\n" in text and "# TYPE kea_runscript_pending gauge\n" in text
     quoted = str(script).replace('"', '\\"')
-    assert f'kea_runscript_events_total{{script="{quoted}",socket="{kea.socket}"}} 1\n' in text
+    assert f'kea_runscript_events_total{{script="{quoted}",server="kea-dhcp4",socket="{kea.socket}"}} 1\n' in text
+    assert found["kea_runscript_up"] == 1 and found["kea_runscript_lanes"] == found["kea_runscript_concurrency"] > 0
 
 
 def test_watch_shows_it_again(link, tmp_path):
     script = Printer(tmp_path, "$1").script
     with Kea(4, SUBNET4, tmp_path, [hook(script, hook_points=["pkt4_receive"])]) as kea:
-        with subprocess.Popen([RUNNER, "status", "--watch", "1", kea.socket], stdout=subprocess.PIPE, text=True) as watch:
-            lines = (line for line in watch.stdout if line.split()[:1] == [str(script)])
+        with subprocess.Popen([RUNNER, "status", "--watch=1", kea.socket], stdout=subprocess.PIPE, text=True) as watch:
+            lines = (line for line in watch.stdout if line.split()[1:2] == [str(script)])
             first = next(lines)
             assert stranger(link).discover().type == OFFER
             assert wait_until(lambda: next(lines) != first, "another line")
             watch.terminate()
 
 
+def test_a_handler_that_is_down_shows(link, tmp_path):
+    library = hook(socket=str(tmp_path / "nobody"), hook_points=["pkt4_receive"], required=False)
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        assert re.search(r"^kea_runscript_up\{.*\} 0$", shown("--format", "prometheus", kea.socket), re.M)
+        assert ": down: " in shown(kea.socket)
+
+
+def test_one_server_of_several_answers(link, tmp_path):
+    script = Printer(tmp_path, "$1").script
+    with Kea(4, SUBNET4, tmp_path, [hook(script, hook_points=["pkt4_receive"])]) as kea4, Kea(6, SUBNET6, tmp_path, []) as kea6:
+        done = subprocess.run([RUNNER, "status", kea6.socket, tmp_path / "nowhere", kea4.socket], capture_output=True, text=True)
+    assert row(done.stdout, script)["events"] == "0"
+    without, nowhere = done.stderr.splitlines()
+    assert f"{kea6.socket}: 'runscript-status' command not supported; is the hook library loaded?" in without
+    assert "No such file" in nowhere
+    assert done.returncode == 1
+
+
 def test_what_is_no_server(link, tmp_path):
     assert "No such file" in shown(tmp_path / "nowhere", check=False)
-    with Kea(4, SUBNET4, tmp_path, []) as kea:
-        assert "is the hook library loaded?" in shown(kea.socket, check=False)
+    assert "/run/kea/kea4-ctrl-socket" in shown(check=False) or Path("/run/kea").exists()

@@ -91,6 +91,7 @@ def write(event):
 
 
 # One event a line comes in, one answer a line goes out. The first is Kea's greeting.
+event = None
 for line in sys.stdin:
     event = json.loads(line)
     if "hello" in event:
@@ -102,3 +103,5 @@ for line in sys.stdin:
     except Exception as error:
         answer = {"failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
     print(json.dumps({"seq": event["seq"], **answer}), flush=True)
+if event is None:
+    sys.exit('no greeting on standard input: is "mode": "daemon" missing?')

@@ -1,9 +1,10 @@
 //! What Kea's command `runscript-status` says, for people and for Prometheus.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -35,36 +36,47 @@ pub enum Format {
     Prometheus,
 }
 
-/// Shows the status of the servers behind these sockets, each so often with `watch`.
-pub fn show(sockets: Vec<PathBuf>, watch: Option<Duration>, format: Format) -> io::Result<()> {
-    let sockets = if sockets.is_empty() { usual()? } else { sockets };
+/// Shows the status of the servers behind these sockets, each so often with `watch`. Of those that nobody has named, one
+/// that answers is enough.
+pub fn show(sockets: Vec<PathBuf>, watch: Option<Duration>, format: Format) -> ExitCode {
+    let named = !sockets.is_empty();
+    let sockets = if named { sockets } else { usual() };
     loop {
-        let servers = sockets.iter().map(|socket| Server::ask(socket)).collect::<io::Result<Vec<_>>>()?;
-        let mut text = match format {
-            Format::Table => table(&servers),
-            Format::Json => json(&servers),
-            Format::Prometheus => metrics(&servers).map_err(io::Error::other)?,
-        };
-        if watch.is_some() && io::stdout().is_terminal() {
-            text.insert_str(0, CLEAR);
+        let answers: Vec<_> = sockets.iter().map(|socket| Server::ask(socket)).collect();
+        let count = answers.len();
+        let servers: Vec<Server> = answers.into_iter().filter_map(|answer| answer.map_err(complain).ok()).collect();
+        if let Err(error) = print(&servers, format, watch.is_some()) {
+            complain(error);
+            return ExitCode::FAILURE;
         }
-        io::stdout().write_all(text.as_bytes())?;
         match watch {
             Some(pause) => sleep(pause),
-            None => return Ok(()),
+            None if servers.is_empty() || (named && servers.len() < count) => return ExitCode::FAILURE,
+            None => return ExitCode::SUCCESS,
         }
     }
 }
 
-fn usual() -> io::Result<Vec<PathBuf>> {
-    let there: Vec<PathBuf> = SOCKETS.map(PathBuf::from).into_iter().filter(|socket| socket.exists()).collect();
-    match there.is_empty() {
-        true => Err(io::Error::other(format!(
-            "status: neither {} is there: name Kea's control socket",
-            SOCKETS.join(" nor ")
-        ))),
-        false => Ok(there),
-    }
+fn complain(error: impl Display) {
+    eprintln!("kea-runscript: {error}");
+}
+
+fn print(servers: &[Server], format: Format, again: bool) -> Result<(), String> {
+    let text = match format {
+        Format::Table => table(servers),
+        Format::Json => json(servers),
+        Format::Prometheus => metrics(servers).map_err(|error| error.to_string())?,
+    };
+    let mut out = io::stdout();
+    let clear = if again && out.is_terminal() { CLEAR } else { "" };
+    write!(out, "{clear}{text}").and_then(|()| out.flush()).map_err(|error| format!("standard output: {error}"))
+}
+
+/// Those that are there; both if none is, for the complaint.
+fn usual() -> Vec<PathBuf> {
+    let all = SOCKETS.map(PathBuf::from);
+    let there: Vec<PathBuf> = all.iter().filter(|socket| socket.exists()).cloned().collect();
+    if there.is_empty() { all.into() } else { there }
 }
 
 /// What one server has answered.
@@ -83,7 +95,7 @@ impl Server {
         let answer = answer.get(0).unwrap_or(&answer);
         if answer["result"].as_u64() != Some(SUCCESS) {
             let text = answer["text"].as_str().unwrap_or("no text");
-            return Err(failed(&format!("runscript-status: {text}; is the hook library loaded?")));
+            return Err(failed(&format!("{}; is the hook library loaded?", text.trim_end_matches('.'))));
         }
         Ok(Server { socket: socket.display().to_string(), status: answer["arguments"].clone() })
     }
@@ -115,7 +127,8 @@ fn shown(script: &Value, key: &str) -> String {
 
 fn table(servers: &[Server]) -> String {
     let mut table = Table::new();
-    let keys: Vec<&str> = ["script", "mode", "lanes"].into_iter().chain(ROWS.iter().map(|row| row.key)).collect();
+    let keys: Vec<&str> =
+        ["server", "script", "mode", "lanes"].into_iter().chain(ROWS.iter().map(|row| row.key)).collect();
     table.load_preset(presets::NOTHING).set_header(keys.iter().copied().chain(["oldest-ms", "p50-ms", "p99-ms"]));
     let mut complaints = String::new();
     for script in servers.iter().flat_map(Server::scripts) {
@@ -140,7 +153,7 @@ fn table(servers: &[Server]) -> String {
             }
         }
     }
-    for column in table.column_iter_mut().skip(2) {
+    for column in table.column_iter_mut().skip(3) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{}\n{complaints}", table.trim_fmt())
@@ -151,44 +164,55 @@ fn json(servers: &[Server]) -> String {
     format!("{}\n", Value::from(all))
 }
 
-/// A metric each row, and the latencies.
+/// Of each script, beside the rows: the metric, what it says, and its value in the answer.
+type Gauge = (&'static str, &'static str, fn(&Value) -> Option<f64>);
+const GAUGES: [Gauge; 4] = [
+    ("up", "1 while there is a handler, else 0", |script| Some(if script["down"].is_null() { 1.0 } else { 0.0 })),
+    ("lanes", "lanes that are there", |script| script["lanes"].as_f64()),
+    ("concurrency", "lanes that there shall be", |script| script["concurrency"].as_f64()),
+    ("oldest_seconds", "for how long the oldest event has waited for its turn, 0 if none waits", |script| {
+        Some(script["oldest-ms"].as_f64().unwrap_or_default() / 1e3)
+    }),
+];
+const LATENCIES: [(&str, &str); 4] = [("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99"), ("1", "max")];
+
 fn metrics(servers: &[Server]) -> Result<String, prometheus::Error> {
-    const LABELS: [&str; 2] = ["socket", "script"];
+    const LABELS: [&str; 3] = ["server", "socket", "script"];
     let registry = Registry::new();
-    let each = || {
-        servers
-            .iter()
-            .flat_map(|server| server.scripts().map(|script| (server.socket.clone(), shown(script, "script"), script)))
+    let labels = |server: &Server, script| [shown(script, "server"), server.socket.clone(), shown(script, "script")];
+    let each =
+        || servers.iter().flat_map(|server| server.scripts().map(move |script| (labels(server, script), script)));
+    let gauge = |name: &str, doc: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
+        let family = GaugeVec::new(Opts::new(format!("kea_runscript_{name}"), doc), labels)?;
+        registry.register(Box::new(family.clone())).map(|()| family)
     };
     for row in ROWS {
-        let name = format!("kea_runscript_{}", row.key.replace('-', "_"));
+        let name = row.key.replace('-', "_");
         let number = |script: &Value| script[row.key].as_f64().unwrap_or_default();
         match row.kind {
             Kind::Counter => {
-                let family = CounterVec::new(Opts::new(format!("{name}_total"), row.doc), &LABELS)?;
+                let family = CounterVec::new(Opts::new(format!("kea_runscript_{name}_total"), row.doc), &LABELS)?;
                 registry.register(Box::new(family.clone()))?;
-                each().for_each(|(socket, path, script)| {
-                    family.with_label_values(&[&socket, &path]).inc_by(number(script))
-                });
+                each().for_each(|(labels, script)| family.with_label_values(&labels).inc_by(number(script)));
             }
             Kind::Gauge => {
-                let family = GaugeVec::new(Opts::new(name, row.doc), &LABELS)?;
-                registry.register(Box::new(family.clone()))?;
-                each()
-                    .for_each(|(socket, path, script)| family.with_label_values(&[&socket, &path]).set(number(script)));
+                let family = gauge(&name, row.doc, &LABELS)?;
+                each().for_each(|(labels, script)| family.with_label_values(&labels).set(number(script)));
             }
         }
     }
-    let latency = GaugeVec::new(
-        Opts::new("kea_runscript_latency_seconds", "how long answered events took"),
-        &["socket", "script", "quantile"],
-    )?;
-    registry.register(Box::new(latency.clone()))?;
-    for (socket, path, script) in each() {
-        for (quantile, key) in [("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99"), ("1", "max")] {
-            if let Some(us) = script["latency-us"][key].as_f64() {
-                latency.with_label_values(&[&socket, &path, &quantile.to_string()]).set(us / 1e6);
-            }
+    for (name, doc, value) in GAUGES {
+        let family = gauge(name, doc, &LABELS)?;
+        for (labels, script) in each() {
+            value(script).into_iter().for_each(|value| family.with_label_values(&labels).set(value));
+        }
+    }
+    let latency = gauge("latency_seconds", "how long answered events took", &[&LABELS[..], &["quantile"]].concat())?;
+    for (labels, script) in each() {
+        for (quantile, key) in LATENCIES {
+            let labels: Vec<&str> = labels.iter().map(String::as_str).chain([quantile]).collect();
+            let took = script["latency-us"][key].as_f64();
+            took.into_iter().for_each(|us| latency.with_label_values(&labels).set(us / 1e6));
         }
     }
     let mut text = Vec::new();

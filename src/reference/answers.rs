@@ -96,7 +96,7 @@ It is the same on every Kea from 2.2 to 3.0, unless the table says otherwise. `*
 const REST: &str = r#"
 ## Commas in options
 
-Kea reads the `data` of an option as values with commas between them, as in its own `option-data`. A comma within a value is written `\,`, and a backslash before one `\\`. In JSON each backslash is written twice:
+Kea reads the `data` of an option as values with commas between them, as in its own `option-data`. A comma within a value is written `\,` and a backslash `\\`; a single backslash stays where neither a comma nor another backslash follows. In JSON each backslash is written twice:
 
 ```json
 {"option-data": [{"name": "boot-file-name", "data": "pxe/undionly\\,kpxe"}]}
