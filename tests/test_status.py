@@ -2,8 +2,12 @@
 
 import json
 import re
+import socket
 import subprocess
+import threading
 import time
+import unicodedata
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -134,6 +138,41 @@ def test_one_server_of_several_answers(link, tmp_path):
     assert f"{kea6.socket}: 'runscript-status' command not supported; is the hook library loaded?" in without
     assert "No such file" in nowhere
     assert done.returncode == 1
+
+
+@contextmanager
+def impostor(path, serve):
+    """Somebody else behind a control socket; serves one connection."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def work():
+            with suppress(OSError), listener.accept()[0] as connection:
+                serve(connection)
+        thread = threading.Thread(target=work)
+        thread.start()
+        yield path
+        thread.join()
+
+
+def endless(connection):
+    while True:
+        connection.sendall(b"[" * 65536)
+
+
+def test_an_endless_answer(tmp_path):
+    with impostor(tmp_path / "control", endless) as path:
+        assert "says more than 1048576 bytes: is it a Kea?" in shown(path, check=False)
+
+
+@pytest.mark.parametrize("said", ["nonsense\x1b]0;title\x07", '{"result": 0, "arguments": {"scripts": [{"script": "x", "events": ["\x9b31m"]}]}}',
+                                  '{"result": 1, "text": "\x1b[31m"}', "{}", "[]", '{"result": 0}'])
+def test_odd_answers(tmp_path, said):
+    with impostor(tmp_path / "control", lambda connection: connection.sendall(said.encode())) as path:
+        done = subprocess.run([RUNNER, "status", path], capture_output=True, text=True, timeout=20)
+    assert not [c for c in done.stdout + done.stderr if unicodedata.category(c) == "Cc" and c != "\n"]
+    assert "panicked" not in done.stderr
 
 
 def test_what_is_no_server(link, tmp_path):

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
@@ -20,6 +20,8 @@ use crate::text::printable;
 const SOCKETS: [&str; 2] = ["/run/kea/kea4-ctrl-socket", "/run/kea/kea6-ctrl-socket"];
 /// How long Kea may take to answer: it may be at work on a packet.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// More than a thousand scripts' status.
+const ANSWER_BYTES: usize = 1 << 20;
 /// Kea's commands have a result; 0 is success (Kea's `CONTROL_RESULT_SUCCESS`).
 const SUCCESS: u64 = 0;
 /// Clears a terminal and begins at its top (ECMA-48: ED, CUP).
@@ -106,12 +108,26 @@ impl Server {
 }
 
 fn exchange(socket: &Path) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + PATIENCE;
+    let left = || Some(deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(json!({"command": "runscript-status"}).to_string().as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
+    stream.set_write_timeout(left())?;
+    // Who hangs up at once may have said why.
+    let written = stream.write_all(json!({"command": "runscript-status"}).to_string().as_bytes());
+    let (mut answer, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let left =
+            left().ok_or_else(|| io::Error::other(format!("no whole answer within {} s", PATIENCE.as_secs())))?;
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut chunk)? {
+            0 if answer.is_empty() => return written.map(|()| answer),
+            0 => return Ok(answer),
+            n => answer.extend_from_slice(&chunk[..n]),
+        }
+        if answer.len() > ANSWER_BYTES {
+            return Err(io::Error::other(format!("says more than {ANSWER_BYTES} bytes: is it a Kea?")));
+        }
+    }
 }
 
 /// A value of a script as a text that is safe to show.
@@ -120,7 +136,7 @@ fn shown(script: &Value, key: &str) -> String {
     match &script[key] {
         Value::Null => out.push('-'),
         Value::String(text) => printable(text.as_bytes(), &mut out),
-        other => out = other.to_string(),
+        other => printable(other.to_string().as_bytes(), &mut out),
     }
     out
 }
@@ -197,14 +213,14 @@ fn metrics(servers: &[Server]) -> Result<String, prometheus::Error> {
             }
             Kind::Gauge => {
                 let family = gauge(&name, row.doc, &LABELS)?;
-                each().for_each(|(labels, script)| family.with_label_values(&labels).set(number(script)));
+                each().for_each(|(labels, script)| family.with_label_values(&labels).add(number(script)));
             }
         }
     }
     for (name, doc, value) in GAUGES {
         let family = gauge(name, doc, &LABELS)?;
         for (labels, script) in each() {
-            value(script).into_iter().for_each(|value| family.with_label_values(&labels).set(value));
+            value(script).into_iter().for_each(|value| family.with_label_values(&labels).add(value));
         }
     }
     let latency = gauge("latency_seconds", "how long answered events took", &[&LABELS[..], &["quantile"]].concat())?;
