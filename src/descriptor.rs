@@ -1,6 +1,6 @@
 //! What neither std nor nix can do with a descriptor.
 
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -22,4 +22,10 @@ pub fn has_unread(stream: &UnixStream) -> bool {
     // SAFETY: the kernel writes one int (unix(7): SIOCOUTQ, which is TIOCOUTQ).
     let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     done == 0 && bytes > 0
+}
+
+/// One that the kernel has made for us, as with a message.
+pub fn owned(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: our caller says that nobody else knows its number.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
 }

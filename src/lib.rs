@@ -14,6 +14,7 @@ pub mod answers;
 pub mod bridge;
 pub mod commands;
 pub mod config;
+pub mod control;
 mod crowd;
 #[allow(unsafe_code)]
 mod descriptor;

@@ -36,7 +36,7 @@ mod turns;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,12 +57,12 @@ use self::leftovers::Leftovers;
 use self::orphans::Orphans;
 use self::reports::Reports;
 use self::script::Script;
-use self::sys::Message;
 use self::turns::Turns;
+use crate::control::{self, Order, THE_RUNNER};
 use crate::event::line;
 use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
-use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, THE_RUNNER, Wishes};
+use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, Wishes};
 use crate::wait::wait_for;
 
 /// Runs a script, or a daemon if there is `patience` with it, for the library, which is behind standard input; without the
@@ -78,7 +78,7 @@ pub fn main(
     let Err(error) = capabilities::give_up(kept).and_then(|()| run(&control, patience, script, args, strict)) else {
         return ExitCode::SUCCESS;
     };
-    if !is_librarys(&control) || reports::refuse(&control, THE_RUNNER, &error).is_err() {
+    if !is_librarys(&control) || control::refuse(&control, THE_RUNNER, &error).is_err() {
         complain(error);
     }
     ExitCode::FAILURE
@@ -143,10 +143,10 @@ impl Runner {
     /// Takes connections from `control` until its end, then waits until each has come to its own.
     fn serve(&self, control: &impl AsFd) {
         thread::scope(|scope| {
-            let mut answers = None;
             loop {
-                match sys::receive(control.as_fd()) {
-                    Ok(Some(message)) => self.heed(scope, control, message, &mut answers),
+                match control::next_order(control) {
+                    Ok(Some((Ok(order), with))) => self.heed(scope, control, order, with),
+                    Ok(Some((Err(error), _))) => complain(format_args!("not an order of the library's: {error}")),
                     Ok(None) => break,
                     // The library has left reports of ours unread; what it has said before is still to come.
                     Err(Errno::ECONNRESET) => {}
@@ -162,29 +162,36 @@ impl Runner {
         });
     }
 
-    /// `answers`: where those of the rest go that comes next.
     fn heed<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         control: &impl AsFd,
-        message: Message,
-        answers: &mut Option<UnixStream>,
+        order: Order,
+        with: Vec<OwnedFd>,
     ) {
-        let Message { kind, lane, times, descriptor } = message;
-        match (kind, descriptor, &self.handler) {
-            (b'K', _, Handler::Daemon(daemon)) => daemon.give_up(lane),
-            (b'H', library_end, Handler::Daemon(daemon)) => {
-                daemon.let_go(lane, times.into_iter().map(Duration::from_millis).collect(), library_end);
+        let mut with = with.into_iter();
+        match (order, &self.handler) {
+            (Order::Lane(lane), _) => match with.next() {
+                Some(socket) => self.take(scope, control, lane, UnixStream::from(socket)),
+                None => refuse(control, lane, &failed("a connection", Errno::EMFILE)),
+            },
+            (Order::Stop(lane), Handler::Daemon(daemon)) => daemon.give_up(lane),
+            (Order::LetGo { lane, times }, Handler::Daemon(daemon)) => {
+                daemon.let_go(lane, times.into_iter().map(Duration::from_millis).collect(), with.next());
             }
-            (b'K' | b'H', _, Handler::Script(_)) => {}
-            (b'E', Some(held), _) => {
+            (Order::Stop(_) | Order::LetGo { .. }, Handler::Script(_)) => {}
+            // Without a way for the answers the library hears by the end of the connection that the rest is its own.
+            (Order::Rest, _) => {
+                if let (Some(events), Some(answers)) = (with.next(), with.next()) {
+                    self.take_rest(scope, UnixStream::from(events), UnixStream::from(answers));
+                }
+            }
+            (Order::Hold, _) => {
                 // Our end closes it.
-                let _ = held.into_raw_fd();
+                if let Some(held) = with.next() {
+                    let _ = held.into_raw_fd();
+                }
             }
-            (b'A', Some(socket), _) => *answers = Some(UnixStream::from(socket)),
-            (b'R', Some(socket), _) => self.take_rest(scope, UnixStream::from(socket), answers.take()),
-            (_, Some(socket), _) => self.take(scope, control, kind, lane, UnixStream::from(socket)),
-            (_, None, _) => refuse(control, lane, &failed("a connection", Errno::EMFILE)),
         }
     }
 
@@ -192,34 +199,25 @@ impl Runner {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         control: &impl AsFd,
-        kind: u8,
         lane: u64,
         socket: UnixStream,
     ) {
         // Held here too until the library has been told why it is closed again.
         let stream = Arc::new(socket);
-        let taken = match (kind, &self.handler) {
-            (b'L', Handler::Script(script)) => {
+        let taken = match &self.handler {
+            Handler::Script(script) => {
                 let (stream, place) = (Arc::clone(&stream), self.turns.lane(Arc::clone(&stream)));
                 spawn_in(scope, "lane", move || lane::serve(script, stream, place)).map(drop)
             }
-            (b'L', Handler::Daemon(daemon)) => daemon.take(scope, &self.turns, lane, Arc::clone(&stream)),
-            _ => Err(io::Error::other(format!("unknown kind {kind}"))),
+            Handler::Daemon(daemon) => daemon.take(scope, &self.turns, lane, Arc::clone(&stream)),
         };
         if let Err(error) = taken {
             refuse(control, lane, &error);
         }
     }
 
-    /// Without a way for the answers the library hears by the end of the connection that the rest is its own.
-    fn take_rest<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        socket: UnixStream,
-        answers: Option<UnixStream>,
-    ) {
-        let Some(answers) = answers else { return };
-        if let Err(error) = spawn_in(scope, "rest", move || rest::work_off(self, socket, answers)) {
+    fn take_rest<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, events: UnixStream, answers: UnixStream) {
+        if let Err(error) = spawn_in(scope, "rest", move || rest::work_off(self, events, answers)) {
             complain(format_args!("a connection is closed again: {error}"));
         }
     }
@@ -227,7 +225,7 @@ impl Runner {
 
 /// A lane cannot be served, for this reason.
 fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) {
-    if reports::refuse(control, lane, reason).is_err() {
+    if control::refuse(control, lane, reason).is_err() {
         complain(format_args!("a connection is closed again: {reason}"));
     }
 }

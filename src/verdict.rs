@@ -197,25 +197,6 @@ impl FailureKind {
     }
 }
 
-/// What the runner has to say of a lane, or of itself.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// The lane's number, or [`THE_RUNNER`].
-    pub lane: u64,
-    /// What the lane's daemon has written to its standard error, and how it has ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub log: Vec<LogLine>,
-    /// The daemon has ended because somebody has told it to.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub told_to_end: bool,
-    /// Why the runner cannot serve.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
-}
-
-/// No lane has this number.
-pub const THE_RUNNER: u64 = 0;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,23 +221,6 @@ mod tests {
             serde_json::to_string(&answer).unwrap(),
             r#"{"seq":2,"failure":{"kind":"timeout","text":"no end within 5000 ms"},"log":[{"level":"warn","text":"hm"}]}"#
         );
-    }
-
-    #[test]
-    fn a_report_reads_as_documented() {
-        let line = LogLine::new(Level::Warn, "hm");
-        let refusal = Some("setsid: no".into());
-        for (report, message) in [
-            (
-                Report { lane: 5, log: vec![line], ..Report::default() },
-                r#"{"lane":5,"log":[{"level":"warn","text":"hm"}]}"#,
-            ),
-            (Report { lane: 5, told_to_end: true, ..Report::default() }, r#"{"lane":5,"told_to_end":true}"#),
-            (Report { lane: THE_RUNNER, refusal, ..Report::default() }, r#"{"lane":0,"refusal":"setsid: no"}"#),
-        ] {
-            assert_eq!(serde_json::to_string(&report).unwrap(), message);
-            assert_eq!(serde_json::from_str::<Report>(message).unwrap(), report);
-        }
     }
 
     #[test]

@@ -17,11 +17,12 @@ use super::process::Runner;
 use super::shared::{RUNNER, Shared};
 use super::socket;
 use crate::config::Mode;
+use crate::control::Report;
 use crate::lane::{self, Lane};
 use crate::log::log;
 use crate::messages;
 use crate::syscall::failed;
-use crate::verdict::{RUNNER_LINE_BYTES, Report};
+use crate::verdict::RUNNER_LINE_BYTES;
 use crate::wait::{For, readable, wait_for};
 
 /// How long the runner may take to be there: at load, and later, when the courier has other things to do.

@@ -1,8 +1,8 @@
 //! The runner as a process: starting it, opening lanes to it, hearing what it has to say.
 
 use std::fmt::Display;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -10,18 +10,13 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
-
 use super::programs::{explain, find, warn};
 use super::without_signals;
 use crate::config::{Config, Mode};
+use crate::control::{self, Order, Report, THE_RUNNER};
 use crate::lane::Lane;
 use crate::syscall;
 use crate::trust;
-use crate::verdict::{Report, THE_RUNNER};
-use crate::wait::wait_for;
 
 /// The variable that tells a script where the runner is, for its `answer`.
 const OWN_PATH: &str = "KEA_RUNSCRIPT";
@@ -34,8 +29,6 @@ pub struct Runner {
     refusal: OnceLock<String>,
 }
 
-/// More than a report is long.
-const REPORT_BYTES: usize = 64 * 1024;
 /// Of a thread that only waits.
 const STACK: usize = 64 * 1024;
 
@@ -50,8 +43,8 @@ impl Runner {
         let failed = |what: &str, error: &dyn Display| format!("{name}: {what}: {error}");
         // A missing one is explained below.
         warn(&path, trust::program(&path, config.strict).map_err(|reason| format!("{name}: {reason}"))?);
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(|error| format!("{name}: {}", syscall::failed("socketpair", error)))?;
+        let (ours, theirs) =
+            control::pair().map_err(|error| format!("{name}: {}", syscall::failed("socketpair", error)))?;
         // Nothing is written to standard output. There may be no /dev/null.
         let output = theirs.try_clone().map_err(|error| format!("{name}: {}", syscall::failed("fcntl", error)))?;
         let child = command(&path, config)
@@ -83,22 +76,21 @@ impl Runner {
 
     /// Has it serve a lane of this number.
     pub fn open(&self, lane: u64, theirs: &UnixStream, deadline: Instant) -> io::Result<()> {
-        self.send(b'L', lane, &[], Some(theirs.as_fd()), deadline)
+        self.order(&Order::Lane(lane), &[theirs.as_fd()], deadline)
     }
 
     /// Has the runner read the rest from here; returns where its answers come. Others may hold the other end of `theirs`:
     /// that we are gone shows on a connection of the answers' own.
     pub fn give_rest(&self, theirs: UnixStream, deadline: Instant) -> io::Result<UnixStream> {
         let (answers, its_answers) = UnixStream::pair()?;
-        self.send(b'A', 0, &[], Some(its_answers.as_fd()), deadline)?;
-        self.send(b'R', 0, &[], Some(theirs.as_fd()), deadline)?;
+        self.order(&Order::Rest, &[theirs.as_fd(), its_answers.as_fd()], deadline)?;
         Ok(answers)
     }
 
     /// Has the daemon of a lane stopped, if it is still there.
     pub fn stop_daemon(&self, lane: u64) {
         // If that fails, the runner stops it when the time-out is over.
-        let _ = self.send(b'K', lane, &[], None, Instant::now());
+        let _ = self.order(&Order::Stop(lane), &[], Instant::now());
     }
 
     /// Has the daemon of a lane end when it has answered its events, for each of which it has the time given here, from
@@ -106,7 +98,9 @@ impl Runner {
     ///
     /// Whether it has been told by `deadline`.
     pub fn let_daemon_go(&self, lane: u64, times: &[Duration], ours: Option<&Lane>, deadline: Instant) -> bool {
-        let told = self.send(b'H', lane, times, ours.map(Lane::as_fd), deadline);
+        let times = times.iter().map(|time| time.as_millis() as u64).collect();
+        let with: Vec<_> = ours.map(Lane::as_fd).into_iter().collect();
+        let told = self.order(&Order::LetGo { lane, times }, &with, deadline);
         // Any other error is the runner's end.
         !told.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -114,49 +108,20 @@ impl Runner {
     /// Has the runner hold this for as long as it lives.
     pub fn let_hold(&self, descriptor: BorrowedFd, deadline: Instant) {
         // If that fails, it does not live, or does not listen: it cannot be waited for.
-        let _ = self.send(b'E', 0, &[], Some(descriptor), deadline);
+        let _ = self.order(&Order::Hold, &[descriptor], deadline);
     }
 
-    /// The runner may have too much to read, as with hundreds of lanes: it gets until `deadline` then.
-    fn send(
-        &self,
-        kind: u8,
-        lane: u64,
-        times: &[Duration],
-        descriptor: Option<BorrowedFd>,
-        deadline: Instant,
-    ) -> io::Result<()> {
-        let mut message = vec![kind];
-        message.extend(lane.to_le_bytes());
-        times.iter().for_each(|time| message.extend((time.as_millis() as u64).to_le_bytes()));
-        let descriptor = descriptor.map(|descriptor| [descriptor.as_raw_fd()]);
-        let control = descriptor.as_ref().map(|descriptor| ControlMessage::ScmRights(descriptor));
-        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        loop {
-            match sendmsg::<()>(self.control.as_raw_fd(), &[IoSlice::new(&message)], control.as_slice(), flags, None) {
-                Err(Errno::EAGAIN) if Instant::now() < deadline => {
-                    let _ = wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
-                }
-                done => return done.map(drop).map_err(io::Error::from),
-            }
-        }
+    fn order(&self, order: &Order, with: &[BorrowedFd], deadline: Instant) -> io::Result<()> {
+        control::order(&self.control, order, with, deadline)
     }
 
     /// What it has to say by now, and whether it has ended.
     pub fn reports(&self) -> (Vec<Report>, bool) {
-        let (mut reports, mut message) = (Vec::new(), [0; REPORT_BYTES]);
-        loop {
-            match recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => return (reports, true),
-                Ok(n) => match serde_json::from_slice(&message[..n]) {
-                    Ok(Report { lane: THE_RUNNER, refusal: Some(refusal), .. }) => drop(self.refusal.set(refusal)),
-                    report => reports.extend(report),
-                },
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return (reports, false),
-                Err(_) => return (reports, true),
-            }
-        }
+        let (reports, has_ended) = control::reports(&self.control);
+        let of_itself = |report: &Report| report.lane == THE_RUNNER && report.refusal.is_some();
+        let (own, of_lanes) = reports.into_iter().partition::<Vec<_>, _>(of_itself);
+        own.into_iter().filter_map(|report| report.refusal).for_each(|refusal| drop(self.refusal.set(refusal)));
+        (of_lanes, has_ended)
     }
 }
 
@@ -214,8 +179,7 @@ mod tests {
     use super::*;
 
     fn runner() -> (Runner, OwnedFd) {
-        let (control, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let (control, theirs) = control::pair().unwrap();
         (Runner { name: "runner".into(), control, refusal: OnceLock::new() }, theirs)
     }
 
@@ -232,9 +196,7 @@ mod tests {
         assert!(told < 256, "it has to wait at all: {told}");
         thread::scope(|scope| {
             let rest = scope.spawn(|| tell(&runner, 256, Instant::now() + Duration::from_secs(60)));
-            let mut message = [0; 512];
-            (0..told + 256)
-                .for_each(|_| assert_eq!(recv(theirs.as_raw_fd(), &mut message, MsgFlags::empty()), Ok(273)));
+            (0..told + 256).for_each(|_| assert!(control::next_order(&theirs).unwrap().unwrap().0.is_ok()));
             assert_eq!(rest.join().unwrap(), 256);
         });
     }

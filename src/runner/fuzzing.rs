@@ -8,18 +8,17 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::pipe2;
 
 use super::environment::Environment;
-use super::sys::{self, Message};
 use super::{answer, script};
+use crate::control::{self, Order, Report};
 use crate::event::{Event, Hello, line};
 use crate::handler::fuzzing::assert_line;
 use crate::hook_points::find;
-use crate::lane::MOST_AHEAD;
 use crate::variables::is_name;
-use crate::verdict::{Answer, Report};
+use crate::verdict::Answer;
 use crate::wait::{readable, wait_for};
 
 /// Whatever comes as an event, the script's first argument is a hook point of ours, and its environment has variables of ours
@@ -60,31 +59,23 @@ pub fn printed(status: i32, said: &[u8]) {
     }
 }
 
-/// Whatever comes over the control socket is taken as it is, and of several descriptors none stays open.
+/// Whatever comes over the control socket is an order or an error, and none of its descriptors stays open.
 pub fn message(bytes: &[u8], descriptors: usize) {
-    let (library, runner) =
-        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).expect("sockets");
+    let (library, runner) = control::pair().expect("sockets");
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     let sent = vec![theirs.as_raw_fd(); descriptors];
     let rights = [ControlMessage::ScmRights(&sent)];
     let rights = if sent.is_empty() { &[][..] } else { &rights[..] };
     sendmsg::<()>(library.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::empty(), None).expect("sent");
     drop(theirs);
-    match sys::receive(runner.as_fd()).expect("received") {
-        Some(message) => taken(message, bytes, descriptors),
+    match control::next_order(&runner).expect("received") {
+        Some((order, with)) => {
+            assert_eq!(order.ok(), serde_json::from_slice::<Order>(bytes).ok());
+            assert_eq!(with.len(), descriptors);
+        }
         None => assert!(bytes.is_empty()),
     }
     let mut fds = [readable(ours.as_fd())];
     wait_for(&mut fds, Some(Instant::now() + Duration::from_secs(5))).expect("waited");
     assert_eq!(fds[0].any(), Some(true), "somebody can still write");
-}
-
-fn taken(message: Message, bytes: &[u8], descriptors: usize) {
-    let Message { kind, lane, times, descriptor } = message;
-    let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-    assert_eq!(kind, bytes[0]);
-    assert!(number(1).is_none_or(|number| number == lane));
-    assert!(times.len() <= 1 + MOST_AHEAD);
-    assert!(times.iter().enumerate().all(|(n, time)| number(9 + 8 * n) == Some(*time)));
-    assert_eq!(descriptor.is_some(), descriptors > 0);
 }

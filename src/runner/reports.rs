@@ -1,20 +1,19 @@
 //! What the library is told on the control socket: copies' standard error and their end, and what keeps us from serving.
 
-use std::fmt::Display;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{self, MsgFlags};
 
 use super::complain_of;
 use super::leftovers::Leftovers;
 use super::output::{Lines, Stream};
-use crate::verdict::{LogLine, Report};
+use crate::control::{Report, report};
+use crate::verdict::LogLine;
 use crate::wait::wait_for;
 
 /// A message may have this many bytes; a socket's buffer has room for some of them.
@@ -54,7 +53,7 @@ impl Reports {
         let mut sent = 0;
         while sent < log.len() {
             let count = fitting(&log[sent..]);
-            match send(&self.control, &Report { lane, log: log[sent..sent + count].to_vec(), ..Report::default() }) {
+            match report(&self.control, &Report { lane, log: log[sent..sent + count].to_vec(), ..Report::default() }) {
                 Ok(()) => sent += count,
                 Err(error @ (Errno::EPIPE | Errno::ECONNRESET)) if sent == 0 => return Err(error),
                 Err(Errno::EAGAIN) if Instant::now() < deadline => {
@@ -65,16 +64,6 @@ impl Reports {
         }
         Ok(sent)
     }
-}
-
-/// Tells the library why this lane, or [`THE_RUNNER`](crate::verdict::THE_RUNNER), cannot serve.
-pub fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) -> nix::Result<()> {
-    send(control, &Report { lane, refusal: Some(reason.to_string()), ..Report::default() })
-}
-
-fn send(control: &impl AsFd, report: &Report) -> nix::Result<()> {
-    let message = serde_json::to_vec(report).map_err(|_| Errno::EINVAL)?;
-    socket::send(control.as_fd().as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
 }
 
 /// How many of these lines a message can take; one at least.
@@ -134,7 +123,7 @@ impl Log<'_> {
         self.reports.leftovers.leave_out(self.lines.left_out());
         if told_to_end {
             // Without it, the library only says the same louder.
-            let _ = send(&self.reports.control, &Report { lane: self.lane, told_to_end, ..Report::default() });
+            let _ = report(&self.reports.control, &Report { lane: self.lane, told_to_end, ..Report::default() });
         }
         let last = last.as_slice();
         if self.reports.send(self.lane, last, deadline) != Ok(last.len()) {
@@ -145,7 +134,9 @@ impl Log<'_> {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::socket::recv;
+    use std::os::fd::AsRawFd;
+
+    use nix::sys::socket::{MsgFlags, recv};
 
     use super::super::tests::Bench;
     use super::*;

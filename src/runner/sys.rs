@@ -1,9 +1,7 @@
-//! What Rust cannot check: becoming a process of our own, starting a program, the status of its end, and
-//! descriptors that come in a message.
+//! What Rust cannot check: becoming a process of our own, starting a program, and the status of its end.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs;
-use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::thread;
@@ -12,10 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{ForkResult, Pid, fork, getppid, getsid, pipe2, setsid};
 
-use crate::lane::MOST_AHEAD;
 use crate::syscall::failed;
 
 /// Closes all descriptors but 0, 1 and 2: Kea opens sockets without close-on-exec, and its ports would stay
@@ -117,43 +113,6 @@ pub fn is_told_to_end() -> bool {
 
 /// Process 1, to which orphans are given.
 const INIT: Pid = Pid::from_raw(1);
-
-/// What the library says on the control socket.
-pub struct Message {
-    pub kind: u8,
-    /// The number that the library gave the lane; 0 if it has none.
-    pub lane: u64,
-    /// Milliseconds, where the kind has times.
-    pub times: Vec<u64>,
-    pub descriptor: Option<OwnedFd>,
-}
-
-/// One for each event of a lane: that which is being handled, and those ahead.
-const MOST_TIMES: usize = 1 + MOST_AHEAD;
-
-/// The kernel passes no more descriptors with one message (`SCM_MAX_FD`).
-const MOST_DESCRIPTORS: usize = 253;
-
-/// Takes the next message; `None` at the end. Of several descriptors the last counts, and the others are closed.
-pub fn receive(socket: BorrowedFd) -> nix::Result<Option<Message>> {
-    let (mut kind, mut lane, mut times) = ([0], [0; 8], [[0; 8]; MOST_TIMES]);
-    let mut iov = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut lane), IoSliceMut::new(times.as_flattened_mut())];
-    // With less room, those that fit would be open and not ours to close.
-    let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut descriptor = None;
-    // An error says that there is no number left for the descriptor.
-    for control in message.cmsgs().into_iter().flatten() {
-        let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
-        for sent in descriptors {
-            // SAFETY: the kernel has just made it for us; nobody else knows its number.
-            descriptor = Some(unsafe { OwnedFd::from_raw_fd(sent) });
-        }
-    }
-    let (any, count) = (message.bytes > 0, message.bytes.saturating_sub(1 + 8) / 8);
-    let times = times[..count].iter().map(|time| u64::from_le_bytes(*time)).collect();
-    Ok(any.then(|| Message { kind: kind[0], lane: u64::from_le_bytes(lane), times, descriptor }))
-}
 
 /// A program with all that its start needs.
 pub struct Program<'a> {

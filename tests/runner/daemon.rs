@@ -65,7 +65,7 @@ fn a_copy_is_told_all_events_of_its_lane() {
 #[test]
 fn a_copy_has_the_runners_environment_alone() {
     let runner = Runner::start_daemon(Path::new("/usr/bin/env"), &["-0"], LONG);
-    let said = runner.open(b'L', 1).all();
+    let said = runner.open(1).all();
     assert_eq!(
         said.split_terminator('\0').collect::<BTreeSet<_>>(),
         BTreeSet::from(["KEA_QUERY4_TYPE=env", "PATH=/usr/bin:/bin"])
@@ -78,14 +78,14 @@ fn a_copy_has_its_own_arguments_alone() {
     let runner = Runner::start_daemon(Path::new("/bin/sh"), &["-c", code, "two words", "--three", ""], LONG);
     let cwd = std::env::current_dir().unwrap();
     let expected = format!("sh|-c|{code}|two words|--three||\n{}\n", cwd.display());
-    assert_eq!(runner.open(b'L', 1).all(), expected);
+    assert_eq!(runner.open(1).all(), expected);
 }
 
 #[test]
 fn a_copy_has_its_socket_twice_and_a_pipe() {
     let runner = Runner::start_daemon(Path::new("/bin/ls"), &["-l", "/proc/self/fd"], LONG);
-    let _another = runner.open(b'L', 1);
-    let listing = runner.open(b'L', 2).all();
+    let _another = runner.open(1);
+    let listing = runner.open(2).all();
     let targets: Vec<&str> = listing.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
     assert_eq!(targets.len(), 4, "{listing}");
     assert!(targets[0].starts_with("socket:") && targets[1] == targets[0], "{listing}");
@@ -96,7 +96,7 @@ fn a_copy_has_its_socket_twice_and_a_pipe() {
 fn a_copy_has_clean_signals_limits_and_a_group_of_its_own() {
     let files = ["/proc/self/status", "/proc/self/limits"];
     let runner = Runner::start_daemon(Path::new("/bin/cat"), &files, LONG);
-    let said = runner.open(b'L', 1).all();
+    let said = runner.open(1).all();
     assert_eq!(field(&said, "SigBlk"), "0000000000000000");
     assert_eq!(field(&said, "SigIgn"), "0000000000000000");
     assert_eq!(field(&said, "NSpgid"), field(&said, "Pid"));
@@ -157,7 +157,7 @@ fn the_reason_is_there_before_the_end_is_seen() {
 fn an_end_after_hanging_up_is_said_if_it_is_no_success() {
     let bench = Bench::shell("cat; exit 4");
     let runner = bench.start_daemon(LONG);
-    let mut copy = runner.open(b'L', 7);
+    let mut copy = runner.open(7);
     copy.hang_up();
     assert_eq!(copy.all(), "");
     assert_eq!(texts(&runner), [(7, "ended with exit status 4".into())]);
@@ -169,7 +169,7 @@ fn an_end_after_hanging_up_is_said_if_it_is_no_success() {
 fn a_refusal_is_reported() {
     let refusal = |bench: &Bench| {
         let runner = bench.start_daemon(LONG);
-        assert_eq!(runner.open(b'L', 9).all(), "");
+        assert_eq!(runner.open(9).all(), "");
         let reports = runner.reports();
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert_eq!((reports[0].0, reports[0].1.level), (9, Level::Error));

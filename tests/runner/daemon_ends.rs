@@ -17,7 +17,7 @@ use crate::process::{children, number, status};
 fn a_copy_that_is_given_up_is_stopped_at_once() {
     let bench = Bench::shell("trap '' TERM; echo $$ > pid; while :; do sleep 1; done");
     let runner = bench.start_daemon(LONG);
-    let (mut copy, other) = (runner.open(b'L', 1), runner.open(b'L', 2));
+    let (mut copy, other) = (runner.open(1), runner.open(2));
     let pid = pid(&bench, "pid");
     runner.give_up(3);
     for lane in [1, 2] {
@@ -34,7 +34,7 @@ fn a_copy_that_is_given_up_is_stopped_at_once() {
 fn a_copy_can_be_given_up_when_its_lane_is_closed() {
     let bench = Bench::shell("echo $$ > pid; exec sleep 600");
     let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
+    let copy = runner.open(1);
     pid(&bench, "pid");
     drop(copy);
     runner.give_up(1);
@@ -60,7 +60,7 @@ fn a_copy_may_finish_its_event() {
 fn a_copy_that_does_not_leave_is_stopped() {
     let bench = Bench::shell("echo $$ > pid; exec sleep 600");
     let runner = bench.start_daemon(100);
-    let copy = runner.open(b'L', 1);
+    let copy = runner.open(1);
     let pid = pid(&bench, "pid");
     drop(copy);
     assert_eq!(runner.end(), "");
@@ -111,7 +111,7 @@ fn what_a_copy_has_left_running_does_not_hide_its_end() {
 fn copies_die_with_the_runner() {
     let bench = Bench::shell("echo $$ $PPID > pids.new; mv pids.new pids; exec sleep 600");
     let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
+    let copy = runner.open(1);
     wait_until(|| bench.file("pids").exists());
     let pids: Vec<i32> = bench.read("pids").split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     kill(Pid::from_raw(pids[1]), Signal::SIGKILL).unwrap();
@@ -250,7 +250,7 @@ fn standard_error_that_nobody_reads_holds_nothing_up() {
     let flood = "n=0; while [ $n -lt 200 ]; do printf '%01000d\\n' $n >&2; n=$((n + 1)); done";
     let bench = Bench::shell(&format!("{PARENT}; while read -r line; do :; done; {flood}"));
     let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
+    let copy = runner.open(1);
     let pid = pid(&bench, "parent");
     let _unread = runner.leave();
     drop(copy);
@@ -261,13 +261,13 @@ fn standard_error_that_nobody_reads_holds_nothing_up() {
 fn a_connection_that_cannot_be_taken_is_said() {
     let bench = Bench::shell(&format!("{PARENT}; while read -r line; do :; done"));
     let runner = bench.start_daemon(LONG);
-    let copy = runner.open(b'L', 1);
+    let copy = runner.open(1);
     let limit = libc::rlimit { rlim_cur: 3, rlim_max: 4096 };
     // SAFETY: it reads `limit` alone.
     let done =
         unsafe { libc::prlimit(pid(&bench, "parent"), libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
     assert_eq!(done, 0);
-    let lanes = [runner.open(b'L', 2), runner.open(b'L', 3)];
+    let lanes = [runner.open(2), runner.open(3)];
     let mut refusals = Vec::new();
     wait_until(|| {
         refusals.extend(runner.refusals());

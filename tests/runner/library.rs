@@ -1,20 +1,21 @@
 //! The hook library's side: a runner, its lanes, and what is written to them.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use kea_hook_runscript::control::{self, Order, Report};
 use kea_hook_runscript::event::{End, Event, Hello, line};
-use kea_hook_runscript::verdict::{Answer, LogLine, Next, Report};
+use kea_hook_runscript::verdict::{Answer, LogLine, Next};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
 use nix::unistd::pipe2;
 
 /// A runner that is run in surroundings as bad as Kea's.
@@ -33,8 +34,7 @@ impl Runner {
     }
 
     fn start_with(options: &[&str], script: &Path, arguments: &[&str]) -> Runner {
-        let (control, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let (control, theirs) = control::pair().unwrap();
         let (errors, their_errors) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript"));
         command
@@ -53,21 +53,19 @@ impl Runner {
         Runner { control, errors: File::from(errors) }
     }
 
-    /// A new connection: `L` for a lane, `R` for the rest.
-    pub fn open(&self, kind: u8, lane: u64) -> Lane {
+    /// A new lane.
+    pub fn open(&self, lane: u64) -> Lane {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        self.send(kind, lane, &[ControlMessage::ScmRights(&[theirs.as_raw_fd()])]);
+        self.order(Order::Lane(lane), &[theirs.as_fd()]);
         Lane(BufReader::new(ours))
     }
 
     pub fn give_up(&self, lane: u64) {
-        self.send(b'K', lane, &[]);
+        self.order(Order::Stop(lane), &[]);
     }
 
-    fn send(&self, kind: u8, lane: u64, descriptor: &[ControlMessage]) {
-        let message = [&[kind][..], &lane.to_le_bytes()].concat();
-        let iov = [IoSlice::new(&message)];
-        sendmsg::<()>(self.control.as_raw_fd(), &iov, descriptor, MsgFlags::empty(), None).unwrap();
+    fn order(&self, order: Order, with: &[BorrowedFd]) {
+        control::order(&self.control, &order, with, Instant::now() + Duration::from_secs(10)).unwrap();
     }
 
     /// What has been reported and not been read yet, line by line, with the lane.
@@ -82,25 +80,19 @@ impl Runner {
     }
 
     fn unread(&self) -> Vec<Report> {
-        let mut reports = Vec::new();
-        let mut message = vec![0; 64 * 1024];
-        while let Ok(n) = recv(self.control.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
-            assert!((1..=60 * 1024).contains(&n));
-            reports.push(serde_json::from_slice(&message[..n]).unwrap());
-        }
-        reports
+        control::reports(&self.control).0
     }
 
     /// A lane to a daemon that greets with nothing but the version.
     pub fn copy(&self, lane: u64) -> Lane {
-        let mut lane = self.open(b'L', lane);
+        let mut lane = self.open(lane);
         lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ahead: 0 });
         assert_eq!(lane.line().as_deref(), Some("{\"hello\":1}\n"));
         lane
     }
 
     pub fn lane(&self) -> Lane {
-        let mut lane = self.open(b'L', 0);
+        let mut lane = self.open(0);
         lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ahead: 0 });
         let hello: Hello = serde_json::from_str(&lane.line().unwrap()).unwrap();
         assert_eq!((hello.hello, hello.version.as_str()), (1, env!("CARGO_PKG_VERSION")));
@@ -118,8 +110,10 @@ impl Runner {
 
     /// A rest to write, and where its answers come.
     pub fn open_rest(&self) -> (Lane, Lane) {
-        let answers = self.open(b'A', 0);
-        (self.open(b'R', 0), answers)
+        let (events, their_events) = UnixStream::pair().unwrap();
+        let (answers, their_answers) = UnixStream::pair().unwrap();
+        self.order(Order::Rest, &[their_events.as_fd(), their_answers.as_fd()]);
+        (Lane(BufReader::new(events)), Lane(BufReader::new(answers)))
     }
 
     /// Gives it nothing more to do; returns its standard error, which nobody reads.
