@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -53,6 +53,8 @@ pub struct Report {
 /// No lane has this number.
 pub const THE_RUNNER: u64 = 0;
 
+/// How long a refusal waits for the library to read what came before.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// More than a message is long, of either side.
 const BYTES: usize = 64 * 1024;
 /// The kernel passes no more descriptors with one message (`SCM_MAX_FD`).
@@ -106,9 +108,19 @@ pub fn report(control: &impl AsFd, report: &Report) -> nix::Result<()> {
     send(control.as_fd().as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
 }
 
-/// Reports why this lane, or [`THE_RUNNER`], cannot be served.
+/// Reports why this lane, or [`THE_RUNNER`], cannot be served. The library may have too much to read for a moment: some ten
+/// messages are as much as the kernel queues (net.unix.max_dgram_qlen).
 pub fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) -> nix::Result<()> {
-    report(control, &Report { lane, refusal: Some(reason.to_string()), ..Report::default() })
+    let refusal = Report { lane, refusal: Some(reason.to_string()), ..Report::default() };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match report(control, &refusal) {
+            Err(Errno::EAGAIN) if Instant::now() < deadline => {
+                let _ = wait_for(&mut [PollFd::new(control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The reports that have come, and whether there will be no more.
@@ -127,8 +139,6 @@ pub fn reports(control: &impl AsFd) -> (Vec<Report>, bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::verdict::Level;
 
@@ -162,6 +172,20 @@ mod tests {
         order(&library, &Order::Hold, &[], soon()).unwrap();
         assert!(next_order(&runner).unwrap().unwrap().0.is_err());
         assert_eq!(next_order(&runner).unwrap().unwrap().0.unwrap(), Order::Hold);
+    }
+
+    #[test]
+    fn refusals_wait_for_a_library_that_reads() {
+        let (library, runner) = pair().unwrap();
+        let count = std::thread::scope(|scope| {
+            scope.spawn(move || (1..=100).for_each(|lane| refuse(&runner, lane, &"no descriptor").unwrap()));
+            let mut count = 0;
+            while count < 100 {
+                count += reports(&library).0.len();
+            }
+            count
+        });
+        assert_eq!(count, 100);
     }
 
     #[test]

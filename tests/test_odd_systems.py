@@ -74,8 +74,9 @@ def runner(directory, before=()):
 
 
 def refusal(directory, library, wrapper=()):
-    """What Kea's log says of us when it does not start: one line."""
-    [line] = re.findall(LOUD, Kea(4, SUBNET4, directory, [library], wrapper=wrapper).expect_refusal())
+    """What Kea's log says of us when it does not start: one line, after what a daemon of a lane has said."""
+    *said, line = re.findall(LOUD, Kea(4, SUBNET4, directory, [library], wrapper=wrapper).expect_refusal())
+    assert all("RUNSCRIPT_DAEMON_OUTPUT" in before for before in said)
     assert "RUNSCRIPT_LOAD_REFUSED" in line and "is it a kea-runscript" not in line
     return line
 

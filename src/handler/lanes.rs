@@ -127,6 +127,8 @@ impl Lanes {
         while self.ready.len() + self.greeting.len() < self.shared.config.concurrency {
             let lane = self.open(deadline)?;
             self.greeting.push(Greeting::new(lane, &self.shared));
+            // A runner that refuses lanes waits for us to read that.
+            self.read_reports();
         }
         // Their hellos come later; some may say at once that they will not.
         self.greet(|_| true).map_or(Ok(()), Err)
