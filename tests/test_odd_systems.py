@@ -64,7 +64,9 @@ def test_the_runner_has_nothing_of_keas_without_close_range(link, tmp_path, proc
     wrapper = [*seccomp.denying("close_range=ENOSYS"), *shell(f"exec 9<{inherited}\n{proc}")]
     with Kea(4, SUBNET4, tmp_path, [hook(Printer(tmp_path, "$1").script)], wrapper=wrapper) as kea:
         [pid] = processes.runners()
-        assert inherited in processes.files(kea.pid) - processes.files(pid)
+        # In a root of its own a path has more before it.
+        has_it = [any(str(file).endswith(str(inherited)) for file in processes.files(one)) for one in (kea.pid, pid)]
+        assert has_it == [True, False]
 
 
 def runner(directory, before=()):

@@ -295,7 +295,7 @@ def lane(script):
     theirs.close()
     end, its_end = socket.socketpair()
     with ours, end:
-        socket.send_fds(ours, [b"L" + bytes(8)], [its_end.fileno()])
+        socket.send_fds(ours, [b'{"lane":0}'], [its_end.fileno()])
         its_end.close()
         lines = end.makefile("rw")
         lines.write('{"hello":1}\n')
