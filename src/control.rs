@@ -72,12 +72,19 @@ pub fn order(control: &impl AsFd, order: &Order, with: &[BorrowedFd], deadline: 
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    let send = || sendmsg::<()>(control.as_fd().as_raw_fd(), &[IoSlice::new(&message)], rights, flags, None).map(drop);
+    Ok(until_there_is_room(control, deadline, send)?)
+}
+
+/// Sends again until `deadline`, as long as the other side has too much to read. Some ten messages are as much as the kernel
+/// queues (net.unix.max_dgram_qlen).
+fn until_there_is_room(control: &impl AsFd, deadline: Instant, send: impl Fn() -> nix::Result<()>) -> nix::Result<()> {
     loop {
-        match sendmsg::<()>(control.as_fd().as_raw_fd(), &[IoSlice::new(&message)], rights, flags, None) {
+        match send() {
             Err(Errno::EAGAIN) if Instant::now() < deadline => {
                 let _ = wait_for(&mut [PollFd::new(control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
             }
-            done => return done.map(drop).map_err(io::Error::from),
+            done => return done,
         }
     }
 }
@@ -102,25 +109,17 @@ pub fn next_order(control: &impl AsFd) -> nix::Result<Option<(serde_json::Result
     Ok((length > 0).then(|| (serde_json::from_slice(&message[..length]), descriptors)))
 }
 
-/// Makes a report, unless the library has too much to read.
-pub fn report(control: &impl AsFd, report: &Report) -> nix::Result<()> {
+/// Makes a report. The library may have too much to read: it gets until `deadline` then.
+pub fn report(control: &impl AsFd, report: &Report, deadline: Instant) -> nix::Result<()> {
     let message = serde_json::to_vec(report).map_err(|_| Errno::EINVAL)?;
-    send(control.as_fd().as_raw_fd(), &message, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    until_there_is_room(control, deadline, || send(control.as_fd().as_raw_fd(), &message, flags).map(drop))
 }
 
-/// Reports why this lane, or [`THE_RUNNER`], cannot be served. The library may have too much to read for a moment: some ten
-/// messages are as much as the kernel queues (net.unix.max_dgram_qlen).
+/// Reports why this lane, or [`THE_RUNNER`], cannot be served.
 pub fn refuse(control: &impl AsFd, lane: u64, reason: &dyn Display) -> nix::Result<()> {
     let refusal = Report { lane, refusal: Some(reason.to_string()), ..Report::default() };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match report(control, &refusal) {
-            Err(Errno::EAGAIN) if Instant::now() < deadline => {
-                let _ = wait_for(&mut [PollFd::new(control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
-            }
-            done => return done,
-        }
-    }
+    report(control, &refusal, Instant::now() + PATIENCE)
 }
 
 /// The reports that have come, and whether there will be no more.

@@ -217,9 +217,8 @@ impl Instance {
 
     /// Hands over events for which the packet was to be parked, and goes on.
     fn post(&self, tasks: Vec<(usize, Task)>) {
-        for (script, mut task) in tasks {
-            task.wait = false;
-            self.handlers[script].post(task);
+        for (script, task) in tasks {
+            self.handlers[script].post(task.told());
         }
     }
 }

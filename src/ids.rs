@@ -11,7 +11,7 @@ use crate::order::Seq;
 /// stay below 2^53, up to which a JSON number is exact everywhere, until the year 2106.
 const PER_SECOND: u64 = 1 << 21;
 
-/// The number of the next event: greater than all before, of this process and, as far as the clock is right, of earlier ones.
+/// The number of the next event, to be taken under the lock under which the event enters the queue: greater than all before, of this process and, as far as the clock is right, of earlier ones.
 pub fn next() -> Seq {
     static LAST: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(by_the_clock()));
     LAST.fetch_add(1, Ordering::Relaxed) + 1

@@ -139,7 +139,9 @@ fn is_due(kind: Kind, severity: Severity, times: u64) -> bool {
     }
     let last = repeated.insert(kind.clone(), Repeated { since: Instant::now(), severity, suppressed: times - 1 });
     drop(repeated);
-    last.iter().for_each(|last| say_repeated(&kind, last));
+    if let Some(last) = last {
+        say_repeated(&kind, &last);
+    }
     true
 }
 

@@ -14,6 +14,8 @@ from rig.wait import quiet, wait_until
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ "
 EVENT = r", event: [0-9a-f]{16}-\d+"
 MAC = "02:00:5e:10:00:01"
+# Else a renewal soon after the lease commits nothing, from Kea 2.6 or 3.0 on.
+NO_CACHE = {"cache_max_age": 0}
 
 
 def config(tmp_path, family=4, **overrides):
@@ -33,7 +35,7 @@ def lines(tmp_path, count):
 
 
 def test_a_lease_of_dhcpv4(link, tmp_path):
-    with Kea(4, config(tmp_path, valid_lifetime=7384), tmp_path) as kea:
+    with Kea(4, config(tmp_path, valid_lifetime=7384, **NO_CACHE), tmp_path) as kea:
         client = Client4(link, MAC, client_id=b"\1id")
         assert client.dora().type == client.renew().type == ACK
         client.release()
@@ -45,9 +47,10 @@ def test_a_lease_of_dhcpv4(link, tmp_path):
     assert assigned == f"Address: 192.0.2.10 has been assigned for 2 hrs 3 mins 4 secs to {device}"
     assert renewed == f"Address: 192.0.2.10 has been renewed for 2 hrs 3 mins 4 secs to {device}"
     assert released == f"Address: 192.0.2.10 has been released from {device}"
-    # Kea gives a released address back last.
-    assert again == assigned.replace(".10 ", ".11 ")
-    assert declined == f"Address: 192.0.2.11 has been declined from {device}"
+    # Whether the same address comes again is Kea's business.
+    address = re.match(r"Address: (192\.0\.2\.\d+) ", again)[1]
+    assert again == assigned.replace("192.0.2.10 ", f"{address} ")
+    assert declined == f"Address: {address} has been declined from {device}"
 
 
 def test_the_relay_of_dhcpv4(link, tmp_path):
@@ -70,7 +73,7 @@ def test_a_lease_that_expires(link, tmp_path):
 
 def test_leases_of_dhcpv6(link, tmp_path):
     relay = Relay6("2001:db8::7", "fe80::7", ((18, b"eth7"), (37, b"\0\0\0\x09\xff")), 1)
-    with Kea(6, config(tmp_path, 6, valid_lifetime=93784), tmp_path), Client6(link, MAC, relays=[relay]) as client:
+    with Kea(6, config(tmp_path, 6, valid_lifetime=93784, **NO_CACHE), tmp_path), Client6(link, MAC, relays=[relay]) as client:
         [address] = client.sarr().leases
         client.renew()
         client.release()

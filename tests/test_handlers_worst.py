@@ -24,7 +24,8 @@ def server(directory, serve, most=1_000_000):
     """Something that listens; `serve(connection)` for each connection, of `most` at most."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(directory / "socket"))
-        listener.listen(0 if most == 1 else 64)
+        # One more may be waiting, taken or not.
+        listener.listen(1 if most == 1 else 64)
 
         def accept():
             for _ in range(most):

@@ -8,7 +8,6 @@ import threading
 import time
 import unicodedata
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -177,4 +176,6 @@ def test_odd_answers(tmp_path, said):
 
 def test_what_is_no_server(link, tmp_path):
     assert "No such file" in shown(tmp_path / "nowhere", check=False)
-    assert "/run/kea/kea4-ctrl-socket" in shown(check=False) or Path("/run/kea").exists()
+    # The tests' own /run has none.
+    for family in "46":
+        assert f"/run/kea/kea{family}-ctrl-socket: No such file" in shown(check=False)

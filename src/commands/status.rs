@@ -89,7 +89,7 @@ struct Server {
 
 impl Server {
     fn ask(socket: &Path) -> io::Result<Server> {
-        let failed = |what: &dyn std::fmt::Display| io::Error::other(format!("{}: {what}", socket.display()));
+        let failed = |what: &dyn Display| io::Error::other(format!("{}: {what}", socket.display()));
         let answer = exchange(socket).map_err(|error| failed(&error))?;
         let answer: Value =
             serde_json::from_slice(&answer).map_err(|error| failed(&format!("no answer of Kea's: {error}")))?;
@@ -150,14 +150,11 @@ fn table(servers: &[Server]) -> String {
     for script in servers.iter().flat_map(Server::scripts) {
         let milliseconds =
             |at: &str| script["latency-us"][at].as_u64().map_or("-".into(), |us| format!("{:.1}", us as f64 / 1e3));
-        let lanes = |key: &&str| {
-            if *key == "lanes" {
-                format!("{}/{}", shown(script, key), shown(script, "concurrency"))
-            } else {
-                shown(script, key)
-            }
+        let cell = |key: &&str| match *key {
+            "lanes" => format!("{}/{}", shown(script, key), shown(script, "concurrency")),
+            _ => shown(script, key),
         };
-        table.add_row(keys.iter().map(lanes).chain([
+        table.add_row(keys.iter().map(cell).chain([
             shown(script, "oldest-ms"),
             milliseconds("p50"),
             milliseconds("p99"),

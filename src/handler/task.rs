@@ -55,8 +55,7 @@ impl Task {
         self.wait && config.answers
     }
 
-    /// Appends the line for the handler, which has until `deadline` for it.
-    /// Which try this is, `attempt` says.
+    /// Appends the line for the handler, which has until `deadline` for it. `attempt` counts the tries, from 1.
     pub fn line(&self, seq: Seq, attempt: u32, config: &Config, server: &Server, deadline: Instant, out: &mut String) {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);

@@ -7,14 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
 
 use super::complain_of;
 use super::leftovers::Leftovers;
 use super::output::{Lines, Stream};
 use crate::control::{Report, report};
 use crate::verdict::LogLine;
-use crate::wait::wait_for;
 
 /// A message may have this many bytes; a socket's buffer has room for some of them.
 const BYTES: usize = 60 * 1024;
@@ -53,12 +51,10 @@ impl Reports {
         let mut sent = 0;
         while sent < log.len() {
             let count = fitting(&log[sent..]);
-            match report(&self.control, &Report { lane, log: log[sent..sent + count].to_vec(), ..Report::default() }) {
+            let part = Report { lane, log: log[sent..sent + count].to_vec(), ..Report::default() };
+            match report(&self.control, &part, deadline) {
                 Ok(()) => sent += count,
                 Err(error @ (Errno::EPIPE | Errno::ECONNRESET)) if sent == 0 => return Err(error),
-                Err(Errno::EAGAIN) if Instant::now() < deadline => {
-                    let _ = wait_for(&mut [PollFd::new(self.control.as_fd(), PollFlags::POLLOUT)], Some(deadline));
-                }
                 Err(_) => break,
             }
         }
@@ -123,7 +119,8 @@ impl Log<'_> {
         self.reports.leftovers.leave_out(self.lines.left_out());
         if told_to_end {
             // Without it, the library only says the same louder.
-            let _ = report(&self.reports.control, &Report { lane: self.lane, told_to_end, ..Report::default() });
+            let told = Report { lane: self.lane, told_to_end, ..Report::default() };
+            let _ = report(&self.reports.control, &told, Instant::now());
         }
         let last = last.as_slice();
         if self.reports.send(self.lane, last, deadline) != Ok(last.len()) {
