@@ -38,6 +38,7 @@ pub mod order;
 mod parking;
 pub mod reference;
 pub mod runner;
+pub mod spool;
 mod status;
 mod syscall;
 pub mod text;

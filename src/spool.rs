@@ -1,0 +1,337 @@
+//! The spool: events that Kea does not wait for, in files, from before their callout returns until they are over.
+//!
+//! A directory has numbered files, *segments*, that are appended to and never changed but for one byte a record, its state.
+//! Whoever has an event's answer writes that byte: the library, or a runner; both may, which does no harm. A segment whose
+//! events are all over is deleted. What is appended after a start goes to a new segment, so that nothing is written behind a
+//! record that was torn. Files are written by plain pwrite(2): in a file mapped into memory a full disk would be SIGBUS.
+//! Nothing is synced here: the spool survives what Kea's own lease file survives.
+//!
+//! What is read back is input like any other: Kea's user, or a disk, may have changed it.
+
+mod directory;
+mod given_up;
+mod marks;
+mod record;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use directory::Directory;
+pub use directory::check;
+pub use marks::Marks;
+pub use record::{Place, State};
+use record::{Record, SEGMENT, encode, size, size_in};
+use segments::Segments;
+
+use crate::order::Seq;
+
+/// So long may an append keep others waiting: then the disk stands still, and they go on without it.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// Of which size a look at a segment is.
+const SLICE: usize = 256 * 1024;
+
+/// Why an event is not in the spool.
+#[derive(Debug)]
+pub enum Unspooled {
+    /// The limit is reached, or the disk is full.
+    Full,
+    /// Others have been waiting for the disk, for longer than they may.
+    Stuck,
+    /// No segment could hold it.
+    TooLong,
+    Io(io::Error),
+}
+
+impl std::fmt::Display for Unspooled {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Unspooled::Full => f.write_str("spool-limit is reached, or its disk is full"),
+            Unspooled::Stuck => f.write_str("its disk does not answer"),
+            Unspooled::TooLong => write!(f, "an event has more than {SEGMENT} bytes"),
+            Unspooled::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+pub struct Spool {
+    directory: Directory,
+    /// In bytes.
+    limit: u64,
+    /// The number of the first segment of ours.
+    number: u32,
+    at_work: File,
+    head: Mutex<Head>,
+    is_stuck: AtomicBool,
+    segments: Mutex<Segments>,
+}
+
+/// Where the next record goes.
+struct Head {
+    number: u32,
+    file: Arc<File>,
+    tail: usize,
+    /// The next segment, made beforehand: no packet's thread makes a file.
+    spare: Option<File>,
+    /// A record is one write.
+    buffer: Vec<u8>,
+}
+
+/// What [`Spool::open`] has found.
+pub struct Opened {
+    pub spool: Spool,
+    /// Where the events of before begin, if there are any.
+    pub first: Option<Place>,
+    /// The greatest id of them.
+    pub last_id: Seq,
+    /// Segments of other versions, which are left alone.
+    pub others: Vec<String>,
+    /// Whom we trust besides root and Kea's user.
+    pub warnings: Vec<String>,
+    /// What the segments of before take on the disk.
+    pub bytes: u64,
+}
+
+impl Spool {
+    /// Opens a directory, which is made if need be. Of the segments that are there only the last is looked into.
+    pub fn open(path: &Path, limit: u64) -> Result<Opened, String> {
+        let (directory, warnings) = Directory::open(path)?;
+        let failed = |error: io::Error| format!("\"{}\": {error}", path.display());
+        let (old, others) = directory.segments().map_err(failed)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
+        // Greater than all before, even those of a directory that was deleted.
+        let last = directory.libraries().into_iter().chain(old.last().copied()).max();
+        let number = last.map_or(Some(now), |last| Some(now.max(last.checked_add(1)?)));
+        let number = number.ok_or_else(|| {
+            format!("\"{}\": a segment has the greatest number there is: move it away", path.display())
+        })?;
+        let file = Arc::new(directory.new_segment(number).map_err(failed)?);
+        let at_work = directory.begin_work(number).map_err(failed)?;
+        let mut segments = Segments::new(directory.path(), &old);
+        let (bytes, last_id) = (segments.bytes(), segments.last_id());
+        segments.add(number, &file);
+        let head = Head { number, file, tail: 0, spare: None, buffer: Vec::new() };
+        let first = old.first().map(|first| Place::new(*first, 0));
+        let (head, segments) = (Mutex::new(head), Mutex::new(segments));
+        let spool = Spool { directory, limit, number, at_work, head, is_stuck: AtomicBool::new(false), segments };
+        Ok(Opened { spool, first, last_id, others, warnings, bytes })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Unique among servers and scripts.
+    pub fn id(&self) -> &str {
+        self.directory.id()
+    }
+
+    /// What says that a runner of ours is at work as long as anybody holds it.
+    pub fn at_work(&self) -> &File {
+        &self.at_work
+    }
+
+    /// Whether a runner of an earlier library is at work, on events that are marked as sent.
+    pub fn others_at_work(&self) -> bool {
+        self.directory.others_at_work(self.number)
+    }
+
+    /// For appending an event, one thread at a time.
+    pub fn writer(&self) -> Result<Writer<'_>, Unspooled> {
+        let patience = if self.is_stuck.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+        match self.head.try_lock_for(patience) {
+            Some(head) => Ok(Writer { spool: self, head }),
+            None => {
+                self.is_stuck.store(true, Ordering::Relaxed);
+                Err(Unspooled::Stuck)
+            }
+        }
+    }
+
+    /// Reads on from a place, as much as one look shows: `found` is told each event that is not over. Also returns where to go
+    /// on, which is the writer's tail if nothing more has been appended, and how many places hold no whole record.
+    pub fn read(&self, from: Place, mut found: impl FnMut(Place, Record)) -> io::Result<(Place, usize)> {
+        let number = from.segment();
+        let tail = {
+            let head = self.head.lock();
+            (head.number == number).then_some(head.tail)
+        };
+        let file = self.segments.lock().file(number);
+        let end = match (tail, &file) {
+            (Some(tail), _) => tail,
+            (None, Ok(file)) => file.metadata()?.len().min(SEGMENT as u64) as usize,
+            (None, Err(_)) => 0,
+        };
+        let mut unfinished = 0;
+        let mut tell = |at, record: Record| {
+            if !record.state.is_over() {
+                unfinished += 1;
+                found(Place::new(number, at), record);
+            }
+        };
+        // One that cannot be opened has nothing for us.
+        let (at, damaged) = file.map_or(Ok((0, 1)), |file| segments::look(&file, from.at(), end, &mut tell))?;
+        let mut segments = self.segments.lock();
+        segments.found(number, unfinished);
+        if tail.is_some() || at < end {
+            return Ok((Place::new(number, at), damaged));
+        }
+        let next = segments.after(number).unwrap_or(number);
+        segments.is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
+        Ok((Place::new(next, 0), damaged))
+    }
+
+    /// Appends the text of an event to `out`.
+    pub fn text(&self, place: Place, id: Seq, out: &mut String) -> io::Result<()> {
+        let file = self.segments.lock().file(place.segment())?;
+        let header = marks::read_header(&file, place, id)?;
+        let mut bytes = vec![0; size_in(&header).min(SEGMENT)];
+        file.read_exact_at(&mut bytes, place.at() as u64)?;
+        match record::decode(&bytes, 0) {
+            record::Found::Record(record, _) => out.push_str(record.text),
+            _ => return Err(io::Error::new(ErrorKind::InvalidData, "its record is damaged")),
+        }
+        Ok(())
+    }
+
+    /// Says how far an event is.
+    pub fn mark(&self, place: Place, id: Seq, state: State) -> io::Result<()> {
+        let file = self.segments.lock().file(place.segment())?;
+        marks::mark(&file, place, id, state)
+    }
+
+    /// How far an event is: a runner may have marked it.
+    pub fn state(&self, place: Place, id: Seq) -> io::Result<State> {
+        let file = self.segments.lock().file(place.segment())?;
+        marks::state(&file, place, id)
+    }
+
+    /// An event is over, and will not be there at the next start.
+    pub fn finish(&self, place: Place, id: Seq, state: State) -> io::Result<()> {
+        let marked = self.mark(place, id, state);
+        self.segments.lock().finished(place.segment()).into_iter().for_each(|over| self.directory.remove_segment(over));
+        marked
+    }
+
+    /// Puts an event aside, which nobody shall handle before an administrator has asked for that.
+    pub fn give_up(&self, place: Place, id: Seq) -> io::Result<()> {
+        let mut text = String::new();
+        self.text(place, id, &mut text)?;
+        given_up::add(self.path(), id, &text)?;
+        self.finish(place, id, State::GivenUp)
+    }
+
+    /// Takes back what was put aside: it is for the caller to append it again.
+    pub fn take_given_up(&self) -> io::Result<Vec<(Seq, String)>> {
+        given_up::take(self.path())
+    }
+
+    /// Makes the next segment beforehand: for a thread that has time.
+    pub fn prepare(&self) {
+        let next = {
+            let head = self.head.lock();
+            if head.spare.is_some() || head.tail < SEGMENT / 2 {
+                return;
+            }
+            head.number + 1
+        };
+        if let Ok(file) = self.directory.new_segment(next) {
+            self.head.lock().spare = Some(file);
+        }
+    }
+
+    /// Has the disk take what has been appended (fdatasync(2)): for a thread that has time.
+    pub fn sync(&self) -> io::Result<()> {
+        let file = Arc::clone(&self.head.lock().file);
+        file.sync_data()
+    }
+
+    fn rotate(&self, head: &mut Head) -> Result<(), Unspooled> {
+        let mut segments = self.segments.lock();
+        if segments.bytes() + SEGMENT as u64 > self.limit {
+            return Err(Unspooled::Full);
+        }
+        let number = head.number + 1;
+        let file = match head.spare.take() {
+            Some(spare) => spare,
+            None => self.directory.new_segment(number).map_err(unspooled)?,
+        };
+        head.file = Arc::new(file);
+        segments.add(number, &head.file);
+        let before = std::mem::replace(&mut head.number, number);
+        head.tail = 0;
+        segments.is_whole(before).into_iter().for_each(|over| self.directory.remove_segment(over));
+        Ok(())
+    }
+}
+
+impl Drop for Spool {
+    /// What has nothing in it is not left behind.
+    fn drop(&mut self) {
+        let head = self.head.get_mut();
+        let (number, spare) = (head.number, head.spare.take());
+        spare.iter().for_each(|_| self.directory.remove_segment(number + 1));
+        self.segments.get_mut().is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
+    }
+}
+
+/// Who appends: until it is dropped, nobody else does.
+pub struct Writer<'a> {
+    spool: &'a Spool,
+    head: MutexGuard<'a, Head>,
+}
+
+impl Writer<'_> {
+    /// Appends an event. When this returns, no end of this process loses the event.
+    pub fn append(&mut self, id: Seq, text: &str) -> Result<Place, Unspooled> {
+        let (spool, head) = (self.spool, &mut *self.head);
+        let length = size(text);
+        if length > SEGMENT {
+            return Err(Unspooled::TooLong);
+        }
+        if head.tail + length > SEGMENT {
+            spool.rotate(head)?;
+        }
+        encode(id, text, &mut head.buffer);
+        // What is written in part is written over by the next.
+        match head.file.write_at(&head.buffer, head.tail as u64) {
+            Ok(written) if written == length => {}
+            Ok(_) => return Err(Unspooled::Full),
+            Err(error) => return Err(unspooled(error)),
+        }
+        head.buffer.clear();
+        head.buffer.shrink_to(SLICE);
+        let place = Place::new(head.number, head.tail);
+        head.tail += length;
+        spool.segments.lock().appended(place.segment(), head.tail as u64);
+        Ok(place)
+    }
+
+    /// Where the next record will be.
+    pub fn tail(&self) -> Place {
+        Place::new(self.head.number, self.head.tail)
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.spool.is_stuck.store(false, Ordering::Relaxed);
+    }
+}
+
+fn unspooled(error: io::Error) -> Unspooled {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Unspooled::Full,
+        _ => Unspooled::Io(error),
+    }
+}
