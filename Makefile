@@ -14,8 +14,9 @@ SETUP ?= tests/setup
 CARGO_TARGET_DIR ?= target
 RELEASE := $(CARGO_TARGET_DIR)/release
 LIBRARY := build/kea-hook-runscript.so
-RUNNER := build/kea-runscript
-PAGES := build/man/kea-runscript.8 build/man/kea-hook-runscript.5
+# The runner, and the tools.
+PROGRAMS := build/kea-runscript-runner build/kea-runscript
+PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5
 
 Q := $(if $(V),,@)
 
@@ -28,11 +29,11 @@ setup: ## Install the Debian packages that the rest needs, if any is missing (as
 	$(Q)$(SETUP)
 
 .PHONY: build
-build: ## Build build/kea-hook-runscript.so and build/kea-runscript
+build: ## Build build/kea-hook-runscript.so, build/kea-runscript-runner and build/kea-runscript
 	$(Q)$(SETUP) build
 	$(Q)cargo build --release --locked --features shim
 	$(Q)mkdir -p build
-	$(Q)cp $(RELEASE)/kea-runscript $(RUNNER).new && mv $(RUNNER).new $(RUNNER)
+	$(Q)for file in $(PROGRAMS); do cp $(RELEASE)/$${file##*/} $$file.new && mv $$file.new $$file || exit; done
 	$(Q)$(CXX) -shared -o $(LIBRARY).new $(LINK) && mv $(LIBRARY).new $(LIBRARY)
 
 # A cdylib would hide the shim's symbols. Kea's own come from the server that loads us, so none of its libraries is
@@ -88,7 +89,7 @@ $(SANITIZED)/%/kea-hook-runscript.so: setup build FORCE
 	    RUSTFLAGS='-Zexternal-clangrt -Cunsafe-allow-abi-mismatch=sanitizer $(RUSTFLAGS_$*)' \
 	    cargo build --release --locked --lib --features shim --target $(TRIPLE) --target-dir $(SANITIZED)/$*
 	$(Q)tests/sanitize/std $(RELEASE)/libkea_hook_runscript.a $*
-	$(Q)cp $(RUNNER) $(@D)
+	$(Q)cp $(PROGRAMS) $(@D)
 	$(Q)$(CXX) -shared -o $@.new $(FLAGS_$*) $(LINK) && mv $@.new $@
 
 .PHONY: lint
@@ -156,7 +157,7 @@ deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-run
 install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
 	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
-	$(Q)$(INSTALL) -D -m 755 -s $(RUNNER) "$(DESTDIR)$(PREFIX)/sbin/kea-runscript"
+	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS)
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)for file in examples/*/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
@@ -167,8 +168,9 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
-	$(Q)rm -f "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so" "$(DESTDIR)$(PREFIX)/sbin/kea-runscript" \
-	    "$(DESTDIR)$(MAN)/man8/kea-runscript.8" "$(DESTDIR)$(MAN)/man5/kea-hook-runscript.5"
+	$(Q)rm -f "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
+	$(Q)rm -f $(foreach file,$(notdir $(PROGRAMS)),"$(DESTDIR)$(PREFIX)/sbin/$(file)")
+	$(Q)for page in $(PAGES); do rm -f "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 
 .PHONY: clean

@@ -7,6 +7,7 @@ use std::path::Path;
 
 const SHIM: &[&str] = &[
     "library.cc",
+    "main_loop.cc",
     "callouts4.cc",
     "callouts6.cc",
     "callout.cc",

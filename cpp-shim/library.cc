@@ -2,6 +2,7 @@
 
 #include "callout.h"
 #include "guard.h"
+#include "main_loop.h"
 #include "parking.h"
 #include "statistics.h"
 
@@ -43,6 +44,7 @@ Server server(LibraryHandle& handle, const Names& known_hook_points) {
     }
     server.scripts_directory = scripts_directory();
     server.scripts_only_there = scripts_directory_is_enforced();
+    server.data_directory = data_directory();
     server.parameters = parameters ? parameters->str() : "";
     server.log = reinterpret_cast<size_t>(&log);
     server.shows_debug = reinterpret_cast<size_t>(&shows_debug);
@@ -71,6 +73,7 @@ int start(LibraryHandle& handle) {
     if (loaded.parks) {
         open_parking();
     }
+    watch_main_loop();
     keep_wanted(loaded.hook_points, known_hook_points, handle);
     set_hook_points(std::move(loaded.hook_points));
     register_commands(handle);
@@ -82,6 +85,7 @@ int start(LibraryHandle& handle) {
 int stop() {
     unload();
     close_parking();
+    leave_main_loop();
     withdraw_statistics();
     return 0;
 }

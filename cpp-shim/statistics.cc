@@ -1,4 +1,4 @@
-// The command `runscript-status`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager of
+// The commands `runscript-status` and `runscript-retry`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager of
 // statistics when somebody asks for them: exact then, and without its lock in every event. Hence `statistic-reset` does
 // not last: they start at 0 with each load of the library.
 
@@ -70,10 +70,22 @@ int runscript_status(CalloutHandle& handle) {
     });
 }
 
+int runscript_retry(CalloutHandle& handle) {
+    return guarded(__func__, [&] {
+        ConstElementPtr command, parameters;
+        handle.getArgument("command", command);
+        isc::config::parseCommand(parameters, command);
+        const CommandAnswer answer = retry(parameters ? parameters->str() : "");
+        handle.setArgument("response", createAnswer(answer.result, static_cast<std::string>(answer.text)));
+        return 0;
+    });
+}
+
 } // namespace
 
 void register_commands(isc::hooks::LibraryHandle& handle) {
     handle.registerCommandCallout("runscript-status", runscript_status);
+    handle.registerCommandCallout("runscript-retry", runscript_retry);
     handle.registerCommandCallout("statistic-get", statistic_get);
     handle.registerCommandCallout("statistic-get-all", statistic_get_all);
 }

@@ -4,7 +4,7 @@
 
 namespace runscript {
 
-/// Makes Kea answer `runscript-status`, and the commands that read statistics with ours up to date.
+/// Makes Kea answer `runscript-status` and `runscript-retry`, and the commands that read statistics with ours up to date.
 void register_commands(isc::hooks::LibraryHandle& handle);
 
 /// Shows the statistics `runscript.*`.

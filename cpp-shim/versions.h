@@ -4,6 +4,7 @@
 
 #include <config.h>
 #include <dhcp/option_definition.h>
+#include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease.h>
 #include <dhcpsrv/subnet.h>
 #include <hooks/hooks.h>
@@ -74,6 +75,9 @@ bool has_own_notation([[maybe_unused]] const isc::dhcp::OptionDefinition& defini
         return false;
     }
 }
+
+/// Where Kea keeps its own data. Before 2.6 that is an `Optional`.
+inline std::string data_directory() { return static_cast<std::string>(isc::dhcp::CfgMgr::instance().getDataDir()); }
 
 /// The directory for scripts of hook libraries; empty for a Kea that has none.
 template <typename Checker = isc::hooks::HookLibraryScriptsChecker>

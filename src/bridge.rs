@@ -315,6 +315,8 @@ pub mod ffi {
         scripts_directory: String,
         /// Whether they may be nowhere else.
         scripts_only_there: bool,
+        /// Where it keeps its own data.
+        data_directory: String,
         /// The library's parameters as JSON text; empty where there are none.
         parameters: String,
         /// Address of a `void (*)(const Message&) noexcept`: Kea's logger, callable from any thread.
@@ -336,6 +338,13 @@ pub mod ffi {
         debug: bool,
         /// Whether packets may be parked.
         parks: bool,
+    }
+
+    /// The answer to a command of Kea's.
+    struct CommandAnswer {
+        /// Kea's `CONTROL_RESULT_*`.
+        result: i32,
+        text: String,
     }
 
     extern "Rust" {
@@ -368,11 +377,17 @@ pub mod ffi {
         /// The same of one layer of a DHCPv6 query: 0 is the outermost relay's, the last the client's.
         fn read_again6(wire: &[u8], layer: usize, bytes: &[u8], options: &[OptionFact]) -> Vec<u8>;
 
+        /// Kea's main loop turns; called on its thread, once.
+        fn turning();
+
         /// How long a callout kept Kea's thread, for `runscript-status`.
         fn callout_took(microseconds: u64);
 
         /// The answer to the command `runscript-status`, as JSON text.
         fn status() -> String;
+
+        /// Carries out the command `runscript-retry`; its arguments are JSON text, empty if there are none.
+        fn retry(arguments: &str) -> CommandAnswer;
 
         /// Current values of the `runscript.*` statistics, in the order of `statistic_names`.
         fn statistic_values() -> Vec<i64>;
@@ -382,7 +397,8 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, event, load, log_text, refused, statistic_names, statistic_values, status, unknown_class, unload,
+    callout_took, event, load, log_text, refused, retry, statistic_names, statistic_values, status, turning,
+    unknown_class, unload,
 };
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

@@ -1,21 +1,23 @@
-//! The program `kea-runscript`: its command line.
+//! The program `kea-runscript`, the tools: its command line.
 
+mod local_time;
+mod spool;
 mod status;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use caps::Capability;
 use clap::{Parser, Subcommand};
 
 use crate::answers::words;
-use crate::runner;
+use crate::control::{self, THE_RUNNER};
 use status::Format;
 
-/// Runs the scripts of kea-hook-runscript, outside Kea.
+/// Tools for kea-hook-runscript, which runs programs at every step of Kea's work.
 #[derive(Parser)]
 #[command(name = "kea-runscript", version)]
 struct Cli {
@@ -25,32 +27,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run SCRIPT once for each event. The hook library starts this by itself.
-    ///
-    /// SCRIPT gets the name of the hook point as its first argument, then ARGs, and the event's variables beside the
-    /// environment of this process. Standard input is the socket from which the library's connections come.
-    ///
-    /// With `--daemon`, SCRIPT gets the ARGs alone and the environment of this process; see `kea-runscript`(8)
-    /// for the lines that it reads and writes.
-    Run {
-        /// Start SCRIPT once for each connection; it reads events on standard input and answers on standard output
-        #[arg(long)]
-        daemon: bool,
-        /// With --daemon: how long a copy may go on after its connection was closed, before it is stopped
-        #[arg(long, value_name = "MS", default_value_t = 60_000)]
-        timeout: u64,
-        /// Let SCRIPT have this capability too, of CAP_NET_RAW and CAP_NET_BIND_SERVICE, which are Kea's own
-        #[arg(long = "keep-capability", value_name = "NAME")]
-        kept: Vec<Capability>,
-        /// Run no SCRIPT that a group could put another in the place of, or a user besides root and its own
-        #[arg(long)]
-        strict: bool,
-        /// The program to run, with its directory; `#!` scripts need execute permission
-        script: PathBuf,
-        /// Arguments for SCRIPT after the hook point's name
-        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
     /// Print an answer for the hook library: `exec "$KEA_RUNSCRIPT" answer client-classes=known`
     ///
     /// For scripts whose parameter `answers` is on. Each word becomes a part of the JSON object, properly quoted, so
@@ -73,30 +49,47 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// List the events that wait in a spool, or were put aside
+    Spool(spool::Wanted),
+    /// What a parameter `runner` asks for that names this program, as it could before there was kea-runscript-runner
+    #[command(hide = true)]
+    Run {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
 }
 
 /// The program `kea-runscript`.
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run { daemon, timeout, kept, strict, script, args } => {
-            let patience = daemon.then_some(Duration::from_millis(timeout));
-            return runner::main(&kept, patience, script, args, strict);
-        }
+    match Cli::parse().command {
         Command::Answer { words } => answer(&words),
-        Command::Status { sockets, watch, format } => {
-            return status::show(sockets, watch.map(Duration::from_secs), format);
-        }
-    };
-    match done {
+        Command::Status { sockets, watch, format } => status::show(sockets, watch.map(Duration::from_secs), format),
+        Command::Spool(wanted) => spool::show(wanted),
+        Command::Run { .. } => run(),
+    }
+}
+
+fn answer(words: &[String]) -> ExitCode {
+    let printed = words::object(words)
+        .and_then(|object| writeln!(io::stdout(), "{object}").map_err(|error| format!("standard output: {error}")));
+    match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            runner::complain(error);
+            complain(error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn answer(words: &[String]) -> io::Result<()> {
-    let object = words::object(words).map_err(io::Error::other)?;
-    writeln!(io::stdout(), "{object}")
+/// Kea's log has the remedy if the library is behind standard input.
+fn run() -> ExitCode {
+    const REMEDY: &str = "runs no scripts, kea-runscript-runner does: name that with the parameter \"runner\", or leave the parameter out";
+    if control::refuse(&io::stdin(), THE_RUNNER, &REMEDY).is_err() {
+        complain(REMEDY);
+    }
+    ExitCode::FAILURE
+}
+
+fn complain(error: impl Display) {
+    let _ = writeln!(io::stderr(), "kea-runscript: {error}");
 }

@@ -7,6 +7,7 @@ mod pages;
 pub mod parameters;
 mod points;
 mod read;
+mod spool;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
 use crate::verdict::Next;
 pub use points::{Point, Wait, Ways};
 use read::{Refusal, Section};
+pub use spool::Spool;
 
 /// What a time-out may be, in milliseconds: up to an hour.
 const TIMEOUT_BOUNDS: (u64, u64) = (1, 3_600_000);
@@ -46,6 +48,9 @@ pub struct Config {
     pub answers: bool,
     pub concurrency: usize,
     pub queue_limit: usize,
+    pub spool: Spool,
+    /// Among the scripts of this path, from 1.
+    pub number: usize,
     pub debug: bool,
     pub runner: Option<PathBuf>,
     /// Kea allows programs of one directory only: whom we would only warn of is refused.
@@ -114,6 +119,8 @@ pub struct Kea<'a> {
     pub scripts_directory: &'a Path,
     /// Whether they may be nowhere else.
     pub scripts_only_there: bool,
+    /// Where it keeps its own data.
+    pub data_directory: &'a Path,
 }
 
 impl Kea<'_> {
@@ -144,7 +151,7 @@ pub fn parse(parameters: &str, kea: Kea) -> Result<Vec<Config>, String> {
 }
 
 /// Kea's JSON has an escape for each byte of a string that is not ASCII, so that `é` comes as `Ã©`.
-fn undo_keas_escapes(value: &mut Value) {
+pub fn undo_keas_escapes(value: &mut Value) {
     match value {
         Value::String(text) => {
             let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
@@ -161,7 +168,9 @@ fn undo_keas_escapes(value: &mut Value) {
 fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
     let section = Section::new("", value)?;
     let Some(list) = section.list("scripts", "maps")? else {
-        return Ok(vec![script(&section, kea)?]);
+        let config = script(&section, kea)?;
+        let spool = spool::spool(&section, kea, &config.script, config.number)?;
+        return Ok(vec![Config { spool, ..config }]);
     };
     if let Some(key) = section.keys().find(|&key| key != "scripts") {
         let remedy = "with \"scripts\" every other parameter stands inside one of its maps";
@@ -170,8 +179,15 @@ fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
     if list.is_empty() {
         return Err(section.refuse("scripts", "give at least one map with a \"script\""));
     }
-    let one = |(i, value)| script(&Section::new(format!("scripts[{i}]."), value)?, kea);
-    list.iter().enumerate().map(one).collect()
+    let mut configs: Vec<Config> = Vec::with_capacity(list.len());
+    for (i, value) in list.iter().enumerate() {
+        let section = Section::new(format!("scripts[{i}]."), value)?;
+        let mut config = script(&section, kea)?;
+        config.number += configs.iter().filter(|other| other.script == config.script).count();
+        config.spool = spool::spool(&section, kea, &config.script, config.number)?;
+        configs.push(config);
+    }
+    Ok(configs)
 }
 
 fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
@@ -192,6 +208,8 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         on_failure: on_failure(section, answers)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
+        spool: Spool::default(),
+        number: 1,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
         strict: kea.scripts_only_there,

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -21,17 +22,16 @@ use crate::wait::wait_for;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Serve the lane of this number: its socket.
+    /// Serve the lane of this number: its socket. With a daemon's lane comes a duplicate of the library's own end, if there was a
+    /// descriptor left for it: what is answered there can be read even when the library is gone.
     Lane(u64),
-    /// Stop the daemon of this lane, if it is still there.
+    /// Stop the daemon of this lane now, if it is still there.
     Stop(u64),
-    /// The daemon of this lane ends when it has answered its events, for each of which it has so many milliseconds, from the
-    /// answer before. With the library's end of the lane the runner can see to that without the library.
-    LetGo { lane: u64, times: Vec<u64> },
-    /// Work off what is written to the first socket when it begins, and answer over the second.
-    Rest,
-    /// Hold this descriptor for as long as you live.
-    Hold,
+    /// The daemon of this lane has nothing to answer: it is stopped soon after its lane is hung up.
+    LetGo(u64),
+    /// Mark in this spool's directory from now on, and hold this lock for as long as you live, as all before it: it says that
+    /// you are at work.
+    Spool(PathBuf),
 }
 
 /// What the runner has to say of a lane, or of itself.
@@ -151,9 +151,8 @@ mod tests {
         let orders = [
             Order::Lane(7),
             Order::Stop(u64::MAX),
-            Order::LetGo { lane: 1, times: vec![u64::MAX; 33] },
-            Order::Rest,
-            Order::Hold,
+            Order::LetGo(1),
+            Order::Spool("/".repeat(libc::PATH_MAX as usize).into()),
         ];
         for (count, given) in orders.iter().enumerate() {
             order(&library, given, &vec![library.as_fd(); count], soon()).unwrap();
@@ -165,12 +164,25 @@ mod tests {
     }
 
     #[test]
+    fn an_order_reads_as_documented() {
+        for (order, message) in [
+            (Order::Lane(7), r#"{"lane":7}"#),
+            (Order::Stop(7), r#"{"stop":7}"#),
+            (Order::LetGo(7), r#"{"let-go":7}"#),
+            (Order::Spool("/spool".into()), r#"{"spool":"/spool"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&order).unwrap(), message);
+            assert_eq!(serde_json::from_str::<Order>(message).unwrap(), order);
+        }
+    }
+
+    #[test]
     fn what_is_no_order_is_an_error_and_the_next_comes_all_the_same() {
         let (library, runner) = pair().unwrap();
         send(library.as_raw_fd(), b"L", MsgFlags::empty()).unwrap();
-        order(&library, &Order::Hold, &[], soon()).unwrap();
+        order(&library, &Order::LetGo(7), &[], soon()).unwrap();
         assert!(next_order(&runner).unwrap().unwrap().0.is_err());
-        assert_eq!(next_order(&runner).unwrap().unwrap().0.unwrap(), Order::Hold);
+        assert_eq!(next_order(&runner).unwrap().unwrap().0.unwrap(), Order::LetGo(7));
     }
 
     #[test]

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ids::Seq;
+use crate::spool::Place;
+use crate::text::{is_inside_json, number, seconds};
 
 /// Version of the lines, in the greeting of either side.
 pub const PROTOCOL: u32 = 1;
@@ -29,18 +34,14 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Last line of the events that a runner is handed over at `unload`: without it some are missing, and none may begin.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct End {
-    /// How many events came before it.
-    pub end: usize,
-}
-
 /// One event.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Counts the events of this handler from 1; the answer repeats it.
     pub seq: u64,
+    /// Where the spool has it: for our own runner, which marks it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     /// Kea's name of the hook point.
     pub hook: Cow<'static, str>,
     /// Whether Kea waits for the answer.
@@ -130,17 +131,73 @@ impl<'de> Deserialize<'de> for Variables {
 #[derive(Deserialize)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-impl Event {
-    /// Appends its line, with the variables that `write` appends as the members of a JSON object. It has none itself.
-    pub fn write_line(&self, out: &mut String, write: impl FnOnce(&mut String)) -> serde_json::Result<()> {
-        const ENDS: &str = "}}";
-        debug_assert!(self.vars.extents.is_empty());
-        let text = serde_json::to_string(self)?;
-        out.push_str(text.strip_suffix(ENDS).unwrap_or(&text));
+/// Begins an event's line with what may be another at each try; its body comes behind that.
+pub fn begin_line(out: &mut String, seq: Seq, at: Option<Place>, timeout: u64) {
+    out.push_str("{\"seq\":");
+    number(seq, out);
+    if let Some(at) = at {
+        out.push_str(",\"at\":");
+        number(at.number(), out);
+    }
+    out.push_str(",\"timeout\":");
+    number(timeout, out);
+    out.push(',');
+}
+
+/// Ends it behind the variables.
+pub fn end_line(out: &mut String) {
+    out.push_str(ENDS);
+    out.push('\n');
+}
+
+/// What ends a body.
+const ENDS: &str = "}}";
+
+/// What is the same in an event's line at each try; the spool keeps it.
+pub struct Body<'a, K> {
+    pub hook: &'a str,
+    pub wait: bool,
+    pub answers: bool,
+    /// Since the epoch.
+    pub time: Duration,
+    pub keys: K,
+}
+
+impl<'a, K: Iterator<Item = &'a str>> Body<'_, K> {
+    /// Appends it, with the variables that `write` appends as the members of a JSON object, which is not ended. Kea's thread
+    /// may be waiting: serde's way makes a copy.
+    pub fn write(self, out: &mut String, write: impl FnOnce(&mut String)) {
+        out.push_str("\"hook\":\"");
+        out.push_str(self.hook);
+        out.push_str(if self.wait { "\",\"wait\":true" } else { "\",\"wait\":false" });
+        if self.answers {
+            out.push_str(",\"answers\":true");
+        }
+        out.push_str(",\"time\":");
+        seconds(self.time, out);
+        out.push_str(",\"keys\":[");
+        for (at, key) in self.keys.enumerate() {
+            out.push_str(if at > 0 { ",\"" } else { "\"" });
+            debug_assert!(is_inside_json(key));
+            out.push_str(key);
+            out.push('"');
+        }
+        out.push_str("],\"vars\":{");
         write(out);
-        out.push_str(ENDS);
-        out.push('\n');
-        Ok(())
+    }
+}
+
+/// What the library has to know of a body that the spool has kept.
+#[derive(Debug, PartialEq, Deserialize)]
+pub struct Kept {
+    pub hook: String,
+    pub time: f64,
+    pub keys: Vec<String>,
+}
+
+impl Kept {
+    pub fn read(body: &str) -> serde_json::Result<Kept> {
+        serde_json::from_str(&format!("{{{body}{ENDS}"))
     }
 }
 
@@ -159,6 +216,7 @@ mod tests {
     fn an_event_is_one_line_and_comes_back_the_same() {
         let event = Event {
             seq: 17,
+            at: None,
             hook: "lease6_select".into(),
             wait: true,
             answers: true,
@@ -176,6 +234,7 @@ mod tests {
     fn an_event_reads_as_documented() {
         let event = Event {
             seq: 1,
+            at: None,
             hook: "pkt4_receive".into(),
             wait: false,
             answers: false,

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use crate::bridge::ffi::{Message, Span};
 use crate::log;
 
-pub use crate::handler::fuzzing::{Asked, answer};
+pub use crate::dispatch::fuzzing::{Asked, answer};
 pub use crate::runner::fuzzing::{event, message, printed};
 pub use facts::line;
 pub use options::{Packet, enterprises, held_otherwise, layers};

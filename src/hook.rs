@@ -1,24 +1,24 @@
 //! What Kea calls, through the shim: load, event, unload. Each is guarded: no panic reaches Kea.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, Loaded, Step, Verdict};
+use crate::bridge::ffi::{self, Change, CommandAnswer, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea, Wait};
 use crate::crowd::{self, Crowd, Place};
+use crate::dispatch::{Left, Script, Task};
 use crate::facts::Facts;
 use crate::guard::guarded;
-use crate::handler::{Handler, Legacy, Task};
 use crate::hook_points::{HOOK_POINTS, Server as Which};
 use crate::interest::interests;
-use crate::keys::keys;
 use crate::log::{self, log, log_whole};
 use crate::merged::{GO_ON, Merged};
 use crate::messages;
 use crate::parking;
+use crate::retry;
 use crate::status;
 use crate::variables::Server;
 
@@ -27,15 +27,19 @@ struct Crowded;
 
 /// What is at work between `load` and `unload`.
 struct Instance {
-    handlers: Vec<Handler>,
+    scripts: Vec<Script>,
     /// The packets that wait for scripts where a packet can be dropped.
     crowd: Arc<Crowd>,
 }
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
 
-/// What the last `unload` left unfinished, of each script.
-static LEGACY: Mutex<Vec<Legacy>> = Mutex::new(Vec::new());
+/// What the last `unload` left of each script.
+static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
+
+/// Whether Kea's main loop has begun to turn: `kea-dhcp4 -T` loads us for real, maybe beside a running server, and never
+/// gets so far.
+static IS_TURNING: AtomicBool = AtomicBool::new(false);
 
 /// Longest time that a callout kept Kea's thread, in microseconds.
 static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
@@ -74,42 +78,72 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         hook_points: &server.hook_points,
         scripts_directory: Path::new(&server.scripts_directory),
         scripts_only_there: server.scripts_only_there,
+        data_directory: Path::new(&server.data_directory),
     };
     let configs = config::parse(&server.parameters, kea)?;
     let server = Server { name: server.name.clone(), version: server.version.clone(), label: server.label.clone() };
-    let handlers = start_all(configs, &server)?;
+    let scripts = start_all(configs, &server)?;
     SLOWEST_CALLOUT.store(0, Ordering::Relaxed);
     let loaded = Loaded {
         ok: true,
-        hook_points: interests(&handlers, kea),
-        debug: handlers.iter().any(|handler| handler.config().debug),
-        parks: handlers.iter().any(|handler| handler.config().ways.park),
+        hook_points: interests(&scripts, kea),
+        debug: scripts.iter().any(|script| script.config().debug),
+        parks: scripts.iter().any(|script| script.config().ways.park),
     };
-    for handler in &handlers {
-        announce(handler.config());
+    for script in &scripts {
+        announce(script.config());
     }
-    *instance = Some(Instance { handlers, crowd: Arc::default() });
+    *instance = Some(Instance { scripts, crowd: Arc::default() });
     Ok(loaded)
 }
 
-/// Starts all handlers, or none. They take over what the last `unload` has left.
-fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Handler>, String> {
-    let mut legacies = LEGACY.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut handlers: Vec<Handler> = Vec::with_capacity(configs.len());
+/// Starts all scripts, or none. They go on with what the last `unload` has left.
+fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Script>, String> {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut scripts: Vec<Script> = Vec::with_capacity(configs.len());
     for config in configs {
-        let ours = legacies.iter().position(|legacy| legacy.is_of(&config));
-        let mut legacy = ours.map(|at| legacies.remove(at)).unwrap_or_default();
-        match Handler::start(config, server, &mut legacy) {
-            Ok(handler) => handlers.push(handler),
+        let ours = left.iter().position(|left| left.is_of(&config));
+        let mut its = ours.map(|at| left.remove(at));
+        match start_one(config, server, &mut its) {
+            Ok(script) => scripts.push(script),
             Err(reason) => {
-                legacies.push(legacy);
-                legacies.extend(handlers.into_iter().map(Handler::stop));
+                left.extend(its);
+                left.extend(scripts.into_iter().filter_map(Script::stop));
                 return Err(reason);
             }
         }
     }
-    legacies.drain(..).for_each(Legacy::abandon);
-    Ok(handlers)
+    left.drain(..).for_each(Left::abandon);
+    Ok(scripts)
+}
+
+fn start_one(config: Config, server: &Server, left: &mut Option<Left>) -> Result<Script, String> {
+    let script = Script::start(config, server, left)?;
+    if IS_TURNING.load(Ordering::Relaxed)
+        && let Err(reason) = script.open_spool()
+    {
+        if script.config().spool.is_named {
+            *left = script.stop();
+            return Err(reason);
+        }
+        script.go_without_spool(&reason);
+    }
+    Ok(script)
+}
+
+/// Kea's main loop turns.
+pub fn turning() {
+    guarded("spool", (), || {
+        if IS_TURNING.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        for script in instance.iter().flat_map(|instance| &instance.scripts) {
+            if let Err(reason) = script.open_spool() {
+                script.go_without_spool(&reason);
+            }
+        }
+    });
 }
 
 fn announce(config: &Config) {
@@ -131,8 +165,8 @@ pub fn unload() {
         let instance = INSTANCE.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(instance) = instance else { return };
         parking::forget_all();
-        let left: Vec<_> = instance.handlers.into_iter().map(Handler::stop).collect();
-        *LEGACY.lock().unwrap_or_else(PoisonError::into_inner) = left;
+        let left: Vec<_> = instance.scripts.into_iter().filter_map(Script::stop).collect();
+        *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = left;
         log::flush();
     });
 }
@@ -146,21 +180,21 @@ pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
 }
 
 pub fn refused(hook_point: usize, change: &Change, reason: &str) {
-    tell_script(hook_point, change, |handler| handler.refuse(hook_point, change, reason));
+    tell_script(hook_point, change, |script| script.refuse(hook_point, change, reason));
 }
 
 pub fn unknown_class(hook_point: usize, change: &Change) {
-    tell_script(hook_point, change, |handler| handler.unknown_class(hook_point, change));
+    tell_script(hook_point, change, |script| script.unknown_class(hook_point, change));
 }
 
 /// Tells the script that has asked for this change how Kea takes it.
-fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Handler)) {
+fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Script)) {
     let Some(row) = HOOK_POINTS.get(hook_point) else { return };
     guarded(row.name, (), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let handler = instance.as_ref().and_then(|instance| instance.handlers.get(change.script as usize));
-        if let Some(handler) = handler {
-            tell(handler);
+        let script = instance.as_ref().and_then(|instance| instance.scripts.get(change.script as usize));
+        if let Some(script) = script {
+            tell(script);
         }
     });
 }
@@ -172,17 +206,16 @@ impl Instance {
         let Ok(place) = self.enter(point, &facts) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
-        let keys = keys(&facts);
         let facts = Arc::new(facts);
         let mut all = Merged::default();
         let mut parking = Vec::new();
-        for (script, handler) in self.handlers.iter().enumerate() {
-            let Some(how) = handler.config().points[point] else { continue };
-            let task = Task::new(point, how, facts.clone(), handler.keys(&keys));
+        for (number, script) in self.scripts.iter().enumerate() {
+            let Some(how) = script.config().points[point] else { continue };
+            let task = Task::new(point, how, facts.clone());
             match how.wait {
-                Wait::No => handler.post(task),
-                Wait::Park if ticket != 0 => parking.push((script, task)),
-                Wait::Yes | Wait::Park => all.add(script, handler.ask(task)),
+                Wait::No => script.post(task),
+                Wait::Park if ticket != 0 => parking.push((number, task)),
+                Wait::Yes | Wait::Park => all.add(number, script.ask(task)),
             }
         }
         if parking.is_empty() {
@@ -190,36 +223,31 @@ impl Instance {
         }
         // Nothing is severer: nobody need wait for the others.
         if all.step() == Step::Drop {
-            self.post(parking);
+            for (number, task) in parking {
+                self.scripts[number].post(task.told());
+            }
             return all.verdict(0);
         }
         // First: the last answer may be there at once.
         parking::open(ticket, all, parking.len(), place);
-        for (script, task) in parking {
-            let then = move |verdict| parking::answered(ticket, script, verdict);
-            self.handlers[script].park(task, Box::new(then));
+        for (number, task) in parking {
+            let then = move |verdict| parking::answered(ticket, number, verdict);
+            self.scripts[number].park(task, Box::new(then));
         }
         Verdict { ticket, ..GO_ON }
     }
 
     /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
     fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place>, Crowded> {
-        let is_waited_for = |handler: &&Handler| handler.config().points[point].is_some_and(|how| how.wait.waits());
-        let mut handlers = self.handlers.iter().filter(|_| HOOK_POINTS[point].drops_packets());
-        let Some(handler) = handlers.find(is_waited_for) else { return Ok(None) };
+        let is_waited_for = |script: &&Script| script.config().points[point].is_some_and(|how| how.wait.waits());
+        let mut scripts = self.scripts.iter().filter(|_| HOOK_POINTS[point].drops_packets());
+        let Some(script) = scripts.find(is_waited_for) else { return Ok(None) };
         let Some(key) = crowd::key(point, facts) else { return Ok(None) };
         self.crowd.enter(key).map(Some).ok_or_else(|| {
             // One packet counts once, however many scripts there are.
-            handler.crowded(point, facts);
+            script.crowded(point, facts);
             Crowded
         })
-    }
-
-    /// Hands over events for which the packet was to be parked, and goes on.
-    fn post(&self, tasks: Vec<(usize, Task)>) {
-        for (script, task) in tasks {
-            self.handlers[script].post(task.told());
-        }
     }
 }
 
@@ -234,14 +262,20 @@ pub fn callout_took(microseconds: u64) {
 pub fn status() -> String {
     guarded("status", "{}".into(), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let handlers = instance.iter().flat_map(|instance| &instance.handlers);
-        let scripts: Vec<_> = handlers.inspect(|handler| handler.catch_up()).map(status::of_script).collect();
+        let scripts = instance.iter().flat_map(|instance| &instance.scripts).map(status::of_script);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
-            "scripts": scripts,
+            "scripts": scripts.collect::<Vec<_>>(),
         })
         .to_string()
+    })
+}
+
+pub fn retry(arguments: &str) -> CommandAnswer {
+    guarded("retry", CommandAnswer { result: 1, text: "a defect of this library".into() }, || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        retry::retry(instance.iter().flat_map(|instance| &instance.scripts), arguments)
     })
 }
 
@@ -252,8 +286,6 @@ pub fn statistic_names() -> Vec<String> {
 pub fn statistic_values() -> Vec<i64> {
     guarded("statistics", vec![0; status::ROWS.len()], || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let handlers = instance.iter().flat_map(|instance| &instance.handlers);
-        handlers.clone().for_each(Handler::catch_up);
-        status::values(handlers)
+        status::values(instance.iter().flat_map(|instance| &instance.scripts))
     })
 }

@@ -2,17 +2,17 @@
 
 use crate::bridge::ffi;
 use crate::config::{Config, Kea, Point, Wait};
-use crate::handler::Handler;
+use crate::dispatch::Script;
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
 use crate::verdict::Next;
 
 /// By index of [`HOOK_POINTS`].
-pub fn interests(handlers: &[Handler], kea: Kea) -> Vec<ffi::HookPoint> {
-    HOOK_POINTS.iter().enumerate().map(|(index, row)| interest(index, row, handlers, kea)).collect()
+pub fn interests(scripts: &[Script], kea: Kea) -> Vec<ffi::HookPoint> {
+    HOOK_POINTS.iter().enumerate().map(|(index, row)| interest(index, row, scripts, kea)).collect()
 }
 
-fn interest(index: usize, row: &HookPoint, handlers: &[Handler], kea: Kea) -> ffi::HookPoint {
-    let mut selected = handlers.iter().filter_map(|handler| handler.config().points[index]).peekable();
+fn interest(index: usize, row: &HookPoint, scripts: &[Script], kea: Kea) -> ffi::HookPoint {
+    let mut selected = scripts.iter().filter_map(|script| script.config().points[index]).peekable();
     let has_events = selected.peek().is_some();
     let can_park = kea.parks(row);
     ffi::HookPoint {
@@ -20,7 +20,7 @@ fn interest(index: usize, row: &HookPoint, handlers: &[Handler], kea: Kea) -> ff
         name: row.name.into(),
         is_dhcp6: row.server == Server::Dhcp6,
         sends: row.sends,
-        is_wanted: has_events || handlers.iter().any(|handler| finishes_at(row, handler.config())),
+        is_wanted: has_events || scripts.iter().any(|script| finishes_at(row, script.config())),
         has_events,
         can_park,
         parks: can_park && selected.any(|how| how.wait == Wait::Park),

@@ -1,6 +1,7 @@
 //! What an event is about: its client and every lease that it names. Events that share a key are handled in order.
 
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use crate::bridge::ffi::{HwAddr, Lease, Packet4, Packet6};
@@ -11,13 +12,16 @@ use crate::text::{self, colons};
 pub const CLIENT_ID4: u16 = 61;
 pub const CLIENT_ID6: u16 = 1;
 
+/// What the text of a transaction begins with.
+const TRANSACTION: &str = "transaction ";
+
 /// `Lease::Type` in Kea's lease.h.
 pub const TYPE_PD: u8 = 2;
 pub const TYPE_V4: u8 = 3;
 
 /// A client or a lease. A client is its DUID, else its client identifier, else its hardware address; failing all, it is
 /// the transaction. A lease is its address or prefix.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, PartialEq, Hash)]
 enum Subject<'a> {
     Client(&'a [u8]),
     Transaction(u32),
@@ -32,25 +36,66 @@ pub struct Key(u64);
 impl Key {
     /// What all events share.
     pub const COMMON: Key = Key(0);
+    /// The text for that.
+    pub const COMMON_TEXT: &str = "";
 
-    /// No client can choose what its key will be.
+    /// No client can choose what its key will be, not even one that sees for whom others wait.
     pub fn of(subject: &impl Hash) -> Key {
         static CHANCE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Key(CHANCE.hash_one(subject))
     }
+
+    fn of_subject(subject: &Subject) -> Key {
+        static CHANCE: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+        Key(CHANCE.hash_one(subject))
+    }
+
+    /// The key of the subject with this text, which the spool has kept; what is no subject's text has a key of its own.
+    pub fn of_text(text: &str) -> Key {
+        if text == Key::COMMON_TEXT {
+            return Key::COMMON;
+        }
+        let client: Option<Vec<u8>> = text.split(':').map(byte).collect();
+        match client {
+            Some(client) => Key::of_subject(&Subject::Client(&client)),
+            None => Key::of_subject(&other(text).unwrap_or(Subject::Client(text.as_bytes()))),
+        }
+    }
+}
+
+/// A byte of a client's text.
+fn byte(digits: &str) -> Option<u8> {
+    u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
+}
+
+/// What is no client. An address of eight groups of two digits, of which the Internet has none, is taken for one.
+fn other(text: &str) -> Option<Subject<'static>> {
+    if let Some(id) = text.strip_prefix(TRANSACTION) {
+        return id.parse().ok().map(Subject::Transaction);
+    }
+    let (address, prefix_len) = match text.split_once('/') {
+        Some((address, len)) => (address, Some(len.parse().ok()?)),
+        None => (text, None),
+    };
+    Some(match address.parse().ok()? {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            Subject::Address { bytes, is_v4: true, prefix_len }
+        }
+        IpAddr::V6(address) => Subject::Address { bytes: address.octets(), is_v4: false, prefix_len },
+    })
 }
 
 /// The keys of an event, for taking turns.
 pub fn keys(facts: &Facts) -> Vec<Key> {
     // A packet, its answer and a lease with its owner.
     let mut keys = Vec::with_capacity(4);
-    each_subject(facts, |subject| keys.push(Key::of(&subject)));
-    keys.sort_unstable();
-    keys.dedup();
+    each_subject(facts, |subject| keys.push(Key::of_subject(&subject)));
     keys
 }
 
-/// The same as texts, for a handler.
+/// Whom the event is about, as texts, for a handler.
 pub fn texts(facts: &Facts) -> Vec<String> {
     let mut texts = Vec::with_capacity(4);
     each_subject(facts, |subject| texts.push(subject.text()));
@@ -93,7 +138,7 @@ impl Subject<'_> {
         let mut out = String::new();
         match *self {
             Subject::Client(bytes) => colons(bytes, &mut out),
-            Subject::Transaction(id) => out = format!("transaction {id}"),
+            Subject::Transaction(id) => out = format!("{TRANSACTION}{id}"),
             Subject::Address { bytes, is_v4, prefix_len } => write_address(bytes, is_v4, prefix_len, &mut out),
         }
         out
@@ -119,5 +164,32 @@ fn write_address(bytes: [u8; 16], is_v4: bool, prefix_len: Option<u8>, out: &mut
     if let Some(len) = prefix_len {
         out.push('/');
         text::number(len, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_has_the_key_of_its_text() {
+        let mut v4 = [0; 16];
+        v4[..4].copy_from_slice(&[192, 0, 2, 1]);
+        let mut v6 = [0; 16];
+        v6[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
+        for subject in [
+            Subject::Client(&[0, 3, 0xff]),
+            Subject::Client(&[7]),
+            Subject::Transaction(0),
+            Subject::Transaction(u32::MAX),
+            Subject::Address { bytes: v4, is_v4: true, prefix_len: None },
+            Subject::Address { bytes: v6, is_v4: false, prefix_len: None },
+            Subject::Address { bytes: v6, is_v4: false, prefix_len: Some(56) },
+            Subject::Address { bytes: [0xff; 16], is_v4: false, prefix_len: None },
+        ] {
+            assert_eq!(Key::of_text(&subject.text()), Key::of_subject(&subject), "{subject:?}");
+        }
+        assert_eq!(Key::of_text(Key::COMMON_TEXT), Key::COMMON);
+        assert_ne!(Key::of_text("nonsense"), Key::of_text("other nonsense"));
     }
 }

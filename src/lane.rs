@@ -92,8 +92,9 @@ impl Lane {
     }
 
     /// The same for lines of so many bytes.
-    pub fn up_to(self, limit: usize) -> Self {
-        Lane { limit, ..self }
+    pub fn up_to(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Has its owner watch for this from now on. It fails only for what is not watched at all.
@@ -218,15 +219,9 @@ impl Lane {
         Ok(())
     }
 
-    /// Sends what has been started, no later than `deadline`, and says that nothing more will come.
-    pub fn hang_up(&mut self, deadline: Instant) -> io::Result<()> {
-        self.send_some()?;
-        while !self.out.is_empty() && Instant::now() < deadline {
-            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
-            wait_for(&mut fds, Some(deadline))?;
-            self.send_some()?;
-        }
-        self.stream.shutdown(Shutdown::Write)
+    /// Says that nothing more will come.
+    pub fn hang_up(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Waits for the answer to what has been started.
@@ -248,6 +243,13 @@ impl Lane {
                 wait_for(&mut [self.poll_fd()], Some(deadline)).map_err(Failed::by_reading)?;
             }
         }
+    }
+}
+
+impl Drop for Lane {
+    /// The runner may hold our end of a daemon's lane, too: the daemon has to see the end of its input all the same.
+    fn drop(&mut self) {
+        self.hang_up();
     }
 }
 

@@ -154,7 +154,8 @@ fn variables() -> String {
         ("KEA_TRUNCATED".into(), "names", "What was left out for its size, if anything was."),
         ("KEA_RUNSCRIPT".into(), "path", "With `answers`: the program that makes [answers](answers.md) of words."),
     ];
-    let common = [prefixed("KEA_", &describe(rows::OCCASION)), others.to_vec()].concat();
+    let common =
+        [prefixed("KEA_", &[describe(rows::OCCASION), describe(rows::TRY)].concat()), others.to_vec()].concat();
     section(&mut page, "At every hook point", "", &common);
     let options = [
         (

@@ -1,48 +1,49 @@
-//! The runner: a small process outside Kea that runs one script per event, or a daemon that is told the events.
+//! The runner: our process outside Kea, a program of its own (`kea-runscript-runner`), small because it stays. It runs one
+//! script per event, or a daemon for each lane. It executes what it was sent, and marks it, also when the library is gone; it
+//! has no queue.
 //!
 //! Whom it trusts: whoever started it. The script, its arguments and what it inherits are fixed on the command
-//! line and in the environment, which the hook library took from Kea's configuration; no path ever comes over a
-//! socket. A line says when the script runs and with which variables, no more: the hook point and the variables' names
+//! line and in the environment, which the hook library took from Kea's configuration. The one path that comes over a socket is
+//! the spool's, from the library itself, and all that is written there is one byte of a record. A line says when the script
+//! runs and with which variables, no more: the hook point and the variables' names
 //! have to be those of our own tables, whoever has written the line. Parts of the values were
 //! chosen by strangers on the network: a value never becomes a path, an argument or a name, and no shell of ours
 //! sees it. The script is not trusted to end, to be quiet, or to close what it has opened.
 
-mod afterwards;
 mod answer;
 mod capabilities;
-mod conversation;
-mod copy;
 mod daemon;
+mod daemons;
 mod environment;
 mod executable;
 #[cfg(any(test, fuzzing))]
 #[allow(clippy::expect_used)]
 pub mod fuzzing;
+mod hearing;
 mod lane;
 mod leftovers;
+mod marking;
 mod orphans;
 mod output;
 mod refusal;
 mod reports;
-mod rest;
 mod run;
 mod script;
 #[allow(unsafe_code)]
 mod sys;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use caps::Capability;
@@ -51,18 +52,18 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
-use self::daemon::Daemon;
+use self::daemons::Daemons;
 use self::executable::Executable;
 use self::leftovers::Leftovers;
+use self::marking::Marking;
 use self::orphans::Orphans;
 use self::reports::Reports;
 use self::script::Script;
-use self::turns::Turns;
 use crate::control::{self, Order, THE_RUNNER};
 use crate::event::line;
 use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
-use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES, Wishes};
+use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES};
 use crate::wait::wait_for;
 
 /// Runs a script, or a daemon if there is `patience` with it, for the library, which is behind standard input; without the
@@ -78,10 +79,16 @@ pub fn main(
     let Err(error) = capabilities::give_up(kept).and_then(|()| run(&control, patience, script, args, strict)) else {
         return ExitCode::SUCCESS;
     };
-    if !is_librarys(&control) || control::refuse(&control, THE_RUNNER, &error).is_err() {
-        complain(error);
-    }
+    refuse_to_serve(&error);
     ExitCode::FAILURE
+}
+
+/// Tells the library why, or whoever else has started this.
+pub fn refuse_to_serve(reason: &dyn Display) {
+    let control = io::stdin();
+    if !is_librarys(&control) || control::refuse(&control, THE_RUNNER, reason).is_err() {
+        complain(reason);
+    }
 }
 
 fn is_librarys(control: &impl AsFd) -> bool {
@@ -106,41 +113,33 @@ fn run(
     let orphans = Orphans::adopt().map_err(io::Error::other)?;
     let leftovers = Leftovers::new()?;
     let program = Executable::new(script.clone(), args, strict)?;
+    let marking = Arc::<Marking>::default();
     let handler = match patience {
-        None => Handler::Script(Script::new(program, Arc::clone(&leftovers))?),
+        None => Handler::Script(Script::new(program, Arc::clone(&leftovers), Arc::clone(&marking))?),
         Some(patience) => {
             let reports = Reports::new(control, Arc::clone(&leftovers), script.clone())?;
-            Handler::Daemon(Daemon::new(program, reports, patience))
+            Handler::Daemons(Daemons::new(program, reports, Arc::clone(&marking), patience))
         }
     };
-    let runner = Runner { handler, turns: Turns::default() };
+    let runner = Runner { handler, marking };
     orphans.reap_during(|| runner.serve(control)).map_err(io::Error::other)?;
     complain_of(&script, &leftovers.take_lines());
     Ok(())
 }
 
-/// One program, and the events that wait for it.
+/// One program, and where it is marked what that has done.
 struct Runner {
     handler: Handler,
-    turns: Turns<rest::Work>,
+    marking: Arc<Marking>,
 }
 
 enum Handler {
     Script(Script),
-    Daemon(Daemon),
-}
-
-impl Handler {
-    fn path(&self) -> &Path {
-        match self {
-            Handler::Script(script) => script.path(),
-            Handler::Daemon(daemon) => daemon.path(),
-        }
-    }
+    Daemons(Daemons),
 }
 
 impl Runner {
-    /// Takes connections from `control` until its end, then waits until each has come to its own.
+    /// Takes lanes from `control` until its end, then waits until each has come to its own.
     fn serve(&self, control: &impl AsFd) {
         thread::scope(|scope| {
             loop {
@@ -156,8 +155,8 @@ impl Runner {
                     }
                 }
             }
-            if let Handler::Daemon(daemon) = &self.handler {
-                daemon.hear_out(scope);
+            if let Handler::Daemons(daemons) = &self.handler {
+                daemons.library_is_gone();
             }
         });
     }
@@ -172,26 +171,13 @@ impl Runner {
         let mut with = with.into_iter();
         match (order, &self.handler) {
             (Order::Lane(lane), _) => match with.next() {
-                Some(socket) => self.take(scope, control, lane, UnixStream::from(socket)),
+                Some(socket) => self.take(scope, control, lane, socket.into(), with.next().map(UnixStream::from)),
                 None => refuse(control, lane, &failed("a connection", Errno::EMFILE)),
             },
-            (Order::Stop(lane), Handler::Daemon(daemon)) => daemon.give_up(lane),
-            (Order::LetGo { lane, times }, Handler::Daemon(daemon)) => {
-                daemon.let_go(lane, times.into_iter().map(Duration::from_millis).collect(), with.next());
-            }
-            (Order::Stop(_) | Order::LetGo { .. }, Handler::Script(_)) => {}
-            // Without a way for the answers the library hears by the end of the connection that the rest is its own.
-            (Order::Rest, _) => {
-                if let (Some(events), Some(answers)) = (with.next(), with.next()) {
-                    self.take_rest(scope, UnixStream::from(events), UnixStream::from(answers));
-                }
-            }
-            (Order::Hold, _) => {
-                // Our end closes it.
-                if let Some(held) = with.next() {
-                    let _ = held.into_raw_fd();
-                }
-            }
+            (Order::Stop(lane), Handler::Daemons(daemons)) => daemons.stop(lane),
+            (Order::LetGo(lane), Handler::Daemons(daemons)) => daemons.let_go(lane),
+            (Order::Stop(_) | Order::LetGo(_), Handler::Script(_)) => {}
+            (Order::Spool(directory), _) => self.marking.begin(directory, with.next()),
         }
     }
 
@@ -201,24 +187,17 @@ impl Runner {
         control: &impl AsFd,
         lane: u64,
         socket: UnixStream,
+        library_end: Option<UnixStream>,
     ) {
         // Held here too until the library has been told why it is closed again.
         let stream = Arc::new(socket);
+        let its = Arc::clone(&stream);
         let taken = match &self.handler {
-            Handler::Script(script) => {
-                let (stream, place) = (Arc::clone(&stream), self.turns.lane(Arc::clone(&stream)));
-                spawn_in(scope, "lane", move || lane::serve(script, stream, place)).map(drop)
-            }
-            Handler::Daemon(daemon) => daemon.take(scope, &self.turns, lane, Arc::clone(&stream)),
+            Handler::Script(script) => spawn_in(scope, "lane", move || lane::serve(script, &its)),
+            Handler::Daemons(daemons) => daemons.take(scope, lane, its, library_end),
         };
         if let Err(error) = taken {
             refuse(control, lane, &error);
-        }
-    }
-
-    fn take_rest<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, events: UnixStream, answers: UnixStream) {
-        if let Err(error) = spawn_in(scope, "rest", move || rest::work_off(self, events, answers)) {
-            complain(format_args!("a connection is closed again: {error}"));
         }
     }
 }
@@ -238,7 +217,7 @@ fn line_of(answer: &Answer) -> serde_json::Result<String> {
     }
     let text = format!("its answer takes {} bytes: it may have no more than {ANSWER_BYTES}", whole.len());
     let failure = Some(Failure::new(FailureKind::Answer, text));
-    line(&Answer { seq: answer.seq, next: None, failure, log: answer.log.clone(), wishes: Wishes::default() })
+    line(&Answer { seq: answer.seq, failure, log: answer.log.clone(), ..Answer::default() })
 }
 
 /// Says on standard error what nobody is there to be told.
@@ -256,19 +235,19 @@ fn complain_of(path: &Path, lines: &[LogLine]) {
 }
 
 /// A thread of ours; 256 of them are cheap.
-fn spawn_in<'scope, T: Send + 'scope>(
+fn spawn_in<'scope>(
     scope: &'scope Scope<'scope, '_>,
     name: &str,
-    body: impl FnOnce() -> T + Send + 'scope,
-) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    body: impl FnOnce() + Send + 'scope,
+) -> io::Result<()> {
     const STACK: usize = 256 * 1024;
     let thread = thread::Builder::new().name(name.into()).stack_size(STACK).spawn_scoped(scope, body);
-    thread.map_err(|error| io::Error::other(failed("clone3", error)))
+    thread.map(drop).map_err(|error| io::Error::other(failed("clone3", error)))
 }
 
 /// Says something on standard error, which is Kea's. There is nobody to tell if that fails.
-pub fn complain(text: impl Display) {
-    const NAME: &str = "kea-runscript: ";
+fn complain(text: impl Display) {
+    const NAME: &str = "kea-runscript-runner: ";
     // What a pipe has room for when it says that it has some.
     let text = excerpt(text.to_string(), PIPE_BUF - NAME.len() - 1);
     let mut errors = io::stderr().lock();

@@ -11,6 +11,7 @@
 mod directory;
 mod given_up;
 mod marks;
+mod reader;
 mod record;
 mod segments;
 #[cfg(test)]
@@ -28,12 +29,15 @@ use parking_lot::{Mutex, MutexGuard};
 
 use directory::Directory;
 pub use directory::check;
+use given_up::GivenUp;
+pub use given_up::Taken;
 pub use marks::Marks;
-pub use record::{Place, State};
-use record::{Record, SEGMENT, encode, size, size_in};
+pub use reader::{Reader, Which};
+pub use record::{Place, Record, State};
+use record::{SEGMENT, encode, size, size_in};
 use segments::Segments;
 
-use crate::order::Seq;
+use crate::ids::Seq;
 
 /// So long may an append keep others waiting: then the disk stands still, and they go on without it.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -73,6 +77,7 @@ pub struct Spool {
     head: Mutex<Head>,
     is_stuck: AtomicBool,
     segments: Mutex<Segments>,
+    given_up: GivenUp,
 }
 
 /// Where the next record goes.
@@ -122,8 +127,9 @@ impl Spool {
         segments.add(number, &file);
         let head = Head { number, file, tail: 0, spare: None, buffer: Vec::new() };
         let first = old.first().map(|first| Place::new(*first, 0));
-        let (head, segments) = (Mutex::new(head), Mutex::new(segments));
-        let spool = Spool { directory, limit, number, at_work, head, is_stuck: AtomicBool::new(false), segments };
+        let (head, segments, given_up) = (Mutex::new(head), Mutex::new(segments), GivenUp::new(path));
+        let is_stuck = AtomicBool::new(false);
+        let spool = Spool { directory, limit, number, at_work, head, is_stuck, segments, given_up };
         Ok(Opened { spool, first, last_id, others, warnings, bytes })
     }
 
@@ -132,7 +138,7 @@ impl Spool {
     }
 
     /// Unique among servers and scripts.
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> u64 {
         self.directory.id()
     }
 
@@ -160,18 +166,17 @@ impl Spool {
 
     /// Reads on from a place, as much as one look shows: `found` is told each event that is not over. Also returns where to go
     /// on, which is the writer's tail if nothing more has been appended, and how many places hold no whole record.
-    pub fn read(&self, from: Place, mut found: impl FnMut(Place, Record)) -> io::Result<(Place, usize)> {
+    pub fn read(&self, from: Place, mut found: impl FnMut(Place, Record)) -> (Place, usize) {
         let number = from.segment();
         let tail = {
             let head = self.head.lock();
             (head.number == number).then_some(head.tail)
         };
         let file = self.segments.lock().file(number);
-        let end = match (tail, &file) {
-            (Some(tail), _) => tail,
-            (None, Ok(file)) => file.metadata()?.len().min(SEGMENT as u64) as usize,
-            (None, Err(_)) => 0,
-        };
+        let end = tail.unwrap_or_else(|| {
+            let length = file.as_ref().ok().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len());
+            length.min(SEGMENT as u64) as usize
+        });
         let mut unfinished = 0;
         let mut tell = |at, record: Record| {
             if !record.state.is_over() {
@@ -179,16 +184,17 @@ impl Spool {
                 found(Place::new(number, at), record);
             }
         };
-        // One that cannot be opened has nothing for us.
-        let (at, damaged) = file.map_or(Ok((0, 1)), |file| segments::look(&file, from.at(), end, &mut tell))?;
+        let looked = file.and_then(|file| segments::look(&file, from.at(), end, &mut tell));
+        // What cannot be read has nothing for us.
+        let (at, damaged) = looked.unwrap_or((end, 1));
         let mut segments = self.segments.lock();
         segments.found(number, unfinished);
         if tail.is_some() || at < end {
-            return Ok((Place::new(number, at), damaged));
+            return (Place::new(number, at), damaged);
         }
         let next = segments.after(number).unwrap_or(number);
         segments.is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
-        Ok((Place::new(next, 0), damaged))
+        (Place::new(next, 0), damaged)
     }
 
     /// Appends the text of an event to `out`.
@@ -227,13 +233,18 @@ impl Spool {
     pub fn give_up(&self, place: Place, id: Seq) -> io::Result<()> {
         let mut text = String::new();
         self.text(place, id, &mut text)?;
-        given_up::add(self.path(), id, &text)?;
+        self.given_up.add(id, &text)?;
         self.finish(place, id, State::GivenUp)
     }
 
-    /// Takes back what was put aside: it is for the caller to append it again.
-    pub fn take_given_up(&self) -> io::Result<Vec<(Seq, String)>> {
-        given_up::take(self.path())
+    /// Takes back what was put aside: it is for `take` to append it again.
+    pub fn take_given_up(&self, take: impl FnMut(Seq, &str) -> Result<(), Unspooled>) -> Taken {
+        self.given_up.take(take)
+    }
+
+    /// How many events are not over, as far as they have been read.
+    pub fn unfinished(&self) -> usize {
+        self.segments.lock().unfinished()
     }
 
     /// Makes the next segment beforehand: for a thread that has time.

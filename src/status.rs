@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use crate::handler::Handler;
+use crate::dispatch::Script;
 
 /// Whether a number only grows until the next load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Row {
     pub key: &'static str,
     pub kind: Kind,
     pub doc: &'static str,
-    value: fn(&Handler) -> u64,
+    value: fn(&Script) -> u64,
 }
 
 macro_rules! counter {
@@ -28,7 +28,7 @@ macro_rules! counter {
             key: $key,
             kind: Kind::Counter,
             doc: $doc,
-            value: |handler| handler.counters().$field.load(Ordering::Relaxed),
+            value: |script| script.counters().$field.load(Ordering::Relaxed),
         }
     };
 }
@@ -43,25 +43,30 @@ pub const ROWS: &[Row] = &[
     counter!("refused", refused, "parts of answers that could not be applied"),
     counter!("crowded", crowded, "packets dropped because their client had two waiting"),
     counter!("restarts", restarts, "times that the runner, a daemon or a connection was lost, and made again"),
-    Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |handler| handler.pending() as u64 },
-    Row { key: "in-flight", kind: Kind::Gauge, doc: "events being handled now", value: |handler| handler.in_flight() as u64 },
+    counter!("unspooled", unspooled, "events that found no room in the spool, and were in memory alone"),
+    counter!("deferred", deferred, "times that an event was put off because its handler asked for that"),
+    counter!("given-up", given_up, "events put aside because their handling killed the handler"),
+    Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |script| script.pending() as u64 },
+    Row { key: "spooled", kind: Kind::Gauge, doc: "of these, events that are in the spool", value: |script| script.spooled() as u64 },
+    Row { key: "in-flight", kind: Kind::Gauge, doc: "events being handled now", value: |script| script.in_flight() as u64 },
 ];
 
 /// What can be said of one script.
-pub fn of_script(handler: &Handler) -> Value {
-    let config = handler.config();
-    let numbers = ROWS.iter().map(|row| (row.key.into(), (row.value)(handler).into()));
+pub fn of_script(script: &Script) -> Value {
+    let config = script.config();
+    let numbers = ROWS.iter().map(|row| (row.key.into(), (row.value)(script).into()));
     let mut map: Map<String, Value> = numbers.collect();
     let others = json!({
-        "server": handler.server(),
+        "server": script.server(),
         "script": config.script,
         "mode": config.mode.name(),
+        "spool": script.spool(),
         "concurrency": config.concurrency,
-        "lanes": handler.lanes(),
-        "oldest-ms": handler.oldest().map(|age| age.as_millis() as u64),
-        "latency-us": handler.latency(),
-        "down": handler.down(),
-        "last-error": handler.last_error(),
+        "lanes": script.lanes(),
+        "oldest-ms": script.oldest().map(|age| age.as_millis() as u64),
+        "latency-us": script.latency(),
+        "down": script.down(),
+        "last-error": script.last_error(),
     });
     if let Value::Object(others) = others {
         map.extend(others);
@@ -75,8 +80,8 @@ pub fn names() -> Vec<String> {
 }
 
 /// Their values, of all scripts together, in the same order.
-pub fn values<'a>(handlers: impl Iterator<Item = &'a Handler> + Clone) -> Vec<i64> {
-    ROWS.iter().map(|row| handlers.clone().map(row.value).sum::<u64>() as i64).collect()
+pub fn values<'a>(scripts: impl Iterator<Item = &'a Script> + Clone) -> Vec<i64> {
+    ROWS.iter().map(|row| scripts.clone().map(row.value).sum::<u64>() as i64).collect()
 }
 
 #[cfg(test)]

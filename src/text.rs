@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -167,6 +168,14 @@ pub fn kea_hex(bytes: &[u8], out: &mut String) {
     bytes.iter().for_each(|&byte| digits(byte, UPPER, out));
 }
 
+/// With six digits behind the point.
+pub fn seconds(duration: Duration, out: &mut String) {
+    number(duration.as_secs(), out);
+    out.push('.');
+    // The digit in front keeps the zeros behind it.
+    out.push_str(&itoa::Buffer::new().format(1_000_000 + duration.subsec_micros())[1..]);
+}
+
 pub fn number(value: impl itoa::Integer, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(value));
 }
@@ -186,16 +195,20 @@ pub fn ipv6(address: [u8; 16], out: &mut String) {
 
 /// Makes what `out` holds from `start` on the inside of a JSON string.
 pub fn escape_json(out: &mut String, start: usize) {
-    // The loop has no branch for each byte, so the compiler can make vector instructions of it (on x86-64 it does).
-    let is_suspect = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-    let has_suspects = out.as_bytes()[start..].iter().fold(false, |found, &byte| found | is_suspect(byte));
-    if has_suspects {
+    if !is_inside_json(&out[start..]) {
         let plain = out.split_off(start);
         // A string always has a JSON text.
         let quoted = serde_json::to_string(&plain).unwrap_or_default();
         let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         out.push_str(inside.unwrap_or_default());
     }
+}
+
+/// Whether it is the inside of a JSON string as it stands.
+pub fn is_inside_json(text: &str) -> bool {
+    // The loop has no branch for each byte, so the compiler can make vector instructions of it (on x86-64 it does).
+    let is_suspect = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    !text.bytes().fold(false, |found, byte| found | is_suspect(byte))
 }
 
 /// All bytes in hex, one after the other: many times as fast as `write!`.

@@ -9,12 +9,13 @@ mod options;
 pub mod rows;
 mod value;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
-use crate::order::Seq;
+use crate::ids::Seq;
 use crate::wire;
 use collector::Collector;
 pub use names::is_name;
@@ -36,17 +37,23 @@ const COMMON_PREFIX: &str = "KEA_";
 /// Only there where something did not fit.
 const TRUNCATED: &str = "TRUNCATED";
 
-/// Which event it is.
+/// What happens.
 pub struct Occasion {
     pub point: &'static HookPoint,
-    pub seq: Seq,
-    /// When it happened, since the epoch.
+    /// Since the epoch.
     pub time: Duration,
+}
+
+/// A try to have an event handled.
+pub struct Try {
+    /// What makes the number unique.
+    pub unique: u64,
+    pub seq: Seq,
     /// Which try this is, from 1.
     pub attempt: u32,
 }
 
-/// Appends all variables of an event, as the members of a JSON object. With `debug`, Kea's own texts too.
+/// Appends an event's variables, but for those of a try, as the members of a JSON object. With `debug`, Kea's own texts too.
 pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, facts: &Facts, debug: bool) {
     let mut out = Collector::new(out);
     out.begin(COMMON_PREFIX);
@@ -56,6 +63,15 @@ pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, f
         add_group(&mut out, group, of);
     }
     out.finish();
+}
+
+/// Appends those of a try behind these.
+pub fn write_try(out: &mut String, one: &Try) {
+    static NONE: LazyLock<(Facts, Server)> = LazyLock::new(Default::default);
+    let of = Of { facts: &NONE.0, server: &NONE.1, debug: false };
+    let mut out = Collector::behind(out);
+    out.begin(COMMON_PREFIX);
+    add(&mut out, rows::TRY, of, Some(one));
 }
 
 fn add_group(out: &mut Collector, group: Group, of: Of) {
@@ -127,7 +143,7 @@ fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) 
 
 /// `<prefix>SIZE`, and `<prefix>AT<n>_<name>` for each lease, from 0.
 fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
-    out.add("SIZE", |out| number(out, leases.len() as u64));
+    out.add("SIZE", true, |out| number(out, leases.len() as u64));
     for (n, lease) in leases.iter().enumerate() {
         out.begin(format_args!("{prefix}AT{n}_"));
         add(out, rows::LEASE, of, Some(lease));
@@ -137,7 +153,7 @@ fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
 fn add<T>(out: &mut Collector, rows: &[Row<T>], of: Of, item: Option<&T>) {
     let Some(item) = item else { return };
     for row in rows {
-        out.add(row.name, |text| (row.value)(of, item, text));
+        out.add(row.name, row.is_plain, |text| (row.value)(of, item, text));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The line that a handler writes: its answer to one event.
 
+mod again;
 mod log;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::event::Text;
 use crate::text::{GLIMPSE, LOG_TEXT_BYTES, excerpt};
+use again::Again;
 use log::Log;
 pub use log::{LOG_LINES, Level, LogLine};
 
@@ -24,14 +26,17 @@ const FRAME: usize = 100;
 /// More than what Kea can change has names.
 const KEYS: usize = 100;
 
-/// The answer to the event with the same `seq`: either `next`, or why there is no verdict.
-#[derive(Debug, PartialEq, Serialize)]
+/// The answer to the event with the same `seq`: `next`, why there is no verdict, or when the event shall come again.
+#[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Answer {
     pub seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// The event is not over: it shall come again, in so many seconds; 0: when the library thinks fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<f64>,
     /// Lines for Kea's log.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
@@ -52,19 +57,22 @@ impl<'de> Deserialize<'de> for Answer {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
-                let (mut seq, mut next, mut failure, mut log, mut wishes) = (None, None, None, None, Wishes::default());
+                let (mut seq, mut next, mut failure, mut again, mut log) = (None, None, None, None, None);
+                let mut wishes = Wishes::default();
                 while let Some(Text(key)) = map.next_key()? {
                     match &*key {
                         "seq" => once("seq", &mut seq, &mut map)?,
                         "next" => once("next", &mut next, &mut map)?,
                         "failure" => once("failure", &mut failure, &mut map)?,
+                        "again" => once("again", &mut again, &mut map)?,
                         "log" => once("log", &mut log, &mut map)?,
                         _ => wishes.add(key.into_owned(), map.next_value()?)?,
                     }
                 }
                 let seq = seq.ok_or_else(|| A::Error::missing_field("seq"))?;
+                let again = again.flatten().map(|Again(seconds)| seconds);
                 let (next, failure, Log(log)) = (next.flatten(), failure.flatten(), log.unwrap_or_default());
-                Ok(Answer { seq, next, failure, log, wishes })
+                Ok(Answer { seq, next, failure, again, log, wishes })
             }
         }
         deserializer.deserialize_map(Pairs)
@@ -204,18 +212,16 @@ mod tests {
     #[test]
     fn the_shortest_answer_is_enough() {
         let answer: Answer = serde_json::from_str(r#"{"seq":17,"next":"continue"}"#).unwrap();
-        let wishes = Wishes::default();
-        assert_eq!(answer, Answer { seq: 17, next: Some(Next::Continue), failure: None, log: vec![], wishes });
+        assert_eq!(answer, Answer { seq: 17, next: Some(Next::Continue), ..Answer::default() });
     }
 
     #[test]
     fn a_failure_reads_as_documented() {
         let answer = Answer {
             seq: 2,
-            next: None,
             failure: Some(Failure { kind: FailureKind::Timeout, text: "no end within 5000 ms".into() }),
             log: vec![LogLine::new(Level::Warn, "hm")],
-            wishes: Wishes::default(),
+            ..Answer::default()
         };
         assert_eq!(
             serde_json::to_string(&answer).unwrap(),

@@ -8,7 +8,7 @@ from rig.answers import answerer, answering, says
 from rig.configs import SUBNET4, SUBNET6, THREADS
 from rig.dhcp4 import ACK, HOSTNAME, NoAnswer, stranger
 from rig.dhcp6 import Client6
-from rig.kea import Kea, hook
+from rig.kea import RUNNER, Kea, hook
 from rig.recorder import write_script
 from rig.wait import wait_until
 
@@ -214,7 +214,10 @@ def test_a_clients_words_that_break_a_careless_scripts_answer(link, tmp_path, wo
 
 # In one line of shell
 
-def test_words_become_an_answer(link, tmp_path):
+@pytest.mark.parametrize("wrapped", [False, True], ids=["own", "wrapped"])
+def test_words_become_an_answer(link, tmp_path, wrapped):
+    """Wherever the runner is."""
+    own = {"runner": str(write_script(tmp_path / "runner", f'#!/bin/sh\nexec {RUNNER} "$@"\n'))} if wrapped else {}
     lines = """case $1 in
 pkt4_receive) exec "$KEA_RUNSCRIPT" answer client-classes=known client-classes=other ;;
 pkt4_send) exec "$KEA_RUNSCRIPT" answer option-data:routers="192.0.2.1, 192.0.2.2" boot-file-name="$KEA_QUERY4_OPTION60" ;;
@@ -222,7 +225,7 @@ esac"""
     script = write_script(tmp_path / "script", f"#!/bin/sh\n{lines}\n")
     classes = {"client-classes": [{"name": "known", "next-server": "192.0.2.7"}]}
     points = ["pkt4_receive", "pkt4_send"]
-    with Kea(4, {**SUBNET4, **classes}, tmp_path, [hook(script, answers=True, hook_points=points)]) as kea:
+    with Kea(4, {**SUBNET4, **classes}, tmp_path, [hook(script, answers=True, hook_points=points, **own)]) as kea:
         hostile = b'x","next":"drop'
         ack = stranger(link, options=[(60, hostile)]).dora()
         assert (ack.siaddr, ack.file) == ("192.0.2.7", hostile)

@@ -256,7 +256,7 @@ class Flood:
         self.family, self.gate = family, Gate(tmp_path)
         points = [*others, *(POINTS4 if family == 4 else POINTS6), f"subnet{family}_select", f"leases{family}_committed",
                   f"pkt{family}_send", f"buffer{family}_send"]
-        self.library = hook(self.gate.script, hook_points=points, wait=False, concurrency=1, queue_limit=limit)
+        self.library = hook(self.gate.script, hook_points=points, wait=False, concurrency=1, queue_limit=limit, spool=False)
 
     def committed(self):
         """The clients whose leases the script has been told of, in order."""

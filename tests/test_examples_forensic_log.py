@@ -1,13 +1,18 @@
 """examples/forensic-log: a line for each lease that is assigned, renewed, released, declined or expired, and none twice."""
 
+import random
 import re
 import time
 from pathlib import Path
 
+import pytest
+
+from rig.crash import VICTIMS, kill, seed, spool
 from rig.dhcp4 import ACK, Client4, agent_information
 from rig.dhcp6 import Client6, Relay6
 from rig.examples import PROMPT, example
 from rig.kea import Kea
+from rig.load import CONFIG, Load
 from rig.recorder import write_script
 from rig.wait import quiet, wait_until
 
@@ -137,3 +142,39 @@ def test_it_says_that_it_is_a_daemon(link, tmp_path):
     with Kea(4, whole, tmp_path) as kea:
         assert Client4(link, MAC).dora().type == ACK
         kea.wait_log('RUNSCRIPT_ERROR_OUTPUT .*is "mode": "daemon" missing')
+
+
+def sign(client):
+    """Has the client's relay add the transaction to each of its messages: so it stands in the log."""
+    client.relay, exchange = "192.0.2.2", client.exchange
+
+    def signed(message, *args, **how):
+        message.options.append(agent_information(sub_6=b"%08x" % message.xid))
+        return exchange(message, *args, **how)
+    client.exchange = signed
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_kills_of_kea_and_the_runner(link, tmp_path, kills):
+    """No line is missing for an answer that a client has seen, and none stands there twice."""
+    dice = random.Random(seed())
+    load = Load(link, 4, 1)
+    for guest in sum(load.tables, []):
+        sign(guest.client)
+    whole = config(tmp_path, **{**CONFIG[4], "valid-lifetime": 7384})
+    whole["hooks-libraries"][0]["parameters"].update(spool(tmp_path))
+    kea = Kea(4, whole, tmp_path)
+    with kea:
+        for _ in range(kills):
+            with load:
+                load.wait(dice.randint(10, 60))
+                kill(kea, dice.choice(VICTIMS), dice)
+        quiet(kea, 60)
+    found = text(tmp_path).splitlines()
+    given = {(int(transaction, 16), address) for address, transaction in
+             re.findall(r"Address: (\S+) has been (?:assigned|renewed) .* subscriber-id: \S+ \((\w{8})\)", text(tmp_path))}
+    missing = [answer for answer in load.answers if (answer.query[1], *answer.addresses) not in given]
+    print(f"counted {len(load.answers)} answers, {len(found)} lines, {len(missing)} missing")
+    assert not missing, f"{len(missing)} of {len(load.answers)} are missing, as {missing[0]}"
+    assert all(re.fullmatch(f"{STAMP}Address: .*{EVENT}", line) for line in found)
+    assert len({line.rpartition(" ")[2] for line in found}) == len(found)

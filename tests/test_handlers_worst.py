@@ -12,7 +12,7 @@ from rig.dhcp4 import ACK, OFFER, stranger
 from rig.dhcp6 import Client6
 from rig.handlers import handler
 from rig.kea import Kea, hook
-from rig.recorder import Recorder
+from rig.recorder import Printer, Recorder
 from rig.wait import quiet, wait_until
 
 POINT = "pkt4_receive"
@@ -137,6 +137,19 @@ def test_parked_packets_leave_a_lane_to_those_that_kea_waits_for(link, tmp_path)
         assert len(recorder.calls("leases4_committed")) == 1
         (tmp_path / "recorder.go").touch()
         quiet(kea)
+
+
+def test_a_lane_is_kept_for_whom_kea_waits(link, tmp_path):
+    """Scripts that nobody waits for hang; other clients are served."""
+    printer = Printer(tmp_path, "$1", then=f'[ "$1" = {POINT} ] || until [ -e {tmp_path}/go ]; do /bin/sleep 0.05; done')
+    points = [POINT, {"name": "pkt4_send", "wait": False}]
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, hook_points=points, concurrency=2, timeout=60_000)]) as kea:
+        for _ in range(3):
+            assert stranger(link).discover().type == OFFER
+        assert printer.wait(4).count("pkt4_send") == 1
+        (tmp_path / "go").touch()
+        quiet(kea)
+        assert printer.lines().count("pkt4_send") == 3
 
 
 def test_more_lanes_than_kea_can_count_descriptors(link, tmp_path):

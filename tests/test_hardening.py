@@ -6,10 +6,9 @@ import subprocess
 
 import pytest
 
-from rig.kea import HOOK
+from rig.kea import HOOK, RUNNER, TOOLS
 
-RUNNER = HOOK.with_name("kea-runscript")
-FILES = pytest.mark.parametrize("file", [HOOK, RUNNER], ids=lambda file: file.name)
+FILES = pytest.mark.parametrize("file", [HOOK, RUNNER, TOOLS], ids=lambda file: file.name)
 
 
 def readelf(option, file):
@@ -26,8 +25,15 @@ def test_no_stack_is_executable(file):
     assert re.search(r"GNU_STACK .* RW +0", readelf("-l", file))
 
 
-def test_the_runner_is_loaded_anywhere():
-    assert re.search(r"\(FLAGS_1\).*\bPIE\b", readelf("-d", RUNNER))
+@pytest.mark.parametrize("file", [RUNNER, TOOLS], ids=lambda file: file.name)
+def test_programs_are_loaded_anywhere(file):
+    assert re.search(r"\(FLAGS_1\).*\bPIE\b", readelf("-d", file))
+
+
+def test_the_runner_is_small():
+    """It stays as long as Kea does: what only the tools need is not in it."""
+    of_tools = {file: set(re.findall(r" FUNC .*(clap|comfy_table|prometheus)", readelf("-s", file))) for file in (RUNNER, TOOLS)}
+    assert of_tools == {RUNNER: set(), TOOLS: {"clap", "comfy_table", "prometheus"}}
 
 
 def test_the_shim_guards_its_stack():

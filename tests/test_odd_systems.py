@@ -12,7 +12,7 @@ from rig import processes, seccomp
 from rig.configs import SUBNET4
 from rig.dhcp4 import ACK, stranger
 from rig.handlers import Handler
-from rig.kea import HOOK, Kea, hook
+from rig.kea import RUNNER, Kea, hook
 from rig.recorder import Printer, write_script
 from rig.wait import wait_until
 
@@ -71,7 +71,7 @@ def test_the_runner_has_nothing_of_keas_without_close_range(link, tmp_path, proc
 
 def runner(directory, before=()):
     """A runner that is started by this wrapper."""
-    command = shlex.join([*before, str(HOOK.with_name("kea-runscript"))])
+    command = shlex.join([*before, str(RUNNER)])
     return str(write_script(directory / "runner", f'#!/bin/sh\nexec {command} "$@"\n'))
 
 
@@ -79,7 +79,7 @@ def refusal(directory, library, wrapper=()):
     """What Kea's log says of us when it does not start: one line, after what a daemon of a lane has said."""
     *said, line = re.findall(LOUD, Kea(4, SUBNET4, directory, [library], wrapper=wrapper).expect_refusal())
     assert all("RUNSCRIPT_DAEMON_OUTPUT" in before for before in said)
-    assert "RUNSCRIPT_LOAD_REFUSED" in line and "is it a kea-runscript" not in line
+    assert "RUNSCRIPT_LOAD_REFUSED" in line and "is it a kea-runscript-runner" not in line
     return line
 
 

@@ -14,7 +14,7 @@ from rig.kea import Kea, hook
 from rig.programs import compiled
 from rig.recorder import Recorder
 from rig.spans import Span
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 CLIENTS, TABLES, CONCURRENCY = 50, 8, 8
 EXPIRED = 20        # more clients, who come once and are not heard of again
@@ -49,6 +49,11 @@ class Scripts:
     def hook(self):
         return hook(scripts=self.scripts)
 
+    def settled(self):
+        """Kea's order and ours, if nothing is at work."""
+        truth, log = spans.read(self.truth), spans.read(self.log)
+        return (truth, log) if len(truth) == len(log) else None
+
     def have(self, events, expired):
         """Whether so many events have been, and so many of them expiries."""
         seen = self.truth.read_bytes() if self.truth.exists() else b""
@@ -59,13 +64,13 @@ def play(link, tmp_path, family, config, scripts, events):
     """Lets the clients do as they please for so many events; returns Kea's order and ours."""
     tables = guests(link, family, CLIENTS, TABLES)
     [strangers] = guests(link, family, EXPIRED, first=CLIENTS)
-    with Kea(family, config, tmp_path, [scripts.hook()]):
+    with Kea(family, config, tmp_path, [scripts.hook()]) as kea:
         for stranger in strangers:
             stranger.come(random)
         crowd(tables, lambda: scripts.have(events, EXPIRED))
-    truth = spans.read(scripts.truth)
-    wait_until(lambda: len(spans.read(scripts.log)) >= len(truth), "the last script's end")
-    return truth, spans.read(scripts.log)
+        quiet(kea)
+        # Leases go on to expire until Kea ends, and wait for its next start then.
+        return wait_until(scripts.settled, "a moment in which all events are over")
 
 
 def verdict(truth, log, threads):

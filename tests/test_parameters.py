@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import ACK, stranger
 from rig.dhcp6 import Client6
-from rig.kea import Kea, hook
+from rig.kea import TOOLS, Kea, hook
 from rig.processes import runners
 from rig.recorder import Recorder, write_script
 from rig.wait import wait_until
@@ -29,7 +30,6 @@ REFUSED = [
     ({"script": "SCRIPT", "env": {"A": 1}}, '"env.A"', "", "give a string"),
     ({"script": "SCRIPT", "timeout": 1.5}, '"timeout"', "1.5", "milliseconds from 1 to 3600000"),
     ({"script": "SCRIPT", "answers": True, "wait": False}, '"answers"', "true", 'waits nowhere for an answer: set "wait"'),
-    ({"script": "SCRIPT", "spool": "/var/spool"}, '"spool"', '"/var/spool"', "not supported by this version: leave it"),
     ({"scripts": [{"script": "SCRIPT"}], "wait": True}, '"wait"', "true", "stands inside one of its maps"),
     ({"scripts": [{"script": "SCRIPT"}, {"script": "SCRIPT", "timeout": 0}]}, '"scripts[1].timeout"', "0", "from 1 to"),
     # What is there, and may be run.
@@ -38,9 +38,12 @@ REFUSED = [
     ({"script": "DIR"}, '"script"', '"DIR"', "is a directory; name a program"),
     ({"script": "/dev/null"}, '"script"', '"/dev/null"', "is not a file; name a program"),
     ({"scripts": [{"script": "SCRIPT"}, {"script": "DIR/missing"}]}, '"script', '"DIR/missing"', "create it"),
+    ({"script": "SCRIPT", "spool": "DIR/missing/spool"}, '"spool"', '"DIR/missing" does not exist', "make it, or name another"),
     ({"script": "SCRIPT", "runner": "DIR/missing"}, '"runner"', '"DIR/missing"', "mend the path"),
     ({"script": "SCRIPT", "runner": "DIR/plain"}, '"runner"', '"DIR/plain"', "must be executable"),
-    ({"script": "SCRIPT", "runner": "SCRIPT"}, '"runner"', '"SCRIPT"', "is it a kea-runscript?"),
+    ({"script": "SCRIPT", "runner": "SCRIPT"}, '"runner"', '"SCRIPT"', "is it a kea-runscript-runner of this version?"),
+    # As in a configuration from when they were one program.
+    ({"script": "SCRIPT", "runner": "DIR/kea-runscript"}, '"runner"', '"DIR/kea-runscript"', "kea-runscript-runner does: name that"),
     ({"script": "SCRIPT", "answers": True}, '"on-failure" is missing', '"drop" or "skip" if it guards', '"continue" if its'),
     ({"script": "DIR/missing", "mode": "daemon"}, '"script"', '"DIR/missing"', "create it"),
     ({"script": "SCRIPT", "mode": "daemon"}, "SCRIPT", "ended with exit status 0", "says no hello"),
@@ -59,6 +62,7 @@ def filled_in(value, tmp_path):
 @pytest.fixture
 def script(tmp_path):
     (tmp_path / "plain").touch(0o644)
+    shutil.copy(TOOLS, tmp_path)
     return write_script(tmp_path / "script", "#!/bin/sh\nexit 0\n")
 
 
@@ -97,7 +101,7 @@ def test_a_mere_check_of_the_configuration(link, tmp_path, script, family, confi
     assert kea.check() == 0
     kea.configure({f"subnet{family}": [{"subnet": "nonsense"}]}, [hook(script)])
     assert kea.check() != 0
-    assert not re.search(r"RUNSCRIPT_|kea-runscript:", kea.log())
+    assert not re.search(r"RUNSCRIPT_|kea-runscript-runner:", kea.log())
 
 
 @pytest.mark.parametrize("parameters", [

@@ -6,7 +6,7 @@ import pytest
 
 from rig.configs import SUBNET4
 from rig.dhcp4 import OFFER, stranger
-from rig.kea import HOOK, Kea, hook, version
+from rig.kea import HOOK, RUNNER, TOOLS, Kea, hook, version
 from rig.processes import runners
 from rig.recorder import Recorder, write_script
 from rig.since import since
@@ -89,10 +89,29 @@ def test_a_script_that_others_may_write_is_refused(link, tmp_path, recorder, mod
 
 
 def test_a_runner_that_others_may_write_is_refused(link, tmp_path, recorder):
-    runner = shutil.copy(HOOK.with_name("kea-runscript"), tmp_path)
-    (tmp_path / "kea-runscript").chmod(0o777)
+    runner = shutil.copy(RUNNER, tmp_path)
+    (tmp_path / RUNNER.name).chmod(0o777)
     log = Kea(4, SUBNET4, tmp_path, [hook(recorder.script, runner=runner)]).expect_refusal()
     assert f'parameter "runner": "{runner}": may be written by others than its owner (mode 777)' in log
+
+
+def test_tools_that_others_may_write_are_refused(link, tmp_path, recorder):
+    """The script calls them."""
+    runner, tools = (shutil.copy(file, tmp_path) for file in (RUNNER, TOOLS))
+    (tmp_path / TOOLS.name).chmod(0o777)
+    log = Kea(4, SUBNET4, tmp_path, [hook(recorder.script, runner=runner, answers=True)]).expect_refusal()
+    assert f"{tools}: may be written by others than its owner (mode 777)" in log
+
+
+@pytest.mark.parametrize("missing", [RUNNER, TOOLS], ids=lambda file: file.name)
+def test_a_program_of_ours_that_is_missing_is_named(link, tmp_path, recorder, missing):
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    library, *_ = [shutil.copy(file, hooks) for file in (HOOK, RUNNER, TOOLS) if file != missing]
+    entry = {**hook(recorder.script, answers=True), "library": library}
+    log = Kea(4, SUBNET4, tmp_path, [entry], environment={"KEA_HOOKS_PATH": str(hooks)}).expect_refusal()
+    places = ", ".join(f"{place}/{missing.name}" for place in (hooks, "/usr/sbin", "/usr/local/sbin"))
+    assert f"{missing.name} is in none of: {places}; " in log and "install it" in log
 
 
 def test_a_script_that_others_may_write_later_is_not_run(link, tmp_path):

@@ -127,7 +127,7 @@ def test_what_is_queued_waits_for_it(link, tmp_path):
             assert {client.discover().type for client in clients} == {OFFER}
             assert kea.status()["pending"] == 3
             kea.reload()
-            assert kea.said("KEPT")[0].startswith(f"{one.socket}: 3 events")
+            assert kea.said("LEFT")[0].startswith(f"{one.socket}: 3 events wait for their turn")
             one.launch()
             one.wait(3)
             assert sorted(one.seen()) == [(client.mac, POINT) for client in clients]

@@ -15,15 +15,13 @@ from rig import processes
 from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import ACK, OFFER, stranger
 from rig.gate import Gate
-from rig.kea import HOOK, Kea, hook
+from rig.kea import TOOLS, Kea, hook
 from rig.recorder import Printer
 from rig.wait import quiet, wait_until
 
-RUNNER = HOOK.with_name("kea-runscript")
-
 
 def shown(*words, check=True):
-    done = subprocess.run([RUNNER, "status", *map(str, words)], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([TOOLS, "status", *map(str, words)], capture_output=True, text=True, timeout=20)
     assert (done.returncode == 0) == check, done.stderr
     return done.stdout if check else done.stderr
 
@@ -113,7 +111,7 @@ def test_prometheus_takes_the_metrics(link, tmp_path):
 def test_watch_shows_it_again(link, tmp_path):
     script = Printer(tmp_path, "$1").script
     with Kea(4, SUBNET4, tmp_path, [hook(script, hook_points=["pkt4_receive"])]) as kea:
-        with subprocess.Popen([RUNNER, "status", "--watch=1", kea.socket], stdout=subprocess.PIPE, text=True) as watch:
+        with subprocess.Popen([TOOLS, "status", "--watch=1", kea.socket], stdout=subprocess.PIPE, text=True) as watch:
             lines = (line for line in watch.stdout if line.split()[1:2] == [str(script)])
             first = next(lines)
             assert stranger(link).discover().type == OFFER
@@ -131,7 +129,7 @@ def test_a_handler_that_is_down_shows(link, tmp_path):
 def test_one_server_of_several_answers(link, tmp_path):
     script = Printer(tmp_path, "$1").script
     with Kea(4, SUBNET4, tmp_path, [hook(script, hook_points=["pkt4_receive"])]) as kea4, Kea(6, SUBNET6, tmp_path, []) as kea6:
-        done = subprocess.run([RUNNER, "status", kea6.socket, tmp_path / "nowhere", kea4.socket], capture_output=True, text=True)
+        done = subprocess.run([TOOLS, "status", kea6.socket, tmp_path / "nowhere", kea4.socket], capture_output=True, text=True)
     assert row(done.stdout, script)["events"] == "0"
     without, nowhere = done.stderr.splitlines()
     assert f"{kea6.socket}: 'runscript-status' command not supported; is the hook library loaded?" in without
@@ -169,7 +167,7 @@ def test_an_endless_answer(tmp_path):
                                   '{"result": 1, "text": "\x1b[31m"}', "{}", "[]", '{"result": 0}'])
 def test_odd_answers(tmp_path, said):
     with impostor(tmp_path / "control", lambda connection: connection.sendall(said.encode())) as path:
-        done = subprocess.run([RUNNER, "status", path], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([TOOLS, "status", path], capture_output=True, text=True, timeout=20)
     assert not [c for c in done.stdout + done.stderr if unicodedata.category(c) == "Cc" and c != "\n"]
     assert "panicked" not in done.stderr
 

@@ -15,14 +15,13 @@ import pytest
 from rig.configs import SUBNET4
 from rig.dhcp4 import OFFER, stranger
 from rig.handlers import PROGRAM, handler
-from rig.kea import HOOK, Kea, hook, version
+from rig.kea import RUNNER, Kea, hook, version
 from rig.recorder import Recorder, write_script
 from rig.since import since
 from rig.wait import wait_until
 
 POINT = ["pkt4_receive"]
 NOBODY = 65534
-RUNNER = HOOK.with_name("kea-runscript")
 OTHER_USERS = pytest.mark.skipif(Path("/proc/self/uid_map").read_text().split()[2] == "1",
                                  reason="an ordinary user's namespace has no other users")
 

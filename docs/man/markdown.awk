@@ -1,7 +1,7 @@
 # Makes the Markdown of a manual page: a frame from docs/man/, and in it pages of docs/. Their tables become lists, which
 # fit any terminal, and their links the names of sections.
 #
-#     awk -f docs/man/markdown.awk docs/man/kea-runscript.8.md
+#     awk -f docs/man/markdown.awk docs/man/kea-hook-runscript.5.md
 
 $1 == "@include" {
     page = $2
@@ -24,7 +24,6 @@ function included() {
     while (match($0, /[a-z-]+\.md/)) {
         name = toupper(substr($0, RSTART, RLENGTH - 3))
         gsub(/-/, " ", name)
-        if (name == "LINES" && page !~ /lines/) name = "**kea-runscript**(8), LINES"
         replace(name)
     }
     if (/^# /) $0 = toupper($0)

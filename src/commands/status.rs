@@ -13,6 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use serde_json::{Value, json};
 
+use super::complain;
 use crate::status::{Kind, ROWS};
 use crate::text::printable;
 
@@ -57,10 +58,6 @@ pub fn show(sockets: Vec<PathBuf>, watch: Option<Duration>, format: Format) -> E
             None => return ExitCode::SUCCESS,
         }
     }
-}
-
-fn complain(error: impl Display) {
-    eprintln!("kea-runscript: {error}");
 }
 
 fn print(servers: &[Server], format: Format, again: bool) -> Result<(), String> {

@@ -10,9 +10,18 @@ pub fn parse_for(server: Server, parameters: &str) -> Result<Vec<Config>, String
     let old = HOOK_POINTS.iter().filter(|row| row.since.is_none());
     let hook_points: Vec<_> = old.map(|row| row.name.to_string()).collect();
     let scripts_directory = Path::new("");
-    let kea = Kea { server, version: "2.2.0", hook_points: &hook_points, scripts_directory, scripts_only_there: false };
+    let kea = Kea {
+        server,
+        version: "2.2.0",
+        hook_points: &hook_points,
+        scripts_directory,
+        scripts_only_there: false,
+        data_directory: DATA.as_ref(),
+    };
     parse(parameters, kea)
 }
+
+const DATA: &str = "/var/lib/kea";
 
 fn one(parameters: &str) -> Result<Config, String> {
     parse_for(Server::Dhcp4, parameters).map(|mut all| all.remove(0))
@@ -67,8 +76,14 @@ fn kea_parks_where_it_can_and_waits_elsewhere() {
     let parking = |version: &str, server: Server| {
         let hook_points: Vec<_> = HOOK_POINTS.iter().map(|row| row.name.to_string()).collect();
         let directory = Path::new("");
-        let kea =
-            Kea { server, version, hook_points: &hook_points, scripts_directory: directory, scripts_only_there: false };
+        let kea = Kea {
+            server,
+            version,
+            hook_points: &hook_points,
+            scripts_directory: directory,
+            scripts_only_there: false,
+            data_directory: DATA.as_ref(),
+        };
         let ours: Vec<_> =
             hook_points.iter().filter(|name| name.contains(server.name().as_bytes()[8] as char)).collect();
         let parameters = serde_json::json!({"script": "/a", "wait": "park", "hook-points": ours}).to_string();
@@ -204,15 +219,28 @@ fn what_a_later_version_brings_may_be_switched_off() {
 /// For a Kea that allows one directory only.
 pub fn parse_strictly(parameters: &str) -> Result<Vec<Config>, String> {
     let scripts_directory = Path::new("/usr/share/kea/scripts");
-    let kea =
-        Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory, scripts_only_there: true };
+    let kea = Kea {
+        server: Server::Dhcp4,
+        version: "3.0.4",
+        hook_points: &[],
+        scripts_directory,
+        scripts_only_there: true,
+        data_directory: DATA.as_ref(),
+    };
     parse(parameters, kea)
 }
 
 /// The script's path for a Kea with this directory.
 fn script_for(directory: &str, scripts_only_there: bool, parameters: &str) -> Result<PathBuf, String> {
     let scripts_directory = Path::new(directory);
-    let kea = Kea { server: Server::Dhcp4, version: "3.0.4", hook_points: &[], scripts_directory, scripts_only_there };
+    let kea = Kea {
+        server: Server::Dhcp4,
+        version: "3.0.4",
+        hook_points: &[],
+        scripts_directory,
+        scripts_only_there,
+        data_directory: DATA.as_ref(),
+    };
     parse(parameters, kea).map(|mut all| all.remove(0).script)
 }
 
@@ -230,7 +258,7 @@ fn a_kea_that_insists_on_a_directory() {
     for relative in ["scripts/a.sh", "../a.sh", ""] {
         assert!(script(&format!(r#"{{"script": "{relative}"}}"#)).is_err(), "{relative}");
     }
-    assert!(script(r#"{"script": "a.sh", "runner": "/tmp/kea-runscript"}"#).is_err());
+    assert!(script(r#"{"script": "a.sh", "runner": "/tmp/kea-runscript-runner"}"#).is_err());
 }
 
 #[test]

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use super::is_seen;
 use crate::bridge::ffi;
 use crate::config::{self, Config, Kea, Point, Wait};
+use crate::dispatch::{Line, Task};
 use crate::event::Event;
 use crate::facts::Facts;
-use crate::handler::Task;
 use crate::hook_points::{self, HOOK_POINTS, hook_point_names};
-use crate::keys::keys;
 use crate::variables::{Server, names::kind};
 
 /// What all variables may take, and what may be said of those left out, with what the kernel keeps of each.
@@ -27,12 +26,14 @@ const LABEL: &str = "duid=[no info], [no hwaddr info], tid=0x0";
 pub fn line(point: usize, facts: &ffi::Facts, debug: bool) {
     let facts = Facts::from(facts);
     let server = Server { name: HOOK_POINTS[point].server.name().into(), version: "2.2.0".into(), label: LABEL.into() };
-    let keys = keys(&facts);
     let how = Point { wait: Wait::Yes, timeout: Duration::from_secs(5) };
-    let task = Task::new(point, how, Arc::new(facts), keys);
+    let mut task = Task::new(point, how, Arc::new(facts));
     let config = Config { debug, ..CONFIG.clone() };
     let mut line = String::new();
-    task.line(1, 1, &config, &server, Instant::now() + how.timeout, &mut line);
+    let deadline = Instant::now() + how.timeout;
+    let how = Line { config: &config, server: &server, deadline, is_for_runner: false };
+    task.seq = 1;
+    assert!(task.line(how, &mut line, |_, _| false));
     assert_eq!(line.find('\n'), Some(line.len() - 1));
     assert!(line.chars().all(|c| c == '\n' || !c.is_control()));
     let event: Event = serde_json::from_str(&line).expect("an event");
@@ -58,6 +59,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         hook_points: &hook_point_names(),
         scripts_directory: "".as_ref(),
         scripts_only_there: false,
+        data_directory: "".as_ref(),
     };
     config::parse(r#"{"script": "/bin/true"}"#, kea).expect("parameters").remove(0)
 });

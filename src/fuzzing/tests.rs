@@ -52,6 +52,7 @@ fn parameters_of_the_docs_and_a_secret() {
         hook_points: &hook_points,
         scripts_directory: Path::new("/usr/share/kea/scripts"),
         scripts_only_there: true,
+        data_directory: "".as_ref(),
     };
     for text in [reference::EXAMPLE, "", "{}", "[]", r#"{"script":"a.sh"}"#, r#"{"script":"a.sh","env":["s3cr3t"]}"#] {
         parameters(text, kea);

@@ -9,7 +9,7 @@ fn keys(names: &str) -> Vec<String> {
 fn order(events: &[&str]) -> Order<String, usize> {
     let mut order = Order::default();
     for (i, names) in events.iter().enumerate() {
-        order.push(i as Seq, keys(names), Class::Lasting, i);
+        order.push(keys(names), Class::Lasting, i);
     }
     order
 }
@@ -47,17 +47,18 @@ fn a_key_named_twice_counts_once() {
 }
 
 #[test]
-fn a_cancelled_event_lets_the_next_one_pass_but_not_overtake() {
+fn an_event_that_is_over_before_its_turn_lets_the_next_one_pass_but_not_overtake() {
     let mut order = order(&["a", "a", "a"]);
     assert_eq!(all_ready(&mut order), [0]);
-    assert_eq!(order.cancel(1), Some(1));
-    assert_eq!(order.cancel(0), None, "a running event cannot be taken back");
+    assert_eq!(order.take(1), Some((1, 1)));
+    assert_eq!(order.take(0), None, "it is running");
+    order.done(1);
     assert!(all_ready(&mut order).is_empty());
     order.done(0);
     assert_eq!(all_ready(&mut order), [2]);
 }
 
-fn behind(order: &mut Order<String, usize>, seq: Seq, mine: &[Seq]) -> Option<usize> {
+fn behind(order: &mut Order<String, usize>, seq: Turn, mine: &[Turn]) -> Option<usize> {
     order.take_behind(seq, |seq| mine.contains(&seq), |_| true).map(|(_, event)| event)
 }
 
@@ -110,11 +111,11 @@ fn an_event_given_back_keeps_its_turn() {
 }
 
 #[test]
-fn a_foreign_event_holds_its_keys_until_it_is_done_or_given_back() {
+fn an_event_that_is_running_from_the_beginning_holds_its_keys_until_it_is_done_or_given_back() {
     let mut order = Order::default();
-    order.push_foreign(0, keys("a"));
-    order.push_foreign(1, keys("a b"));
-    order.push(2, keys("b"), Class::Lasting, 2);
+    order.push_running(keys("a"), Class::Lasting);
+    order.push_running(keys("a b"), Class::Lasting);
+    order.push(keys("b"), Class::Lasting, 2);
     assert!(all_ready(&mut order).is_empty());
     order.give_back(1, 1);
     assert!(all_ready(&mut order).is_empty());
@@ -125,20 +126,31 @@ fn a_foreign_event_holds_its_keys_until_it_is_done_or_given_back() {
 }
 
 #[test]
-fn cancel_all_leaves_only_what_runs() {
+fn those_that_wait_are_shown_in_their_order() {
     let mut order = order(&["a", "b", "a"]);
     assert_eq!(order.take_next(), Some((0, 0)));
-    assert_eq!(order.cancel_all(), [(1, 1), (2, 2)]);
-    assert_eq!(order.len(), 1);
-    order.done(0);
-    assert!(order.is_empty() && order.queues.is_empty());
+    assert_eq!(order.waiting_mut().map(|event| *event).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn what_is_kept_is_never_dropped_unless_it_becomes_another() {
+    let mut order = Order::default();
+    let kept = order.push_running(keys("a"), Class::Kept);
+    order.push(keys("a"), Class::Kept, 1);
+    order.give_back(kept, 0);
+    assert_eq!(order.cancel_oldest(), None);
+    order.take(kept);
+    order.set_class(kept, Class::Passing);
+    order.give_back(kept, 0);
+    assert_eq!(order.cancel_oldest(), Some(0));
+    assert_eq!(all_ready(&mut order), [1]);
 }
 
 #[test]
 fn an_urgent_event_goes_first_but_never_before_those_of_its_own_key() {
     let mut order = order(&["a", "b"]);
-    order.push(2, keys("a"), Class::Urgent, 2);
-    order.push(3, keys("c"), Class::Urgent, 3);
+    order.push(keys("a"), Class::Urgent, 2);
+    order.push(keys("c"), Class::Urgent, 3);
     assert_eq!(all_ready(&mut order), [0, 3, 1]);
     order.done(0);
     assert_eq!(all_ready(&mut order), [2]);
@@ -147,9 +159,9 @@ fn an_urgent_event_goes_first_but_never_before_those_of_its_own_key() {
 #[test]
 fn what_an_urgent_event_waits_for_is_urgent_too() {
     let mut order = order(&["x", "a", "a b", "y"]);
-    order.push(4, keys("b"), Class::Urgent, 4);
+    order.push(keys("b"), Class::Urgent, 4);
     assert_eq!(all_ready(&mut order), [1, 0, 3]);
-    order.push(5, keys("z"), Class::Lasting, 5);
+    order.push(keys("z"), Class::Lasting, 5);
     order.done(1);
     assert_eq!(all_ready(&mut order), [2, 5]);
 }
@@ -158,17 +170,18 @@ fn what_an_urgent_event_waits_for_is_urgent_too() {
 fn a_long_queue_costs_no_more_than_its_length() {
     let mut order = Order::default();
     for seq in 0..100_000 {
-        order.push(seq, keys("client all"), Class::Lasting, seq);
+        order.push(keys("client all"), Class::Lasting, seq);
     }
-    order.push(100_000, keys("client all"), Class::Urgent, 100_000);
+    order.push(keys("client all"), Class::Urgent, 100_000);
     assert_eq!(order.take_urgent(|_| true), Some((0, 0)));
-    assert_eq!(order.cancel_all().len(), 100_000);
+    (0..100_000).for_each(|turn| order.done(turn));
+    assert_eq!(order.take_urgent(|_| true), Some((100_000, 100_000)));
 }
 
 #[test]
 fn the_oldest_that_nobody_waits_for_is_dropped() {
     let mut order = order(&["a", "a", "a"]);
-    order.push(3, keys("b"), Class::Urgent, 3);
+    order.push(keys("b"), Class::Urgent, 3);
     assert_eq!(order.take_next(), Some((3, 3)));
     assert_eq!(order.take_next(), Some((0, 0)));
     assert_eq!(order.cancel_oldest(), Some(1));
@@ -181,7 +194,7 @@ fn the_oldest_that_nobody_waits_for_is_dropped() {
 fn of_classes(classes: &[Class]) -> Order<String, usize> {
     let mut order = Order::default();
     for (i, &class) in classes.iter().enumerate() {
-        order.push(i as Seq, keys(&i.to_string()), class, i);
+        order.push(keys(&i.to_string()), class, i);
     }
     order
 }
@@ -220,10 +233,10 @@ fn what_runs_is_not_dropped_but_what_is_given_back_may_be() {
 #[test]
 fn what_an_urgent_event_waits_for_is_not_dropped() {
     let mut order = Order::default();
-    order.push(0, keys("a"), Class::Passing, 0);
-    order.push(1, keys("a b"), Class::Lasting, 1);
-    order.push(2, keys("b"), Class::Urgent, 2);
-    order.push(3, keys("b"), Class::Passing, 3);
+    order.push(keys("a"), Class::Passing, 0);
+    order.push(keys("a b"), Class::Lasting, 1);
+    order.push(keys("b"), Class::Urgent, 2);
+    order.push(keys("b"), Class::Passing, 3);
     assert_eq!((order.cancel_oldest(), order.cancel_oldest()), (Some(3), None));
     assert_eq!(order.take_next(), Some((0, 0)));
     order.give_back(0, 0);
@@ -234,25 +247,25 @@ fn what_an_urgent_event_waits_for_is_not_dropped() {
 fn a_dropped_event_lets_those_behind_it_move_up() {
     let mut order = Order::default();
     for (seq, class) in [(0, Class::Lasting), (1, Class::Passing), (2, Class::Lasting)] {
-        order.push(seq, keys("a"), class, seq as usize);
+        order.push(keys("a"), class, seq as usize);
     }
     assert_eq!(order.take_next(), Some((0, 0)));
     assert_eq!(order.cancel_oldest(), Some(1));
-    assert_eq!(order.cancel_all(), [(2, 2)]);
+    order.done(2);
     assert_eq!(order.cancel_oldest(), None);
     order.done(0);
     assert!(order.is_empty() && order.queues.is_empty());
 }
 
 /// How long it takes to drop a flood of passing events, one by one, behind so many lasting ones.
-fn flood_behind(lasting: Seq) -> Duration {
+fn flood_behind(lasting: Turn) -> Duration {
     let mut order = Order::default();
     for seq in 0..lasting {
-        order.push(seq, keys(&seq.to_string()), Class::Lasting, seq);
+        order.push(keys(&seq.to_string()), Class::Lasting, seq);
     }
     let start = Instant::now();
     for seq in lasting..lasting + 5_000 {
-        order.push(seq, keys("flood"), Class::Passing, seq);
+        order.push(keys("flood"), Class::Passing, seq);
         assert_eq!(order.cancel_oldest(), Some(seq));
     }
     start.elapsed()

@@ -11,7 +11,7 @@ const SKIP: i32 = 10;
 const DROP: i32 = 20;
 
 /// Keys of the answer's line that are not the script's to say.
-const OURS: [&str; 3] = ["seq", "failure", "log"];
+const OURS: [&str; 4] = ["seq", "failure", "again", "log"];
 
 /// Reads a script's answer from its exit status and what it has printed, of which at least one byte more than
 /// [`ANSWER_BYTES`] has to be there if it was too much.
@@ -101,6 +101,7 @@ mod tests {
         failure(r#"echo '{"next":"explode"}'"#, FailureKind::Answer, r#""next" is "explode": give"#);
         failure(r#"echo '{"next":null}'"#, FailureKind::Answer, r#""next" is null"#);
         failure(r#"echo '{"seq":7}'"#, FailureKind::Answer, r#"the key "seq""#);
+        failure(r#"echo '{"again":7}'"#, FailureKind::Answer, r#"the key "again""#);
         failure("echo '{}'; exit 10", FailureKind::Answer, "only with 0");
         failure("echo '{\"next\":\"drop\"}'; exit 1", FailureKind::Exit, "exit status 1");
     }

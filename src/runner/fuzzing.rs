@@ -14,8 +14,8 @@ use nix::unistd::pipe2;
 use super::environment::Environment;
 use super::{answer, script};
 use crate::control::{self, Order, Report};
+use crate::dispatch::fuzzing::assert_line;
 use crate::event::{Event, Hello, line};
-use crate::handler::fuzzing::assert_line;
 use crate::hook_points::find;
 use crate::variables::is_name;
 use crate::verdict::Answer;
@@ -30,7 +30,8 @@ pub fn event(said: &[u8]) {
     let text = line(&event).expect("an event has a line");
     assert_eq!(text.find('\n'), Some(text.len() - 1));
     let again: Event = serde_json::from_str(&text).expect("an event");
-    assert_eq!((again.hook, &again.keys, &again.vars), (event.hook.clone(), &event.keys, &event.vars));
+    assert_eq!((&again.hook, again.at, &again.keys), (&event.hook, event.at, &event.keys));
+    assert_eq!(again.vars, event.vars);
 
     let (entries, left_out) = ENVIRONMENT.with(&event.vars);
     let pairs = entries.iter().map(|entry| entry.to_str().ok().and_then(|entry| entry.split_once('=')));
@@ -54,8 +55,8 @@ pub fn event(said: &[u8]) {
 pub fn printed(status: i32, said: &[u8]) {
     if let Ok((next, wishes)) = answer::read(status, said) {
         assert!(status == 0 || said.trim_ascii().is_empty());
-        assert!(wishes.0.iter().all(|(key, _)| !["seq", "next", "failure", "log"].contains(&&**key)));
-        assert_line(&Answer { seq: 1, next: Some(next), failure: None, log: vec![], wishes });
+        assert!(wishes.0.iter().all(|(key, _)| !["seq", "next", "failure", "again", "log"].contains(&&**key)));
+        assert_line(&Answer { seq: 1, next: Some(next), wishes, ..Answer::default() });
     }
 }
 

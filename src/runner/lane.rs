@@ -1,26 +1,20 @@
 //! A lane: a connection over which one event after the other comes and is answered.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::rest::Work;
 use super::script::Script;
-use super::turns::Place;
 use super::{complain, line_of, report};
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
-use crate::wait::{readable, wait_for};
 
 /// Far more than the environment that a line becomes may have.
 const LINE_BYTES: u64 = 64 << 20;
 
-/// Handles events until the other side closes the lane.
-pub fn serve(script: &Script, stream: Arc<UnixStream>, place: Place<Work>) {
-    let lines = Lines { reader: BufReader::new(&stream), place };
-    match converse(script, &stream, lines) {
+/// Handles events until the other side closes the lane; what has come before that is handled all the same.
+pub fn serve(script: &Script, stream: &UnixStream) {
+    match converse(script, stream, &mut BufReader::new(stream)) {
         // Kea has ended with an answer of ours unread, or before our hello.
         Err(error) if [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) => {}
         Err(error) => complain(format_args!("lane closed: {error}")),
@@ -28,22 +22,19 @@ pub fn serve(script: &Script, stream: Arc<UnixStream>, place: Place<Work>) {
     }
 }
 
-fn converse(script: &Script, mut stream: &UnixStream, mut lines: Lines) -> io::Result<()> {
-    let Some(first) = lines.next()? else { return Ok(()) };
+fn converse(script: &Script, mut stream: &UnixStream, lines: &mut impl BufRead) -> io::Result<()> {
+    let Some(first) = next(lines)? else { return Ok(()) };
     let hello: Hello = parse(&first, "a greeting")?;
     let ours = Hello { hello: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), ..Hello::default() };
     stream.write_all(line(&ours)?.as_bytes())?;
     if hello.hello != PROTOCOL {
         return Err(io::Error::other(format!("the other side speaks version {}, not {PROTOCOL}", hello.hello)));
     }
-    lines.place.idle();
-    while let Some(next) = lines.next()? {
+    while let Some(next) = next(lines)? {
         let since = Instant::now();
-        let mut event: Event = parse(&next, "an event")?;
+        let event: Event = parse(&next, "an event")?;
         drop(next);
-        lines.place.running(std::mem::take(&mut event.keys));
         let answer = script.handle(&event, since);
-        lines.place.idle();
         send(script, stream, &answer);
     }
     Ok(())
@@ -62,27 +53,14 @@ fn parse<'a, T: serde::Deserialize<'a>>(line: &'a [u8], what: &str) -> io::Resul
     serde_json::from_slice(line).map_err(|error| io::Error::other(format!("a line is not {what}: {error}")))
 }
 
-/// The lines of a lane.
-struct Lines<'a> {
-    reader: BufReader<&'a UnixStream>,
-    place: Place<'a, Work>,
-}
-
-impl Lines<'_> {
-    /// Waits for a line; `None` at the end of the stream, even in the middle of a line.
-    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        if self.reader.buffer().is_empty() {
-            // Before a byte is taken, so that a lane is seen to be idle or reading but never in between.
-            let _ = wait_for(&mut [readable(self.reader.get_ref().as_fd())], None);
-        }
-        self.place.reading();
-        let mut line = Vec::new();
-        (&mut self.reader).take(LINE_BYTES).read_until(b'\n', &mut line)?;
-        match line.last() {
-            Some(b'\n') => Ok(Some(line)),
-            _ if line.len() as u64 == LINE_BYTES => Err(io::Error::other("a line has no end")),
-            _ => Ok(None),
-        }
+/// Waits for a line; `None` at the end of the stream, even in the middle of a line.
+fn next(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    lines.take(LINE_BYTES).read_until(b'\n', &mut line)?;
+    match line.last() {
+        Some(b'\n') => Ok(Some(line)),
+        _ if line.len() as u64 == LINE_BYTES => Err(io::Error::other("a line has no end")),
+        _ => Ok(None),
     }
 }
 

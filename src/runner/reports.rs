@@ -1,4 +1,4 @@
-//! What the library is told on the control socket: copies' standard error and their end, and what keeps us from serving.
+//! What the library is told on the control socket: daemons' standard error and their end, and what keeps us from serving.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,12 +18,12 @@ use crate::verdict::LogLine;
 const BYTES: usize = 60 * 1024;
 /// What the rest of a message needs.
 const FRAME: usize = 64;
-/// A copy may go on for years: so much quiet after each of its lines makes 100 of them a second at most.
+/// A daemon may go on for years: so much quiet after each of its lines makes 100 of them a second at most.
 const QUIET: Duration = Duration::from_millis(10);
-/// How long it is quiet when the library does not read, and how long a copy's last words wait for it.
+/// How long it is quiet when the library does not read, and how long a daemon's last words wait for it.
 const FULL: Duration = Duration::from_secs(1);
 
-/// The way to the library, for all copies.
+/// The way to the library, for all daemons.
 pub struct Reports {
     control: OwnedFd,
     leftovers: Arc<Leftovers>,
@@ -35,12 +35,12 @@ impl Reports {
         Ok(Reports { control: control.as_fd().try_clone_to_owned()?, leftovers, path })
     }
 
-    /// What the copy of this lane has to say.
+    /// What the daemon of this lane has to say.
     pub fn log(&self, lane: u64) -> Log<'_> {
         Log { reports: self, lane, lines: Lines::default(), not_before: Instant::now() }
     }
 
-    /// Goes on listening to what a copy has left running.
+    /// Goes on listening to what a daemon has left running.
     pub fn keep(&self, stream: Stream) {
         self.leftovers.keep(stream);
     }
@@ -72,7 +72,7 @@ fn fitting(lines: &[LogLine]) -> usize {
     lines.iter().take_while(fits).count().max(1)
 }
 
-/// What one copy has to say, as much of it as the library can bear.
+/// What one daemon has to say, as much of it as the library can bear.
 pub struct Log<'a> {
     reports: &'a Reports,
     lane: u64,
@@ -105,7 +105,7 @@ impl Log<'_> {
         let log = self.lines.take();
         match self.reports.send(self.lane, &log, deadline) {
             Ok(sent) if sent == log.len() => {}
-            // The last of them is not the copy's if it says how many were left out before.
+            // The last of them is not the daemon's if it says how many were left out before.
             Ok(sent) => self.lines.leave_out((log.len() - sent) as u64 - u64::from(left_out > 0) + left_out),
             Err(_) => complain_of(&self.reports.path, &log),
         }
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn many_lines_are_several_messages() {
-        let (daemon, peer) = Bench::new().daemon();
-        let mut log = daemon.reports().log(u64::MAX);
+        let (daemons, peer) = Bench::new().daemons();
+        let mut log = daemons.reports().log(u64::MAX);
         fill(&mut log, 100, &"\\x1b".repeat(200));
         assert_eq!(log.send(), QUIET * 100);
         let reports = received(&peer);
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn what_there_is_no_room_for_is_counted_and_said_later() {
-        let (daemon, peer) = Bench::new().daemon();
-        let mut log = daemon.reports().log(5);
+        let (daemons, peer) = Bench::new().daemons();
+        let mut log = daemons.reports().log(5);
         let (text, mut pushed) = ("x".repeat(1000), 0);
         let mut full = 0;
         while full < 3 {
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn after_each_line_it_is_quiet() {
-        let (daemon, peer) = Bench::new().daemon();
-        let mut log = daemon.reports().log(5);
+        let (daemons, peer) = Bench::new().daemons();
+        let mut log = daemons.reports().log(5);
         assert_eq!(log.due(), None);
         fill(&mut log, 1, "hm");
         let due = log.due().unwrap();
@@ -206,20 +206,20 @@ mod tests {
 
     #[test]
     fn a_library_that_is_gone_is_noticed() {
-        let (daemon, peer) = Bench::new().daemon();
+        let (daemons, peer) = Bench::new().daemons();
         let lines = [LogLine::new(Level::Warn, "hm")];
-        assert_eq!(daemon.reports().send(5, &lines, Instant::now()), Ok(1));
+        assert_eq!(daemons.reports().send(5, &lines, Instant::now()), Ok(1));
         drop(peer);
-        assert_eq!(daemon.reports().send(5, &lines, Instant::now()), Err(Errno::ECONNRESET), "one is unread");
-        assert_eq!(daemon.reports().send(5, &lines, Instant::now()), Err(Errno::EPIPE));
+        assert_eq!(daemons.reports().send(5, &lines, Instant::now()), Err(Errno::ECONNRESET), "one is unread");
+        assert_eq!(daemons.reports().send(5, &lines, Instant::now()), Err(Errno::EPIPE));
     }
 
     #[test]
-    fn what_a_copy_left_running_is_heard_with_the_next_report() {
+    fn what_a_daemon_left_running_is_heard_with_the_next_report() {
         let bench = Bench::new();
-        let (daemon, peer) = bench.daemon();
-        daemon.reports().leftovers.leave_out(7);
-        let mut log = daemon.reports().log(5);
+        let (daemons, peer) = bench.daemons();
+        daemons.reports().leftovers.leave_out(7);
+        let mut log = daemons.reports().log(5);
         fill(&mut log, 1, "hm");
         log.send();
         assert_eq!(texts(received(&peer)), ["hm", "7 more lines of output left out"]);

@@ -1,5 +1,8 @@
 //! What the tests of this folder share, and the tests of whole runs.
 
+mod hearing;
+pub mod marks;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -11,14 +14,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-
-use super::daemon::Daemon;
+use super::daemons::Daemons;
 use super::executable::Executable;
 use super::leftovers::Leftovers;
+use super::marking::Marking;
 use super::reports::Reports;
 use super::script::Script;
-use super::turns::Turns;
 use super::{Handler, Runner, lane};
 use crate::event::{Event, line};
 use crate::verdict::{Answer, FailureKind};
@@ -57,19 +58,23 @@ impl Bench {
     }
 
     pub fn load(&self) -> Script {
-        load(&self.script(), &[])
+        load(&self.script(), &[], Arc::default())
     }
 
     pub fn runner(&self) -> Runner {
-        Runner { handler: Handler::Script(self.load()), turns: Turns::default() }
+        Runner { handler: Handler::Script(self.load()), marking: Arc::default() }
     }
 
-    /// A daemon, and the library's end of its control socket.
-    pub fn daemon(&self) -> (Daemon, OwnedFd) {
-        let (control, peer) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    /// Daemons of it, and the library's end of the control socket.
+    pub fn daemons(&self) -> (Daemons, OwnedFd) {
+        self.daemons_with(Arc::default(), Duration::from_secs(600))
+    }
+
+    pub fn daemons_with(&self, marking: Arc<Marking>, patience: Duration) -> (Daemons, OwnedFd) {
+        let (control, peer) = crate::control::pair().unwrap();
         let reports = Reports::new(&control, Leftovers::new().unwrap(), self.script()).unwrap();
-        (Daemon::new(Executable::new(self.script(), vec![], false).unwrap(), reports, Duration::from_secs(600)), peer)
+        let program = Executable::new(self.script(), vec![], false).unwrap();
+        (Daemons::new(program, reports, marking, patience), peer)
     }
 
     pub fn files(&self) -> usize {
@@ -111,16 +116,14 @@ impl Drop for Bench {
 }
 
 /// Kea's end of a connection.
-pub struct Peer(pub BufReader<UnixStream>);
+pub struct Peer(BufReader<UnixStream>);
 
 impl Peer {
     /// A lane of `runner` on which nothing has been said yet.
     pub fn bare_lane<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner) -> Peer {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let stream = Arc::new(theirs);
-        let place = runner.turns.lane(Arc::clone(&stream));
         let Handler::Script(script) = &runner.handler else { panic!("a daemon's lane is not ours") };
-        scope.spawn(move || lane::serve(script, stream, place));
+        scope.spawn(move || lane::serve(script, &theirs));
         Peer(BufReader::new(ours))
     }
 
@@ -149,9 +152,10 @@ impl Peer {
     }
 }
 
-fn load(script: &Path, arguments: &[&str]) -> Script {
+fn load(script: &Path, arguments: &[&str], marking: Arc<Marking>) -> Script {
     let arguments = arguments.iter().map(Into::into).collect();
-    Script::new(Executable::new(script.into(), arguments, false).unwrap(), Leftovers::new().unwrap()).unwrap()
+    let program = Executable::new(script.into(), arguments, false).unwrap();
+    Script::new(program, Leftovers::new().unwrap(), marking).unwrap()
 }
 
 pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
@@ -161,7 +165,7 @@ pub fn event(timeout: u64, variables: &[(&str, &str)]) -> Event {
 pub fn event_of(hook: &str, timeout: u64, variables: &[(&str, &str)]) -> Event {
     let vars = [("KEA_HOOK_POINT", hook)].iter().chain(variables).copied().collect();
     let hook = hook.to_owned().into();
-    Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, keys: vec![], vars }
+    Event { seq: 17, hook, wait: true, answers: false, time: 1.5, timeout, at: None, keys: vec![], vars }
 }
 
 pub fn texts(answer: &Answer) -> Vec<&str> {
@@ -190,7 +194,7 @@ pub fn until(mut condition: impl FnMut() -> bool) -> bool {
 #[test]
 fn the_arguments_are_the_files_name_the_hook_point_and_the_configured_ones() {
     let bench = Bench::shell("tr '\\0' '|' < /proc/$$/cmdline");
-    let script = load(&bench.script(), &["two words", "--three", ""]);
+    let script = load(&bench.script(), &["two words", "--three", ""], Arc::default());
     let answer = script.handle(&event(10_000, &[]), Instant::now());
     // The kernel puts the interpreter before a script's path, which stands for its name.
     assert_eq!(texts(&answer), [format!("/bin/sh|{}|lease4_renew|two words|--three||", bench.script().display())]);
@@ -237,7 +241,8 @@ fn what_is_left_running_lives_and_is_heard() {
          echo after",
     );
     let leftovers = Leftovers::new().unwrap();
-    let script = Script::new(Executable::new(bench.script(), vec![], false).unwrap(), Arc::clone(&leftovers)).unwrap();
+    let program = Executable::new(bench.script(), vec![], false).unwrap();
+    let script = Script::new(program, Arc::clone(&leftovers), Arc::default()).unwrap();
     let event = event(10_000, &[]);
     let answer = script.handle(&event, Instant::now());
     assert_eq!(texts(&answer), ["before", "after"]);

@@ -1,8 +1,7 @@
 //! The directory of a spool: whose it is, who is at work in it, which files it has.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,18 +13,21 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statfs::{NFS_SUPER_MAGIC, statfs};
 use nix::unistd::Uid;
 
-use crate::trust;
+use crate::{ids, trust};
 
 /// At the end of a segment's name.
 const VERSION: &str = ".v1";
-const AT_WORK: &str = "at-work.";
+pub const AT_WORK: &str = "at-work.";
+pub const LOCK: &str = "lock";
+pub const ID: &str = "id";
+const ID_DIGITS: usize = 16;
 /// A server that was killed as it started a program has left a child, which holds the lock until it is that program.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Directory {
     path: PathBuf,
     /// Unique among servers and scripts.
-    id: String,
+    id: u64,
     /// No other server uses this directory as long as this is held.
     _lock: Flock<File>,
 }
@@ -40,10 +42,10 @@ impl Directory {
         make(path).map_err(failed)?;
         check(path).map_err(|reason| format!("\"{}\" {reason}", path.display()))?;
         let warnings = trust::directory(path, false).map_err(|reason| format!("\"{}\": {reason}", path.display()))?;
-        let lock = create(&path.join("lock"), false).map_err(failed)?;
+        let lock = create(&path.join(LOCK), false).map_err(failed)?;
         let lock = lock_patiently(lock)
             .map_err(|reason| format!("\"{}\": {reason}: give each server a directory of its own", path.display()))?;
-        let id = read_id(&path.join("id")).map_err(failed)?;
+        let id = read_id(&path.join(ID)).map_err(failed)?;
         Ok((Directory { path: path.into(), id, _lock: lock }, warnings))
     }
 
@@ -51,8 +53,8 @@ impl Directory {
         &self.path
     }
 
-    pub fn id(&self) -> &str {
-        &self.id
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The numbers of the segments, the smallest first, and the names of other versions' segments, which stay as they are.
@@ -155,19 +157,23 @@ fn lock_patiently(mut file: File) -> Result<Flock<File>, String> {
 }
 
 /// The random id, which is made with the directory. A file that holds none is replaced.
-fn read_id(path: &Path) -> io::Result<String> {
-    const DIGITS: usize = 16;
+fn read_id(path: &Path) -> io::Result<u64> {
     let mut file = create(path, false)?;
-    let mut id = String::new();
-    let is_whole = (&file).take(DIGITS as u64 + 1).read_to_string(&mut id).is_ok() && id.len() == DIGITS;
-    if is_whole && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let mut text = String::new();
+    let read = (&file).take(ID_DIGITS as u64 + 1).read_to_string(&mut text);
+    if let Some(id) = read.ok().and_then(|_| parse_id(&text)) {
         return Ok(id);
     }
-    id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+    let id = ids::random();
     file.set_len(0)?;
-    io::Seek::rewind(&mut file)?;
-    file.write_all(id.as_bytes())?;
+    file.rewind()?;
+    file.write_all(format!("{id:016x}").as_bytes())?;
     Ok(id)
+}
+
+/// What such a file holds.
+pub fn parse_id(text: &str) -> Option<u64> {
+    (text.len() == ID_DIGITS).then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
 /// Opens a file, which is made if need be, or has to be new.
@@ -202,13 +208,22 @@ pub fn open_segment(directory: &Path, number: u32) -> io::Result<File> {
 }
 
 pub fn segment(directory: &Path, number: u32) -> PathBuf {
-    directory.join(format!("{number:010}{VERSION}"))
+    directory.join(segment_name(number))
+}
+
+pub fn segment_name(number: u32) -> String {
+    format!("{number:010}{VERSION}")
 }
 
 /// See [`Directory::segments`].
 pub fn segments(directory: &Path) -> io::Result<(Vec<u32>, Vec<String>)> {
+    names(directory).map(|names| sort_out(names.into_iter()))
+}
+
+/// The same of the names in a directory.
+pub fn sort_out(names: impl Iterator<Item = String>) -> (Vec<u32>, Vec<String>) {
     let (mut numbers, mut others) = (Vec::new(), Vec::new());
-    for name in names(directory)? {
+    for name in names {
         let Some((number, version)) = name.split_once('.') else { continue };
         let Some(number) = number.parse().ok().filter(|_| number.len() == 10) else { continue };
         match version {
@@ -217,7 +232,7 @@ pub fn segments(directory: &Path) -> io::Result<(Vec<u32>, Vec<String>)> {
         }
     }
     numbers.sort_unstable();
-    Ok((numbers, others))
+    (numbers, others)
 }
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{open_segment, segments};
 use super::record::{Found, HEADER, Place, STATE_AT, State, UNIT, decode, is_header_of, state_in};
-use crate::order::Seq;
+use crate::ids::Seq;
 
 /// A spool of another process: this is all that a runner needs.
 pub struct Marks {
@@ -24,29 +24,36 @@ impl Marks {
         mark(&open_segment(&self.directory, place.segment())?, place, id, state)
     }
 
-    /// The place of an event that a handler has had: for a daemon's answers, which name ids alone.
+    /// The place of an event that a handler has been sent: for a daemon's answers, which name ids alone.
     pub fn find(&self, id: Seq) -> io::Result<Option<Place>> {
         for segment in segments(&self.directory)?.0.into_iter().rev() {
-            if let Some(at) = find(&self.directory, segment, id)? {
-                return Ok(Some(Place::new(segment, at)));
+            match find_sent(&self.directory, segment, id) {
+                Ok(Some(at)) => return Ok(Some(Place::new(segment, at))),
+                // Another server, or another runner, may have deleted it meanwhile.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
         Ok(None)
     }
 }
 
-fn find(directory: &Path, segment: u32, id: Seq) -> io::Result<Option<usize>> {
+fn find_sent(directory: &Path, segment: u32, id: Seq) -> io::Result<Option<usize>> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut open_segment(directory, segment)?, &mut bytes)?;
-    let mut at = 0;
+    let (mut at, mut last) = (0, None);
     while at < bytes.len() {
         at = match decode(&bytes, at) {
-            Found::Record(record, _) if record.id == id => return Ok(Some(at)),
-            Found::Record(_, next) => next,
+            Found::Record(record, next) => {
+                // One that was put aside and taken back has another further on.
+                let is_sent = record.id == id && matches!(record.state, State::Sent(_));
+                last = if is_sent { Some(at) } else { last };
+                next
+            }
             _ => at + UNIT,
         };
     }
-    Ok(None)
+    Ok(last)
 }
 
 /// Marks a record in an open segment.

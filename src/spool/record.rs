@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::order::Seq;
+use crate::ids::Seq;
 
 /// Records begin at multiples of it.
 pub const UNIT: usize = 64;

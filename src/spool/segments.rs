@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::SLICE;
 use super::directory::open_segment;
 use super::record::{Found, Record, SEGMENT, UNIT, decode};
-use crate::order::Seq;
+use crate::ids::Seq;
 
 pub struct Segments {
     directory: PathBuf,
@@ -51,13 +51,17 @@ impl Segments {
         self.all.values().map(|segment| segment.bytes).sum()
     }
 
-    /// The greatest id: ids grow from record to record.
+    pub fn unfinished(&self) -> usize {
+        self.all.values().map(|segment| segment.unfinished).sum()
+    }
+
+    /// The greatest id: ids grow from record to record, but for those of events that were put aside and taken back.
     pub fn last_id(&mut self) -> Seq {
         let numbers: Vec<u32> = self.all.keys().rev().copied().collect();
         let last = |number| {
             let bytes = slice(&*self.file(number).ok()?, 0, SEGMENT).ok()?;
             let mut last = None;
-            walk(&bytes, true, |_, record| last = Some(record.id));
+            walk(&bytes, true, |_, record| last = last.max(Some(record.id)));
             last
         };
         numbers.into_iter().find_map(last).unwrap_or(0)

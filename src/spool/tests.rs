@@ -1,5 +1,7 @@
 //! The spool without Kea: what was appended is there again, whatever happens to the files.
 
+mod reader;
+
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -51,8 +53,7 @@ fn read_all(opened: &Opened) -> (Vec<(Place, Seq, String)>, usize) {
     let (mut events, mut damaged) = (vec![], 0);
     let Some(mut at) = opened.first else { return (events, 0) };
     while at != opened.spool.writer().unwrap().tail() {
-        let (next, here) =
-            opened.spool.read(at, |place, record| events.push((place, record.id, record.text.into()))).unwrap();
+        let (next, here) = opened.spool.read(at, |place, record| events.push((place, record.id, record.text.into())));
         (at, damaged) = (next, damaged + here);
     }
     (events, damaged)
@@ -70,10 +71,10 @@ fn what_is_not_over_is_there_after_a_kill() {
     let places: Vec<_> = (1..=5).map(|id| append(&opened.spool, id, &format!("text {id}"))).collect();
     opened.spool.finish(places[1], 2, State::Done).unwrap();
     opened.spool.mark(places[2], 3, State::Sent(2)).unwrap();
-    let id = opened.spool.id().to_owned();
+    let id = opened.spool.id();
     drop(opened);
     let opened = place.open();
-    assert_eq!((opened.spool.id(), opened.last_id), (&*id, 5));
+    assert_eq!((opened.spool.id(), opened.last_id), (id, 5));
     let (events, damaged) = read_all(&opened);
     assert_eq!((events.iter().map(|event| event.1).collect::<Vec<_>>(), damaged), (vec![1, 3, 4, 5], 0));
     assert_eq!(events[1].2, "text 3");
@@ -149,7 +150,7 @@ fn what_is_no_segment_of_ours_stays() {
     symlink(place.0.join("victim"), place.spool().join("0000000007.v1")).unwrap();
     let opened = place.open();
     assert_eq!(opened.others, ["0000000006.v2"]);
-    assert_eq!(opened.spool.id().len(), 16);
+    assert_eq!(fs::read(place.spool().join("id")).unwrap().len(), 16);
     assert_eq!(read_all(&opened), (vec![], 1), "the link is damage");
     assert!(place.spool().join("0000000006.v2").exists() && !place.spool().join("0000000005.v1").exists());
     assert_eq!(fs::read(place.0.join("victim")).unwrap(), b"precious");
@@ -185,6 +186,8 @@ fn a_runner_marks_by_place_and_by_id() {
     marks.mark(places[1], 2, State::Done).unwrap();
     assert_eq!(opened.spool.state(places[1], 2).unwrap(), State::Done);
     assert!(marks.mark(places[1], 3, State::Done).is_err(), "another event is there");
+    assert_eq!(marks.find(3).unwrap(), None, "no handler has had it");
+    marks.mark(places[2], 3, State::Sent(1)).unwrap();
     assert_eq!((marks.find(3).unwrap(), marks.find(4).unwrap()), (Some(places[2]), None));
 }
 
@@ -198,9 +201,57 @@ fn what_is_given_up_is_put_aside_and_can_be_taken_back() {
     drop(opened);
     let opened = place.open();
     assert_eq!(ids(&opened), [2]);
-    let taken = opened.spool.take_given_up().unwrap();
-    assert_eq!(taken, [(1, "text 1".into()), (3, "text 3".into())]);
-    assert!(opened.spool.take_given_up().unwrap().is_empty());
+    assert_eq!(taken(&opened.spool, usize::MAX), (vec![(1, "text 1".into()), (3, "text 3".into())], true));
+    assert_eq!(taken(&opened.spool, usize::MAX), (vec![], true));
+    assert!(!place.spool().join(given_up::NAME).exists());
+}
+
+/// Takes back so many of the events that are put aside; whether that was all.
+fn taken(spool: &Spool, most: usize) -> (Vec<(Seq, String)>, bool) {
+    let mut events = vec![];
+    let taken = spool.take_given_up(|id, text| {
+        let is_room = events.len() < most;
+        is_room.then(|| events.push((id, text.into()))).ok_or(Unspooled::Full)
+    });
+    assert_eq!(taken.events, events.len());
+    (events, taken.refused.is_none())
+}
+
+#[test]
+fn what_finds_no_room_stays_aside() {
+    let place = Bench::new();
+    let opened = place.open();
+    let text = "x".repeat(SLICE / 2);
+    for id in 1..=5 {
+        let place = append(&opened.spool, id, &text);
+        opened.spool.give_up(place, id).unwrap();
+    }
+    let ids = |(events, is_all): (Vec<(Seq, String)>, bool)| (events.iter().map(|event| event.0).collect(), is_all);
+    assert_eq!(ids(taken(&opened.spool, 0)), (vec![], false));
+    assert_eq!(ids(taken(&opened.spool, 2)), (vec![1, 2], false));
+    let place = append(&opened.spool, 6, &text);
+    opened.spool.give_up(place, 6).unwrap();
+    assert_eq!(ids(taken(&opened.spool, 9)), (vec![3, 4, 5, 6], true));
+    assert_eq!(ids(taken(&opened.spool, 9)), (vec![], true));
+}
+
+#[test]
+fn what_was_taken_back_is_marked_where_it_is_now() {
+    let place = Bench::new();
+    let opened = place.open();
+    let first = append(&opened.spool, 1, "text 1");
+    append(&opened.spool, 2, "text 2");
+    opened.spool.give_up(first, 1).unwrap();
+    let mut again = None;
+    let append = |id, text: &str| opened.spool.writer()?.append(id, text).map(|place| again = Some(place));
+    assert_eq!(opened.spool.take_given_up(append).events, 1);
+    let again = again.unwrap();
+    assert_eq!(opened.spool.state(again, 1).unwrap(), State::Pending);
+    opened.spool.mark(again, 1, State::Sent(1)).unwrap();
+    assert_eq!(Marks::new(place.spool()).find(1).unwrap(), Some(again));
+    drop(opened);
+    let opened = place.open();
+    assert_eq!((ids(&opened), opened.last_id), (vec![2, 1], 2));
 }
 
 /// Any byte changed, any tail cut off, any part zeroed: all whole records are found, and none is invented.

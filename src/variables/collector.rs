@@ -30,6 +30,11 @@ impl<'a> Collector<'a> {
         Collector { out, prefix: ",\"".into(), is_first: true, total: 0, left_out: Vec::new() }
     }
 
+    /// The same behind members that are there.
+    pub fn behind(out: &'a mut String) -> Self {
+        Collector { is_first: false, ..Collector::new(out) }
+    }
+
     /// What the next names begin with.
     pub fn begin(&mut self, prefix: impl Display) {
         self.prefix.clear();
@@ -37,12 +42,17 @@ impl<'a> Collector<'a> {
     }
 
     /// Adds a variable whose value `write` appends; none if that returns false.
-    pub fn add(&mut self, name: &str, write: impl FnOnce(&mut String) -> bool) {
-        self.add_named(|out| out.push_str(name), write);
+    pub fn add(&mut self, name: &str, is_plain: bool, write: impl FnOnce(&mut String) -> bool) {
+        self.add_named(|out| out.push_str(name), is_plain, write);
     }
 
-    /// The same; `name` appends the rest of the name.
-    pub fn add_named(&mut self, name: impl FnOnce(&mut String), write: impl FnOnce(&mut String) -> bool) {
+    /// The same; `name` appends the rest of the name. In a value that is plain, nothing has to be escaped.
+    pub fn add_named(
+        &mut self,
+        name: impl FnOnce(&mut String),
+        is_plain: bool,
+        write: impl FnOnce(&mut String) -> bool,
+    ) {
         let start = self.out.len();
         self.out.push_str(&self.prefix[usize::from(self.is_first)..]);
         let name_at = start + 2 - usize::from(self.is_first);
@@ -60,7 +70,10 @@ impl<'a> Collector<'a> {
         }
         self.total += size;
         self.is_first = false;
-        text::escape_json(self.out, value_at);
+        match is_plain {
+            true => debug_assert!(text::is_inside_json(&self.out[value_at..]), "{}", &self.out[start..]),
+            false => text::escape_json(self.out, value_at),
+        }
         self.out.push('"');
     }
 
@@ -77,7 +90,7 @@ impl<'a> Collector<'a> {
         }
         self.total = 0;
         self.begin("KEA_TRUNCATED");
-        self.add("", |out| {
+        self.add("", false, |out| {
             out.push_str(&names);
             true
         });
@@ -99,7 +112,7 @@ mod tests {
     }
 
     fn add(out: &mut Collector, name: &str, value: &str) {
-        out.add(name, |text| {
+        out.add(name, false, |text| {
             text.push_str(value);
             true
         });

@@ -32,7 +32,10 @@ pub fn is_name(name: &str) -> bool {
 
 /// What the variable of this name holds, in the rows' words; `None` if there is none.
 pub fn kind(name: &str) -> Option<&'static str> {
-    let common = |rest| if rest == TRUNCATED { Some("text") } else { named(rows::OCCASION, rest) };
+    let common = |rest| match rest {
+        TRUNCATED => Some("text"),
+        _ => named(rows::OCCASION, rest).or_else(|| named(rows::TRY, rest)),
+    };
     let of_group = |&group| name.strip_prefix(prefix(group)).and_then(|rest| kind_in(group, rest));
     name.strip_prefix(COMMON_PREFIX).and_then(common).or_else(|| GROUPS.iter().find_map(of_group))
 }

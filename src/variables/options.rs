@@ -46,7 +46,7 @@ pub fn add(out: &mut Collector, of: Of, options: Options) {
         if values.is_empty() {
             continue;
         }
-        out.add_named(|text| name(None, &[Some(code)], text), |text| values.hex(text));
+        out.add_named(|text| name(None, &[Some(code)], text), true, |text| values.hex(text));
         let keas: Vec<Sub> = held.iter().flat_map(|option| keas_subs(of, option, facts)).collect();
         match code == vendor {
             true => add_enterprises(out, code, &values.whole(), keas),
@@ -153,6 +153,7 @@ fn add_subs(out: &mut Collector, several: bool, mut subs: Vec<Sub>) {
         for enterprise in names.take(if enterprise.is_some() { 2 } else { 1 }) {
             out.add_named(
                 |text| name(enterprise, &path, text),
+                true,
                 |text| each_in_hex(same.iter().map(|sub| sub.data), text),
             );
         }

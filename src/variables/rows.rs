@@ -1,7 +1,7 @@
 //! The rows.
 
-use super::Occasion;
 use super::value::{Of, Out, address4, address6, flag, id, number, time, word};
+use super::{Occasion, Try};
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
@@ -15,12 +15,19 @@ pub struct Row<T> {
     /// As the docs name it: `text`, `number`, `flag`, ...
     pub kind: &'static str,
     pub doc: &'static str,
+    /// No value of its has anything that JSON escapes.
+    pub(super) is_plain: bool,
     /// Writes the value; false where the variable does not exist.
     pub(super) value: fn(Of, &T, Out) -> bool,
 }
 
 const fn row<T>(name: &'static str, kind: &'static str, value: fn(Of, &T, Out) -> bool, doc: &'static str) -> Row<T> {
-    Row { name, kind, doc, value }
+    // Digits, and what stands between them.
+    let is_plain = matches!(
+        kind.as_bytes(),
+        b"address" | b"flag" | b"hardware address" | b"hex" | b"number" | b"prefix" | b"seconds"
+    );
+    Row { name, kind, doc, is_plain, value }
 }
 
 /// Of each event.
@@ -32,11 +39,16 @@ pub const OCCASION: &[Row<Occasion>] = &[
         "`kea-dhcp4` or `kea-dhcp6`."),
     row("VERSION", "text", |of, _, out| word(out, &of.server.version),
         "Kea's version."),
-    row("EVENT_ID", "text", |_, o, out| id(out, o.seq),
-        "The event's own id, unique among servers and scripts: hexadecimal digits, `-` and a number, the greater the later. Each try has the same."),
     row("EVENT_TIME", "text", |_, o, out| time(out, o.time),
         "When it happened: seconds since 1970, with six digits behind the point."),
-    row("EVENT_ATTEMPT", "number", |_, o, out| number(out, o.attempt),
+];
+
+/// Of each try of an event.
+#[rustfmt::skip]
+pub const TRY: &[Row<Try>] = &[
+    row("EVENT_ID", "text", |_, t, out| id(out, t.unique, t.seq),
+        "The event's own id, unique among servers and scripts: hexadecimal digits, `-` and a number, the greater the later. Each try has the same."),
+    row("EVENT_ATTEMPT", "number", |_, t, out| number(out, t.attempt),
         "Which try this is, from 1: events that nobody may have handled to the end are handled again."),
 ];
 

@@ -8,7 +8,7 @@ use crate::keys;
 const NOTHING: Span = Span { start: ABSENT, len: 0 };
 
 pub fn occasion(point: &'static HookPoint) -> Occasion {
-    Occasion { point, seq: 17, time: Duration::new(1_790_000_000, 125_999), attempt: 2 }
+    Occasion { point, time: Duration::new(1_790_000_000, 125_999) }
 }
 
 /// Lays facts out as the shim does.
@@ -189,6 +189,7 @@ pub fn written(hook_point: &str, facts: Facts, debug: bool) -> Variables {
     let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), label: LABEL.into() };
     let mut text = String::from("{");
     write_variables(&mut text, &server, &occasion(&HOOK_POINTS[find(hook_point).unwrap()]), &facts, debug);
+    write_try(&mut text, &Try { unique: 0xa5, seq: 17, attempt: 2 });
     text.push('}');
     serde_json::from_str(&text).unwrap()
 }
@@ -203,6 +204,7 @@ fn a_solicit() {
         ("KEA_SERVER", "kea-dhcp6"),
         ("KEA_VERSION", "2.2.0"),
         ("KEA_EVENT_TIME", "1790000000.000125"),
+        ("KEA_EVENT_ID", "00000000000000a5-17"),
         ("KEA_EVENT_ATTEMPT", "2"),
         ("KEA_QUERY6_TYPE", "SOLICIT"),
         ("KEA_QUERY6_DUID", "00:03:00:01:02:00:00:00:00:01"),

@@ -8,8 +8,7 @@ use itoa::Integer;
 use super::Server;
 use crate::bridge::ffi::Span;
 use crate::facts::Facts;
-use crate::ids;
-use crate::order::Seq;
+use crate::ids::{self, Seq};
 use crate::text;
 
 /// Where a row finds its fact.
@@ -52,15 +51,14 @@ pub fn word(out: Out, word: &str) -> bool {
 }
 
 /// An event's id.
-pub fn id(out: Out, seq: Seq) -> bool {
-    ids::write_id(seq, out);
+pub fn id(out: Out, unique: u64, seq: Seq) -> bool {
+    ids::write_id(unique, seq, out);
     true
 }
 
 /// Seconds since the epoch, to the microsecond.
 pub fn time(out: Out, since_epoch: Duration) -> bool {
-    text::number(since_epoch.as_secs(), out);
-    let _ = write!(out, ".{:06}", since_epoch.subsec_micros());
+    text::seconds(since_epoch, out);
     true
 }
 

@@ -58,7 +58,7 @@ Those of Kea's thread, counted by valgrind, so that the noise of the machine is 
 After 200 exchanges; pages of shared libraries are counted whole. + is the difference to Kea without a hook; we
 allow ourselves 8 MB at most.""",
     "Memory of Kea (anonymous)": "The part of it that is no file's: heap and stacks.",
-    "Memory of the runner (VmRSS)": "`kea-runscript`, likewise; we allow ourselves 10 MB at most.",
+    "Memory of the runner (VmRSS)": "`kea-runscript-runner`, likewise; we allow ourselves 10 MB at most.",
     "Memory of the runner (anonymous)": "The part of it that is no file's.",
 }
 

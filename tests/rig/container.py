@@ -52,7 +52,7 @@ def furnish(writable):
     mount("--make-rprivate", "/")
     mount("-t", "proc", "proc", "/proc")
     dev = Path(writable[0]) / "dev"
-    dev.mkdir()
+    dev.mkdir(exist_ok=True)
     for device in DEVICES:
         (dev / device).touch()
         mount("--bind", f"/dev/{device}", dev / device)

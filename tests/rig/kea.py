@@ -15,6 +15,8 @@ from .wait import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOOK = Path(os.environ.get("HOOK_UNDER_TEST", REPOSITORY / "build" / "kea-hook-runscript.so")).absolute()
+RUNNER = HOOK.with_name("kea-runscript-runner")
+TOOLS = HOOK.with_name("kea-runscript")
 
 
 def hook(script=None, **parameters):
@@ -107,8 +109,16 @@ class Kea:
         for library in whole["hooks-libraries"]:
             if Path(library["library"]).name == HOOK.name:
                 rows.read_parameters(library.get("parameters", {}))
+                self.keep_to_directory(library)
         # Kea does not know all of JSON's \u escapes.
         self.config_file.write_text(json.dumps({f"Dhcp{self.family}": whole}, indent=1, ensure_ascii=False))
+
+    def keep_to_directory(self, library):
+        """Kea 2.2 has no other way to give a DHCPv4 server a data directory of its own, in which spools are."""
+        if self.family == 4 and version(4) < (2, 6) and (parameters := library.get("parameters")):
+            # Some are no maps: a test of what is refused has written them.
+            for script in filter(lambda script: isinstance(script, dict), parameters.get("scripts", [parameters])):
+                script.setdefault("spool", str(self.directory / "runscript"))
 
     # Start and end
 

@@ -5,7 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .kea import HOOK, binary
+from .kea import HOOK, RUNNER, binary
 
 URL = "http://127.0.0.1:{}/"
 
@@ -15,7 +15,7 @@ def together(directory, *others):
     theirs = next(Path(binary(4)).resolve().parents[1].glob("lib*/**/kea/hooks"))
     directory = Path(directory) / "hooks"
     directory.mkdir()
-    for file in [*theirs.glob("libdhcp_*.so"), HOOK, HOOK.with_name("kea-runscript"), *others]:
+    for file in [*theirs.glob("libdhcp_*.so"), HOOK, RUNNER, *others]:
         (directory / file.name).symlink_to(file)
     return directory
 

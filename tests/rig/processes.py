@@ -39,7 +39,7 @@ def processes():
 
 def runners():
     """The ids of the runners that are at work. Each leads a session, unlike a script that is not yet a script."""
-    named = [pid for pid, argv in processes().items() if argv and Path(argv[0].decode()).name == "kea-runscript"]
+    named = [pid for pid, argv in processes().items() if argv and Path(argv[0].decode()).name == "kea-runscript-runner"]
     return sorted(pid for pid in named if stat(pid)[3:4] == [str(pid)])
 
 
@@ -75,6 +75,15 @@ def group(leader):
 def children(parent):
     """The processes that another has started and that run."""
     return [pid for pid in processes() if alive(pid) and stat(pid)[1:2] == [str(parent)]]
+
+
+def descendants(ancestors):
+    """These processes, what they have started, and so on; all that run."""
+    found, more = [], list(ancestors)
+    while more:
+        found += more
+        more = [child for pid in more for child in children(pid) if child not in found]
+    return found
 
 
 def threads(pid):

@@ -22,13 +22,18 @@ class Span:
     @classmethod
     def of(cls, line):
         start, end, event, hook, *variables = line.split(" ")
-        client, keys = None, set()
-        for subject, fields in subjects(variables).items():
-            who = fields.get("CLIENT_DUID") or fields.get("DUID") or fields.get("CLIENT_ID") or fields.get("HWADDR")
-            keys |= {who, fields.get("ADDRESS")} - {None, ""}
-            if subject.startswith("KEA_QUERY"):
-                client = who
-        return cls(int(start), int(end), event, hook, client, frozenset(keys))
+        return cls(int(start), int(end), event, hook, *parties(variables))
+
+
+def parties(variables):
+    """Who has sent the packet, and all clients, addresses and prefixes that the event is about."""
+    client, keys = None, set()
+    for subject, fields in subjects(variables).items():
+        who = fields.get("CLIENT_DUID") or fields.get("DUID") or fields.get("CLIENT_ID") or fields.get("HWADDR")
+        keys |= {who, fields.get("ADDRESS")} - {None, ""}
+        if subject.startswith("KEA_QUERY"):
+            client = who
+    return client, frozenset(keys)
 
 
 def subjects(variables):

@@ -26,7 +26,7 @@ impl Bench {
         Runner::start(&self.file("script"), &[])
     }
 
-    /// A runner that has it for a daemon, whose copies may go on for so many milliseconds.
+    /// A runner that has it for a daemon, whose processes may go on for so many milliseconds.
     pub fn start_daemon(&self, patience: u64) -> Runner {
         Runner::start_daemon(&self.file("script"), &[], patience)
     }

@@ -1,4 +1,4 @@
-//! `kea-runscript run --daemon`: the copies, which we talk to ourselves, and what is reported of them.
+//! `kea-runscript-runner run --daemon`: the daemons, which we talk to ourselves, and what is reported of them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,10 +44,10 @@ pub fn is_gone(pid: i32) -> bool {
 }
 
 #[test]
-fn a_copy_is_told_all_events_of_its_lane() {
+fn a_daemon_is_told_all_events_of_its_lane() {
     let bench = daemon("echo $$ >> pids");
     let runner = bench.start_daemon(LONG);
-    let mut lanes: Vec<_> = (1..=32).map(|lane| runner.copy(lane)).collect();
+    let mut lanes: Vec<_> = (1..=32).map(|lane| runner.daemon(lane)).collect();
     for round in 1..=3 {
         lanes.iter_mut().for_each(|lane| lane.write(&event(round, "a")));
         for lane in &mut lanes {
@@ -63,7 +63,7 @@ fn a_copy_is_told_all_events_of_its_lane() {
 }
 
 #[test]
-fn a_copy_has_the_runners_environment_alone() {
+fn a_daemon_has_the_runners_environment_alone() {
     let runner = Runner::start_daemon(Path::new("/usr/bin/env"), &["-0"], LONG);
     let said = runner.open(1).all();
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_copy_has_the_runners_environment_alone() {
 }
 
 #[test]
-fn a_copy_has_its_own_arguments_alone() {
+fn a_daemon_has_its_own_arguments_alone() {
     let code = "tr '\\0' '|' < /proc/$$/cmdline; echo; pwd";
     let runner = Runner::start_daemon(Path::new("/bin/sh"), &["-c", code, "two words", "--three", ""], LONG);
     let cwd = std::env::current_dir().unwrap();
@@ -82,7 +82,7 @@ fn a_copy_has_its_own_arguments_alone() {
 }
 
 #[test]
-fn a_copy_has_its_socket_twice_and_a_pipe() {
+fn a_daemon_has_its_socket_twice_and_a_pipe() {
     let runner = Runner::start_daemon(Path::new("/bin/ls"), &["-l", "/proc/self/fd"], LONG);
     let _another = runner.open(1);
     let listing = runner.open(2).all();
@@ -93,7 +93,7 @@ fn a_copy_has_its_socket_twice_and_a_pipe() {
 }
 
 #[test]
-fn a_copy_has_clean_signals_limits_and_a_group_of_its_own() {
+fn a_daemon_has_clean_signals_limits_and_a_group_of_its_own() {
     let files = ["/proc/self/status", "/proc/self/limits"];
     let runner = Runner::start_daemon(Path::new("/bin/cat"), &files, LONG);
     let said = runner.open(1).all();
@@ -108,26 +108,26 @@ fn a_copy_has_clean_signals_limits_and_a_group_of_its_own() {
 fn standard_error_is_reported_with_the_lane() {
     let bench = daemon("printf 'event %s\\nno\\033end' $seq >&2");
     let runner = bench.start_daemon(LONG);
-    for (lane, seq) in [(5, 1), (1 << 40, 2)] {
-        let mut copy = runner.copy(lane);
-        copy.run(&event(seq, ""));
-        copy.hang_up();
-        assert_eq!(copy.all(), "");
+    for (number, seq) in [(5, 1), (1 << 40, 2)] {
+        let mut lane = runner.daemon(number);
+        lane.run(&event(seq, ""));
+        lane.hang_up();
+        assert_eq!(lane.all(), "");
         let lines = [format!("event {seq}"), "no\\x1bend".into()];
         let reports = runner.reports();
         assert!(reports.iter().all(|(_, line)| line.level == Level::Warn));
         let said: Vec<(u64, String)> = reports.into_iter().map(|(lane, line)| (lane, line.text)).collect();
-        assert_eq!(said, lines.map(|text| (lane, text)));
+        assert_eq!(said, lines.map(|text| (number, text)));
     }
 }
 
 #[test]
-fn standard_error_is_reported_while_the_copy_lives() {
+fn standard_error_is_reported_while_the_daemon_lives() {
     let bench = daemon("echo event $seq >&2");
     let runner = bench.start_daemon(LONG);
-    let mut copy = runner.copy(5);
+    let mut lane = runner.daemon(5);
     for seq in 1..=3 {
-        copy.run(&event(seq, ""));
+        lane.run(&event(seq, ""));
         let mut said = Vec::new();
         wait_until(|| {
             said.extend(texts(&runner));
@@ -146,9 +146,9 @@ fn the_reason_is_there_before_the_end_is_seen() {
     ] {
         let bench = daemon(&format!("echo last words >&2; {body}"));
         let runner = bench.start_daemon(LONG);
-        let mut copy = runner.copy(7);
-        copy.write(&event(1, ""));
-        assert_eq!(copy.all(), "");
+        let mut lane = runner.daemon(7);
+        lane.write(&event(1, ""));
+        assert_eq!(lane.all(), "");
         assert_eq!(texts(&runner), [(7, "last words".into()), (7, reason.into())]);
     }
 }
@@ -157,11 +157,11 @@ fn the_reason_is_there_before_the_end_is_seen() {
 fn an_end_after_hanging_up_is_said_if_it_is_no_success() {
     let bench = Bench::shell("cat; exit 4");
     let runner = bench.start_daemon(LONG);
-    let mut copy = runner.open(7);
-    copy.hang_up();
-    assert_eq!(copy.all(), "");
+    let mut lane = runner.open(7);
+    lane.hang_up();
+    assert_eq!(lane.all(), "");
     assert_eq!(texts(&runner), [(7, "ended with exit status 4".into())]);
-    drop(copy);
+    drop(lane);
     assert_eq!(runner.end(), "");
 }
 

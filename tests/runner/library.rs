@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kea_hook_runscript::control::{self, Order, Report};
-use kea_hook_runscript::event::{End, Event, Hello, line};
+use kea_hook_runscript::event::{Event, Hello, line};
+use kea_hook_runscript::spool::Spool;
 use kea_hook_runscript::verdict::{Answer, LogLine, Next};
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, setrlimit};
@@ -22,6 +23,7 @@ use nix::unistd::pipe2;
 pub struct Runner {
     control: OwnedFd,
     errors: File,
+    is_daemon: bool,
 }
 
 impl Runner {
@@ -36,7 +38,7 @@ impl Runner {
     fn start_with(options: &[&str], script: &Path, arguments: &[&str]) -> Runner {
         let (control, theirs) = control::pair().unwrap();
         let (errors, their_errors) = pipe2(OFlag::O_CLOEXEC).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript-runner"));
         command
             .arg("run")
             .args(options)
@@ -50,18 +52,27 @@ impl Runner {
         // SAFETY: system calls only.
         unsafe { command.pre_exec(as_kea_would) };
         assert!(command.status().unwrap().success(), "the first process leaves at once");
-        Runner { control, errors: File::from(errors) }
+        Runner { control, errors: File::from(errors), is_daemon: options.contains(&"--daemon") }
     }
 
     /// A new lane.
     pub fn open(&self, lane: u64) -> Lane {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        self.order(Order::Lane(lane), &[theirs.as_fd()]);
-        Lane(BufReader::new(ours))
+        let with = [theirs.as_fd(), ours.as_fd()];
+        self.order(Order::Lane(lane), if self.is_daemon { &with } else { &with[..1] });
+        Lane(BufReader::new(ours), Close::ByUs)
     }
 
-    pub fn give_up(&self, lane: u64) {
+    pub fn stop(&self, lane: u64) {
         self.order(Order::Stop(lane), &[]);
+    }
+
+    pub fn let_go(&self, lane: u64) {
+        self.order(Order::LetGo(lane), &[]);
+    }
+
+    pub fn spool(&self, spool: &Spool) {
+        self.order(Order::Spool(spool.path().into()), &[spool.at_work().as_fd()]);
     }
 
     fn order(&self, order: Order, with: &[BorrowedFd]) {
@@ -84,7 +95,7 @@ impl Runner {
     }
 
     /// A lane to a daemon that greets with nothing but the version.
-    pub fn copy(&self, lane: u64) -> Lane {
+    pub fn daemon(&self, lane: u64) -> Lane {
         let mut lane = self.open(lane);
         lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ahead: 0 });
         assert_eq!(lane.line().as_deref(), Some("{\"hello\":1}\n"));
@@ -99,32 +110,26 @@ impl Runner {
         lane
     }
 
-    /// Hands over these events, whole; answers can be read from what is returned.
-    pub fn rest(&self, events: &[Event]) -> Lane {
-        let (mut lane, answers) = self.open_rest();
-        events.iter().for_each(|event| lane.write(event));
-        lane.write(&End { end: events.len() });
-        lane.hang_up();
-        answers
-    }
-
-    /// A rest to write, and where its answers come.
-    pub fn open_rest(&self) -> (Lane, Lane) {
-        let (events, their_events) = UnixStream::pair().unwrap();
-        let (answers, their_answers) = UnixStream::pair().unwrap();
-        self.order(Order::Rest, &[their_events.as_fd(), their_answers.as_fd()]);
-        (Lane(BufReader::new(events)), Lane(BufReader::new(answers)))
-    }
-
     /// Gives it nothing more to do; returns its standard error, which nobody reads.
     pub fn leave(self) -> File {
         self.errors
     }
 
+    /// Ends without a word, as Kea does when it is killed, and waits for the runner's end; what that has said on standard error.
+    pub fn die_with(self, lane: Lane, then: impl FnOnce()) -> String {
+        lane.abandon();
+        self.end_then(then)
+    }
+
     /// Gives it nothing more to do, waits for its end, and returns what it has said on standard error.
     pub fn end(self) -> String {
-        let Runner { control, mut errors } = self;
+        self.end_then(|| {})
+    }
+
+    fn end_then(self, then: impl FnOnce()) -> String {
+        let Runner { control, mut errors, .. } = self;
         drop(control);
+        then();
         let mut said = String::new();
         errors.read_to_string(&mut said).unwrap();
         said
@@ -144,7 +149,23 @@ fn as_kea_would() -> io::Result<()> {
     Ok(())
 }
 
-pub struct Lane(BufReader<UnixStream>);
+/// It is shut down before it is closed, as the library does it: the runner may hold a duplicate.
+pub struct Lane(BufReader<UnixStream>, Close);
+
+/// How it is closed.
+#[derive(PartialEq)]
+enum Close {
+    ByUs,
+    ByTheKernel,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if self.1 == Close::ByUs {
+            let _ = self.0.get_ref().shutdown(Shutdown::Write);
+        }
+    }
+}
 
 impl Lane {
     pub fn write(&mut self, value: &impl serde::Serialize) {
@@ -161,6 +182,11 @@ impl Lane {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// Closes it as the kernel does when we are killed.
+    fn abandon(mut self) {
+        self.1 = Close::ByTheKernel;
     }
 
     /// Says that nothing more will come.
@@ -192,5 +218,5 @@ pub fn event(seq: u64, keys: &str) -> Event {
     let (hook, text) = ("pkt4_receive", seq.to_string());
     let vars = [("KEA_HOOK_POINT", hook), ("KEA_QUERY4_TYPE", "event"), ("KEA_QUERY4_TRANSACTION_ID", &*text)];
     let vars = vars.into_iter().collect();
-    Event { seq, hook: hook.into(), wait: false, answers: false, time: 1.5, timeout: 60_000, keys, vars }
+    Event { seq, hook: hook.into(), wait: false, answers: false, time: 1.5, timeout: 60_000, at: None, keys, vars }
 }

@@ -1,15 +1,17 @@
-//! The program `kea-runscript run` as the hook library uses it: over real sockets, out of our hands.
+//! The program `kea-runscript-runner` as the hook library uses it: over real sockets, out of our hands.
 
 mod bench;
 mod daemon;
 mod daemon_ends;
 mod library;
 mod process;
+mod spool;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kea_hook_runscript::control;
 use kea_hook_runscript::event::Event;
 use kea_hook_runscript::verdict::{Level, LogLine, Next};
 use nix::sys::signal::{Signal, kill};
@@ -105,7 +107,8 @@ fn what_kea_no_longer_hears_goes_to_standard_error() {
     drop(lane);
     bench.touch("go");
     let script = bench.file("script");
-    let expected = ["too late", "exit status 3"].map(|text| format!("kea-runscript: {}: {text}\n", script.display()));
+    let expected =
+        ["too late", "exit status 3"].map(|text| format!("kea-runscript-runner: {}: {text}\n", script.display()));
     assert_eq!(runner.end(), expected.concat());
 }
 
@@ -133,40 +136,12 @@ fn each_event_has_the_exit_status_of_its_own_script() {
     let mut lanes: Vec<Lane> = (0..8).map(|_| runner.lane()).collect();
     for first in (1..200).step_by(lanes.len()) {
         for (seq, lane) in (first..).zip(&mut lanes) {
-            lane.write(&event(seq, ""));
+            lane.write(&Event { wait: true, ..event(seq, "") });
         }
         for (seq, lane) in (first..).zip(&mut lanes) {
             assert_eq!(lane.answer().unwrap().log, [LogLine::repeating(Level::Warn, format!("exit status {seq}"))]);
         }
     }
-}
-
-#[test]
-fn a_rest_without_its_end_never_begins() {
-    let bench = Bench::shell("echo said");
-    let runner = bench.start();
-    let (mut rest, _answers) = runner.open_rest();
-    rest.write(&event(1, "a"));
-    drop(rest);
-    assert_eq!(runner.end(), "");
-}
-
-#[test]
-fn the_rest_is_worked_off_when_kea_is_gone() {
-    let bench =
-        Bench::shell("while [ ! -e gone ]; do sleep 0.01; done; echo $KEA_QUERY4_TRANSACTION_ID >> order; echo said");
-    let runner = bench.start();
-    let lane = runner.lane();
-    let events: Vec<Event> = (1..=200).map(|seq| event(seq, &format!("{} {}", seq % 7, seq % 2))).collect();
-    drop(runner.rest(&events));
-    drop(lane);
-    bench.touch("gone");
-    let said = runner.end();
-    assert_eq!(said.matches(": said\n").count(), 200);
-    assert_eq!(
-        bench.read("order").lines().map(|seq| seq.parse().unwrap()).collect::<Vec<u64>>(),
-        (1..=200).collect::<Vec<u64>>()
-    );
 }
 
 #[test]
@@ -196,7 +171,7 @@ fn thousands_of_runs_leave_nothing_behind() {
 
 #[test]
 fn only_the_library_starts_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_kea-runscript"))
+    let output = Command::new(env!("CARGO_BIN_EXE_kea-runscript-runner"))
         .args(["run", "--", "/bin/true"])
         .stdin(Stdio::null())
         .output()
@@ -204,4 +179,14 @@ fn only_the_library_starts_it() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("standard input is not the hook library's socket"), "{said}");
+}
+
+#[test]
+fn the_library_hears_of_a_command_line_that_is_wrong() {
+    let (control, theirs) = control::pair().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kea-runscript-runner"));
+    let status = command.args(["run", "--of-a-later-version", "--", "/bin/true"]).stdin(theirs).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let said = control::reports(&control).0.remove(0).refusal.unwrap();
+    assert!(said.contains("its command line is wrong: invalid option '--of-a-later-version'"), "{said}");
 }

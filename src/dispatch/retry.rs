@@ -1,0 +1,177 @@
+//! Events that get another try: their lane has broken, or their handler has asked for it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::Counters;
+use super::shared::{Queued, Shared};
+use super::task::Task;
+use super::worker::Worker;
+use crate::config::Mode;
+use crate::lane::Failed;
+use crate::log::log_repeating;
+use crate::messages;
+use crate::spool::State;
+use crate::verdict::{Answer, Failure, FailureKind};
+
+/// An event whose handling has killed the handler this often is given up.
+pub const ATTEMPTS: u32 = 3;
+
+/// The first and the longest pause before an event is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+impl Worker {
+    /// The next lanes get these events, over each of which so many handlers may have died.
+    pub fn go_again(&mut self, events: impl IntoIterator<Item = Box<Task>>, deaths: u32) {
+        for mut task in events {
+            (task.deaths, task.tries) = (task.deaths + deaths, task.tries + deaths);
+            self.give_back(task);
+        }
+    }
+
+    /// How many handlers may have died over an event whose lane has broken so, one or none. Those that have been put off over
+    /// earlier deaths are not to blame for this one, and maybe for none.
+    pub fn deaths(&mut self, failed: &Failed, mode: Mode) -> u32 {
+        let count = deaths(failed, mode);
+        if count > 0 {
+            self.put_off.values_mut().for_each(Queued::is_cleared);
+        }
+        count
+    }
+
+    /// The handler has died with an event that no thread of Kea's waits for: the next one gets it, in the same turn.
+    fn give_back(&mut self, task: Box<Task>) {
+        let shared = &self.shared;
+        // A runner marks an event before it answers.
+        if task.is_abandoned || shared.is_over_in_spool(&task) {
+            shared.finish_in_spool(&task);
+            return shared.free(task.turn, None);
+        }
+        if task.deaths >= ATTEMPTS {
+            return self.give_up(&task);
+        }
+        let pause = if task.deaths > 1 { pause(task.deaths - 1) } else { Duration::ZERO };
+        match pause.is_zero() || task.parked_until.is_some() {
+            true => shared.give_back(task.turn, queued(task)),
+            false => self.put_off(task, pause),
+        }
+    }
+
+    /// Too many handlers have died over an event.
+    fn give_up(&self, task: &Task) {
+        let (shared, failure) = (&self.shared, deadly(self.shared.config.mode));
+        if task.wait {
+            shared.finish(task, Err(failure), None);
+            return;
+        }
+        let is_kept = shared.give_up_in_spool(task);
+        let (name, hook_point) = (shared.name(), task.row().name);
+        shared.counters.note_error(&failure.text);
+        let message = match is_kept {
+            true => {
+                Counters::add(&shared.counters.given_up);
+                messages::GIVEN_UP
+            }
+            false => messages::EVENT_LOST,
+        };
+        Counters::add(&shared.counters.failures);
+        log_repeating(message, &name, &[hook_point], &[name.clone(), hook_point.into(), failure.text]);
+        shared.free(task.turn, None);
+    }
+
+    /// The handler of an event wants to have it again, after so many seconds; zero leaves that to us.
+    pub fn defer(&mut self, mut task: Box<Task>, answer: &Answer) {
+        let seconds = answer.again.unwrap_or_default();
+        let shared = &self.shared;
+        Counters::add(&shared.counters.deferred);
+        task.tries += 1;
+        task.deaths = 0;
+        let pause = if seconds > 0.0 { Duration::from_secs_f64(seconds) } else { pause(task.tries) };
+        shared.mark_in_spool(&task, State::Pending);
+        let (name, hook_point) = (shared.name(), task.row().name);
+        let args = [name.clone(), hook_point.into(), format!("{:.1}", pause.as_secs_f64()), task.tries.to_string()];
+        log_repeating(messages::DEFERRED, &name, &[hook_point], &args);
+        self.put_off(task, pause);
+    }
+
+    /// What shares a key with an event that is put off waits for it; no lane does.
+    fn put_off(&mut self, task: Box<Task>, pause: Duration) {
+        self.put_off.insert((Instant::now() + pause, task.turn), queued(task));
+    }
+
+    /// Gives back what has been put off until now.
+    pub fn look_at_what_is_put_off(&mut self) {
+        let now = Instant::now();
+        while self.put_off.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
+            if let Some(((_, turn), queued)) = self.put_off.pop_first() {
+                self.shared.give_back(turn, queued);
+            }
+        }
+    }
+}
+
+/// Doubled from try to try.
+fn pause(tries: u32) -> Duration {
+    PAUSES.0.saturating_mul(1 << tries.saturating_sub(1).min(6)).min(PAUSES.1)
+}
+
+fn queued(task: Box<Task>) -> Queued {
+    task.spooled().map_or_else(|| Queued::Here(task), Queued::Spooled)
+}
+
+impl Queued {
+    /// A handler has died without this event.
+    fn is_cleared(&mut self) {
+        match self {
+            Queued::Waiting { .. } => {}
+            Queued::Here(task) => task.deaths = task.deaths.min(1),
+            Queued::Spooled(spooled) => spooled.deaths = spooled.deaths.min(1),
+        }
+    }
+}
+
+impl Shared {
+    /// Gives an event back that has not been sent.
+    pub fn take_back(&self, task: Box<Task>) {
+        self.give_back(task.turn, queued(task));
+    }
+}
+
+impl Task {
+    /// Whether another lane shall have it after this failure. What Kea waits for fails at once with the daemon that has
+    /// it; the runner is ours, and has only died beside its script.
+    pub fn goes_again(&self, failed: &Failed, mode: Mode) -> bool {
+        match failed {
+            Failed::Gone { unread, .. } => *unread || !self.wait || mode == Mode::Exec,
+            Failed::TimedOut | Failed::TooLong(_) => false,
+        }
+    }
+}
+
+/// How many handlers may have died over an event whose lane has broken so: one or none. One that has read a part of the
+/// line leaves as much unread as one that has not looked at it, but for the runner, which has died beside it then.
+pub fn deaths(failed: &Failed, mode: Mode) -> u32 {
+    u32::from(match failed {
+        Failed::Gone { unread, .. } if mode == Mode::Exec => !unread,
+        Failed::Gone { error, .. } => error.kind() != io::ErrorKind::BrokenPipe,
+        Failed::TimedOut | Failed::TooLong(_) => false,
+    })
+}
+
+/// What becomes of an event whose lane has broken so.
+pub fn broken(failed: &Failed) -> Failure {
+    match failed {
+        Failed::TooLong(_) => Failure::new(FailureKind::Answer, failed.to_string()),
+        _ => Failure::new(FailureKind::Gone, format!("no answer: {failed}")),
+    }
+}
+
+/// Too many handlers have died over an event.
+pub fn deadly(mode: Mode) -> Failure {
+    let what = match mode {
+        Mode::Exec => "the runner died",
+        Mode::Daemon => "the daemon died",
+        Mode::Socket => "the server hung up",
+    };
+    Failure::new(FailureKind::Gone, format!("{what} {ATTEMPTS} times over this event"))
+}

@@ -1,0 +1,352 @@
+//! What packet threads and the worker share: the events by turn and the free lanes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use foldhash::{HashMap, HashSet};
+use once_cell::sync::OnceCell;
+
+use super::calls::Calls;
+use super::counters::Counters;
+use super::task::{Spooled, Task};
+use super::worker::Busy;
+use crate::answers::UnknownClasses;
+use crate::bridge::ffi::Verdict;
+use crate::config::{Config, Mode};
+use crate::ids;
+use crate::keys::Key;
+use crate::lane::Lane;
+use crate::order::{Class, Order, Turn};
+use crate::spool::{Place, Spool};
+use crate::variables::Server;
+use crate::wait::Watch;
+
+/// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// The number of calls in the worker's watch; all others are of lanes and runners.
+pub const CALLS: u64 = 0;
+
+pub struct Shared {
+    pub config: Config,
+    pub server: Server,
+    pub counters: Counters,
+    pub unknown_classes: UnknownClasses,
+    state: Mutex<State>,
+    /// What the worker waits for.
+    pub watch: Watch,
+    pub calls: Calls,
+    /// There is none before Kea's main loop has begun to turn, nor without the parameter.
+    pub spool: OnceCell<Arc<Spool>>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub order: Order<Key, Queued>,
+    pub idle: Vec<Lane>,
+    /// Lanes that are worth something, free or not.
+    pub live: HashSet<u64>,
+    /// Threads of Kea's that wait for their event's turn.
+    pub waiting: HashMap<Turn, Waiting>,
+    /// What packet threads leave to the worker: lanes whose answer is late, and lanes that have broken, with the reason.
+    pub late: Vec<Busy>,
+    pub broken: Vec<(u64, String)>,
+    /// Events that are in memory alone, not running, and not waited for.
+    pub in_memory: usize,
+    /// Events that were dropped for want of room, of which the log has not been told.
+    pub dropped: u64,
+    /// Events of parked packets.
+    pub parked: BTreeMap<Turn, Parked>,
+    /// Where the spool has events that are not in `order` yet.
+    pub unread: Option<Place>,
+    /// Why there is no handler; `None` while there is one, or is about to be.
+    pub down: Option<String>,
+    pub stopping: bool,
+}
+
+/// What stands in the queue.
+pub enum Queued {
+    /// Kea waits: the event itself is in the hands of a packet's thread.
+    Waiting {
+        since: Instant,
+    },
+    /// Nobody waits, or a parked packet does.
+    Here(Box<Task>),
+    Spooled(Spooled),
+}
+
+/// A thread that sleeps until its lane is there.
+pub struct Waiting {
+    thread: Thread,
+    pub lane: Option<Lane>,
+}
+
+/// A packet that is parked until its event has been concluded.
+pub struct Parked {
+    pub until: Instant,
+    pub then: Box<dyn FnOnce(Verdict) + Send>,
+}
+
+impl Queued {
+    fn is_waiting(&self) -> bool {
+        matches!(self, Queued::Waiting { .. })
+    }
+
+    fn is_parked(&self) -> bool {
+        matches!(self, Queued::Here(task) if task.parked_until.is_some())
+    }
+}
+
+impl Shared {
+    pub fn new(config: Config, server: &Server) -> io::Result<Shared> {
+        let watch = Watch::new()?;
+        let calls = Calls::new(&watch, CALLS)?;
+        Ok(Shared {
+            config,
+            server: server.clone(),
+            counters: Counters::default(),
+            unknown_classes: UnknownClasses::default(),
+            state: Mutex::default(),
+            watch,
+            calls,
+            spool: OnceCell::new(),
+        })
+    }
+
+    /// The same events under another configuration.
+    pub fn renewed(self, config: Config, server: &Server) -> Shared {
+        let (counters, unknown_classes) = (Counters::default(), UnknownClasses::default());
+        Shared { config, server: server.clone(), counters, unknown_classes, ..self }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues an event that Kea does not wait for, and that is in memory alone.
+    pub fn post(&self, mut task: Task) {
+        let (keys, class) = (task.keys(&self.config), task.class());
+        let mut state = self.lock();
+        task.seq = ids::next();
+        state.order.push(keys, class, Queued::Here(Box::new(task)));
+        state.in_memory += 1;
+        self.make_room(&mut state);
+        drop(state);
+        self.calls.call();
+    }
+
+    /// A flood of packets costs no event of a lease: clients send packets again.
+    pub fn make_room(&self, state: &mut State) {
+        // Each idle lane is about to take one.
+        if state.in_memory > self.config.queue_limit + state.idle.len() && state.order.cancel_oldest().is_some() {
+            state.in_memory -= 1;
+            state.dropped += 1;
+            Counters::add(&self.counters.dropped);
+        }
+    }
+
+    /// Queues an event for which a packet is parked.
+    pub fn park(&self, task: Task, until: Instant, then: Box<dyn FnOnce(Verdict) + Send>) {
+        let (keys, mut task) = (task.keys(&self.config), task.parked(until));
+        let mut state = self.lock();
+        task.seq = ids::next();
+        let turn = state.order.push(keys, Class::Urgent, Queued::Here(Box::new(task)));
+        state.parked.insert(turn, Parked { until, then });
+        drop(state);
+        // Its time-out may be the next.
+        self.calls.wake();
+    }
+
+    /// Gives idle lanes to the events that threads of Kea's wait for; whether one is left whose turn has come.
+    pub fn grant(&self, state: &mut State) -> bool {
+        while !state.idle.is_empty() && !state.stopping {
+            match state.order.next_urgent(|queued| self.may_go(queued, state.idle.len() > self.kept(state))) {
+                Some((turn, queued)) if queued.is_waiting() => state.grant(turn),
+                // The worker's: it goes before those that threads wait for behind it.
+                Some(_) => return true,
+                None => break,
+            }
+        }
+        state.order.ready() > 0 && state.idle.len() > self.kept(state)
+    }
+
+    /// The next event for the worker, with those that its lane is sent ahead.
+    pub fn next(&self, state: &mut State) -> Option<(Lane, VecDeque<Box<Task>>)> {
+        self.grant(state);
+        if state.idle.is_empty() || state.stopping {
+            return None;
+        }
+        let has_more = state.idle.len() > self.kept(state);
+        let (turn, queued) = match has_more {
+            true => state.order.take_next(),
+            false => state.order.take_urgent(|queued| self.may_go(queued, false)),
+        }?;
+        let task = self.task(state, turn, queued)?;
+        let lane = state.idle.pop()?;
+        let events = self.with_those_ahead(state, task, lane.ahead);
+        Some((lane, events))
+    }
+
+    /// A lane that has nothing to do, for the worker.
+    pub fn take_idle(&self) -> Option<Lane> {
+        let mut state = self.lock();
+        self.grant(&mut state);
+        if state.idle.len() > self.kept(&state) { state.idle.pop() } else { None }
+    }
+
+    /// The last lane is kept for those that a thread of Kea's waits for, if others could take it.
+    fn kept(&self, state: &State) -> usize {
+        usize::from(state.live.len() > 1 && self.config.ways.differ())
+    }
+
+    fn may_go(&self, queued: &Queued, has_more: bool) -> bool {
+        has_more || !self.config.ways.yes || !queued.is_parked()
+    }
+
+    /// The event whose turn has come.
+    fn task(&self, state: &mut State, turn: Turn, queued: Queued) -> Option<Box<Task>> {
+        match queued {
+            Queued::Waiting { .. } => None,
+            Queued::Here(mut task) => {
+                state.in_memory -= usize::from(task.parked_until.is_none());
+                task.turn = turn;
+                Some(task)
+            }
+            Queued::Spooled(spooled) => {
+                let unique = self.spool.get().map_or(0, |spool| spool.id());
+                Some(Box::new(Task::of_spool(turn, spooled, unique, &self.config)))
+            }
+        }
+    }
+
+    /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
+    /// that are ready. What a handler has died over goes alone: it may take others with it.
+    fn with_those_ahead(&self, state: &mut State, task: Box<Task>, ahead: usize) -> VecDeque<Box<Task>> {
+        let wanted = |queued: &Queued| match queued {
+            Queued::Waiting { .. } => false,
+            Queued::Here(task) => task.deaths == 0 && task.parked_until.is_none(),
+            Queued::Spooled(spooled) => spooled.deaths == 0,
+        };
+        let ahead = if task.deaths > 0 { 0 } else { ahead };
+        let mut events = VecDeque::from([task]);
+        let (mut share, mut looked_behind) = ((state.order.ready() / (state.idle.len() + 1)).min(ahead), 0);
+        while events.len() <= ahead {
+            let next = match events.get(looked_behind) {
+                Some(task) => {
+                    let mine = |turn| events.iter().any(|mine| mine.turn == turn);
+                    let behind = state.order.take_behind(task.turn, mine, wanted);
+                    looked_behind += usize::from(behind.is_none());
+                    behind
+                }
+                None if share == 0 => break,
+                None => {
+                    share -= 1;
+                    state.order.take_ready(wanted)
+                }
+            };
+            if let Some((turn, queued)) = next {
+                events.extend(self.task(state, turn, queued));
+            }
+        }
+        events
+    }
+
+    /// An event is over: those behind it move up, and its lane is free. Last of all that is done for it.
+    pub fn free(&self, turn: Turn, lane: Option<Lane>) {
+        let mut state = self.lock();
+        state.order.done(turn);
+        let granted = state.waiting.remove(&turn).and_then(|waiting| waiting.lane);
+        for lane in lane.into_iter().chain(granted) {
+            if state.live.contains(&lane.id) {
+                state.idle.push(lane);
+            }
+        }
+        let is_worker_wanted = self.grant(&mut state);
+        drop(state);
+        if is_worker_wanted {
+            self.calls.wake();
+        }
+    }
+
+    /// A lane has nothing to do.
+    pub fn is_idle(&self, lane: Lane) {
+        let mut state = self.lock();
+        if state.live.contains(&lane.id) {
+            state.idle.push(lane);
+        }
+        self.grant(&mut state);
+    }
+
+    /// An event that was not finished gets another try, in the same turn.
+    pub fn give_back(&self, turn: Turn, queued: Queued) {
+        let mut state = self.lock();
+        state.in_memory += usize::from(matches!(&queued, Queued::Here(task) if task.parked_until.is_none()));
+        state.order.give_back(turn, queued);
+        let is_worker_wanted = self.grant(&mut state);
+        drop(state);
+        if is_worker_wanted {
+            self.calls.wake();
+        }
+    }
+
+    /// The runner, a daemon or a connection is to be made again, for this reason.
+    pub fn lost(&self, reason: &str) {
+        Counters::add(&self.counters.restarts);
+        self.counters.note_error(reason);
+    }
+}
+
+/// How long a handler may be late before it is given up. The runner sees to its scripts itself.
+pub fn grace(mode: Mode) -> Option<Instant> {
+    (mode != Mode::Exec).then(|| Instant::now() + GRACE)
+}
+
+impl State {
+    /// A thread of Kea's gets its lane.
+    fn grant(&mut self, turn: Turn) {
+        let Some(waiting) = self.waiting.get_mut(&turn) else { return };
+        if self.order.take(turn).is_some() {
+            waiting.lane = self.idle.pop();
+            waiting.wake();
+        }
+    }
+
+    /// How long ago the oldest event has happened that waits for its turn.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.order.oldest().map(|queued| match queued {
+            Queued::Waiting { since } => since.elapsed(),
+            Queued::Here(task) => task.since.elapsed(),
+            Queued::Spooled(spooled) => spooled.time.elapsed().unwrap_or_default(),
+        })
+    }
+
+    /// Takes back the events of parked packets whose time is over while their turn has not come; all of them if there
+    /// is no handler.
+    pub fn overdue(&mut self) -> Vec<Task> {
+        let (now, down) = (Instant::now(), self.down.is_some());
+        let over: Vec<Turn> =
+            self.parked.iter().filter(|(_, one)| down || one.until <= now).map(|(turn, _)| *turn).collect();
+        let queued = |turn| match self.order.take(turn) {
+            Some((_, Queued::Here(mut task))) => {
+                task.turn = turn;
+                Some(*task)
+            }
+            _ => None,
+        };
+        over.into_iter().filter_map(queued).collect()
+    }
+}
+
+impl Waiting {
+    /// This very thread.
+    pub fn here() -> Waiting {
+        Waiting { thread: std::thread::current(), lane: None }
+    }
+
+    pub fn wake(&self) {
+        self.thread.unpark();
+    }
+}

@@ -1,0 +1,283 @@
+//! Events in the spool: how they get there, how they come back, and what is said of it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Counters;
+use super::shared::{Queued, Shared};
+use super::task::{Spooled, Task};
+use super::without_signals;
+use super::worker::Worker;
+use crate::event::Kept;
+use crate::hook_points::{HOOK_POINTS, find};
+use crate::ids::{self, Seq};
+use crate::keys::Key;
+use crate::log::{log, log_repeating};
+use crate::messages;
+use crate::order::{Class, Turn};
+use crate::spool::{Opened, Place, Spool, State, Unspooled};
+use crate::verdict::{Failure, FailureKind};
+
+/// So many events have a place in the queue; those beyond stay in the spool until there is room.
+const MOST: usize = if cfg!(test) { 8 } else { 100_000 };
+/// How often the worker looks whether earlier runners are still at work.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// An event that an earlier runner may still be at work on.
+pub struct Elsewhere {
+    turn: Turn,
+    event: Spooled,
+}
+
+impl Shared {
+    /// Queues an event that Kea does not wait for: it is in the spool when this returns, if there is one.
+    pub fn tell(&self, task: Task) {
+        match self.spool.get() {
+            None => self.post(task),
+            Some(spool) => self.append(spool, task),
+        }
+    }
+
+    fn append(&self, spool: &Spool, task: Task) {
+        let keys = task.keys(&self.config);
+        let body = task.body(&self.config, &self.server);
+        let mut writer = match spool.writer() {
+            Ok(writer) => writer,
+            Err(why) => return self.unspooled(task, None, &why),
+        };
+        // Its number and its turn come before those of whoever is next to append, or goes on without the spool meanwhile.
+        let (seq, turn) = {
+            let mut state = self.lock();
+            let is_room = state.unread.is_none() && state.order.len() < MOST;
+            if !is_room && state.unread.is_none() {
+                state.unread = Some(writer.tail());
+            }
+            (ids::next(), is_room.then(|| state.order.push_running(keys, Class::Kept)))
+        };
+        let time = task.time();
+        match (writer.append(seq, &body), turn) {
+            (Ok(place), Some(turn)) => {
+                let event = Spooled { seq, place, time, point: task.point as u16, tries: 0, deaths: 0 };
+                self.lock().order.give_back(turn, Queued::Spooled(event));
+                drop(writer);
+                self.counters.has_room();
+                self.calls.call();
+            }
+            // The worker reads it when there is room.
+            (Ok(_), None) => {}
+            (Err(why), turn) => {
+                drop(writer);
+                self.unspooled(task, turn.map(|turn| (turn, seq)), &why);
+            }
+        }
+    }
+
+    /// An event that is in memory alone, although there is a spool.
+    fn unspooled(&self, mut task: Task, turn: Option<(Turn, Seq)>, why: &Unspooled) {
+        Counters::add(&self.counters.unspooled);
+        if self.counters.is_full() {
+            log(messages::SPOOL_FULL, &[self.name(), why.to_string()]);
+        }
+        let Some((turn, seq)) = turn else { return self.post(task) };
+        let mut state = self.lock();
+        state.order.set_class(turn, task.class());
+        task.seq = seq;
+        state.order.give_back(turn, Queued::Here(Box::new(task)));
+        state.in_memory += 1;
+        self.make_room(&mut state);
+        drop(state);
+        self.calls.call();
+    }
+
+    /// Opens the spool, if the configuration names one: from now on nothing is lost.
+    pub fn open_spool(&self) -> Result<(), String> {
+        let (Some(path), None) = (&self.config.spool.directory, self.spool.get()) else { return Ok(()) };
+        let Opened { spool, first, last_id, others, warnings, bytes } = Spool::open(path, self.config.spool.limit)?;
+        ids::is_taken(last_id);
+        super::programs::warn(path, warnings);
+        if bytes > 0 {
+            let mib = bytes.div_ceil(1 << 20).to_string();
+            log(messages::SPOOL_OPENED, &[self.name(), path.display().to_string(), mib]);
+        }
+        others.into_iter().for_each(|other| self.say_damaged(path, &other, "another version has written it"));
+        self.lock().unread = first;
+        // Nobody else has opened it meanwhile: this is for Kea's main thread alone.
+        let _ = self.spool.set(Arc::new(spool));
+        self.calls.wake();
+        Ok(())
+    }
+
+    fn say_damaged(&self, path: &std::path::Path, what: &str, why: &str) {
+        log(messages::SPOOL_DAMAGED, &[self.name(), path.join(what).display().to_string(), why.into()]);
+    }
+
+    /// The spool cannot be used.
+    pub fn go_without_spool(&self, reason: &str) {
+        log(messages::SPOOL_OFF, &[self.name(), reason.into()]);
+    }
+
+    /// Has the spool written through to the disk, in a thread that ends with the load.
+    pub fn keep_synced(&self) -> Option<Sender<()>> {
+        let (spool, pause) = (Arc::clone(self.spool.get()?), self.config.spool.sync?);
+        let (end, ended) = channel();
+        let name = self.name();
+        let body = move || {
+            while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = spool.sync() {
+                    log_repeating(messages::SPOOL_FULL, &name, &["sync"], &[name.clone(), error.to_string()]);
+                }
+            }
+        };
+        // Without a thread, nothing is written through: as by default.
+        without_signals(|| thread::Builder::new().name("spool".into()).spawn(body)).ok()?;
+        Some(end)
+    }
+
+    pub fn is_too_old(&self, task: &Task) -> bool {
+        let is_older = |most| task.time().elapsed().is_ok_and(|age| age > most);
+        task.place().is_some() && self.config.spool.max_age.is_some_and(is_older)
+    }
+
+    pub fn drop_old(&self, task: &Task) {
+        Counters::add(&self.counters.dropped);
+        let (name, hook_point) = (self.name(), task.row().name);
+        log_repeating(messages::TOO_OLD, &name, &[hook_point], &[name.clone(), hook_point.into()]);
+        self.finish_in_spool(task);
+        self.free(task.turn, None);
+    }
+
+    /// Says how far an event is; nothing of one that is in memory alone.
+    pub fn mark_in_spool(&self, task: &Task, state: State) {
+        self.in_spool(task, |spool, place| spool.mark(place, task.seq, state));
+    }
+
+    /// Appends what it has kept of an event to `out`; whether it could be read.
+    pub fn read_from_spool(&self, place: Place, seq: Seq, out: &mut String) -> bool {
+        self.spool.get().is_some_and(|spool| spool.text(place, seq, out).is_ok())
+    }
+
+    /// An event whose record cannot be read: a disk, or somebody else, has damaged it.
+    pub fn is_lost_in_spool(&self, task: &Task) {
+        let failure = Failure::new(FailureKind::Start, "its record in the spool is damaged");
+        self.finish(task, Err(failure), None);
+    }
+
+    pub fn finish_in_spool(&self, task: &Task) {
+        self.in_spool(task, |spool, place| spool.finish(place, task.seq, State::Done));
+    }
+
+    /// Whether it has been put aside.
+    pub fn give_up_in_spool(&self, task: &Task) -> bool {
+        self.in_spool(task, |spool, place| spool.give_up(place, task.seq)).is_some()
+    }
+
+    /// Whether a runner has marked it.
+    pub fn is_over_in_spool(&self, task: &Task) -> bool {
+        self.in_spool(task, |spool, place| spool.state(place, task.seq)).is_some_and(State::is_over)
+    }
+
+    fn in_spool<T>(&self, task: &Task, body: impl FnOnce(&Spool, Place) -> std::io::Result<T>) -> Option<T> {
+        let (spool, place) = (&**self.spool.get()?, task.place()?);
+        let done = body(spool, place);
+        if let Err(error) = &done {
+            let args = [self.name(), place.to_string(), error.to_string()];
+            log_repeating(messages::SPOOL_DAMAGED, &self.name(), &[], &args);
+        }
+        done.ok()
+    }
+}
+
+impl Worker {
+    /// What the spool needs of a thread that has time.
+    pub fn see_to_the_spool(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let Some(spool) = shared.spool.get() else { return };
+        self.lanes.tell_of_spool(spool);
+        self.look_elsewhere();
+        self.read_on();
+        spool.prepare();
+    }
+
+    /// Takes what the spool has into the queue, as long as there is room: a part of it, for others have to be seen to.
+    pub fn read_on(&mut self) {
+        let shared = &*self.shared;
+        let Some(spool) = shared.spool.get() else { return };
+        let from = {
+            let state = shared.lock();
+            state.unread.filter(|_| state.order.len() < MOST)
+        };
+        let Some(from) = from else { return };
+        let mut found = Vec::new();
+        let (next, damaged) = spool.read(from, |place, record| {
+            found.push((place, record.id, record.state, Kept::read(record.text)));
+        });
+        if damaged > 0 {
+            let why = format!("{damaged} records in it, behind {}, are damaged", from.at());
+            let segment = format!("{:010}.v1", from.segment());
+            shared.say_damaged(spool.path(), &segment, &why);
+        }
+        let others_at_work =
+            found.iter().any(|(_, _, state, _)| matches!(state, State::Sent(_))) && spool.others_at_work();
+        for (place, id, state, kept) in found {
+            let Some((event, keys)) = kept.ok().and_then(|kept| event(place, id, state, &kept)) else {
+                shared.say_damaged(spool.path(), &place.to_string(), "it is no event of this version's");
+                let _ = spool.finish(place, id, State::Done);
+                continue;
+            };
+            let mut state_ = shared.lock();
+            if matches!(state, State::Sent(_)) && others_at_work {
+                let turn = state_.order.push_running(keys, Class::Kept);
+                self.elsewhere.push(Elsewhere { turn, event });
+            } else {
+                state_.order.push(keys, Class::Kept, Queued::Spooled(event));
+            }
+        }
+        // Nobody appends as long as we are the writer.
+        let writer = spool.writer();
+        let is_all = writer.as_ref().is_ok_and(|writer| writer.tail() == next);
+        shared.lock().unread = (!is_all).then_some(next);
+        drop(writer);
+        // There may be more.
+        if !is_all {
+            shared.calls.wake();
+        }
+    }
+
+    /// Whether earlier runners have finished what they had.
+    pub fn look_elsewhere(&mut self) {
+        let Some(spool) = self.shared.spool.get().filter(|_| !self.elsewhere.is_empty()) else { return };
+        if spool.others_at_work() {
+            return;
+        }
+        for Elsewhere { turn, event } in std::mem::take(&mut self.elsewhere) {
+            let is_over = spool.state(event.place, event.seq).is_ok_and(State::is_over);
+            if is_over {
+                let _ = spool.finish(event.place, event.seq, State::Done);
+                self.shared.free(turn, None);
+            } else {
+                self.shared.give_back(turn, Queued::Spooled(event));
+            }
+        }
+    }
+
+    /// When to look again.
+    pub fn look_elsewhere_at(&self) -> Option<Instant> {
+        (!self.elsewhere.is_empty()).then(|| Instant::now() + LOOK_AGAIN)
+    }
+}
+
+/// What memory holds of a record; `None` if it is of no hook point that we know.
+fn event(place: Place, seq: Seq, state: State, kept: &Kept) -> Option<(Spooled, Vec<Key>)> {
+    let point = find(&kept.hook)?;
+    debug_assert!(point < HOOK_POINTS.len());
+    let time = Duration::try_from_secs_f64(kept.time).ok()?;
+    let tries = match state {
+        State::Sent(times) => times as u16,
+        _ => 0,
+    };
+    let time = SystemTime::UNIX_EPOCH.checked_add(time)?;
+    let keys = kept.keys.iter().map(|text| Key::of_text(text)).collect();
+    Some((Spooled { seq, place, time, point: point as u16, tries, deaths: 0 }, keys))
+}

@@ -1,3 +1,0 @@
-fn main() -> std::process::ExitCode {
-    kea_hook_runscript::commands::main()
-}
