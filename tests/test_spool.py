@@ -1,155 +1,252 @@
-"""The spool: events that Kea does not wait for are handled, whatever is wrong with the place where they are kept."""
+"""The spool's directory: where it is, whose it is, and what becomes of events where it cannot be used or is full."""
 
+import os
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
-from rig.configs import SUBNET4
+from rig import processes
+from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import OFFER, stranger
+from rig.dhcp6 import Client6
+from rig.gate import Gate
 from rig.kea import Kea, hook
 from rig.recorder import Printer
+from rig.since import since
+from rig.spool import segments, spool
 from rig.wait import quiet, wait_until
 
 POINT = "pkt4_receive"
+TOLD = {"wait": False, "hook_points": [POINT]}
+# A second server: the first has the port.
+NOWHERE = {**SUBNET4, "interfaces-config": {"interfaces": []}}
 
 
-def printer(directory, then=""):
-    return Printer(directory, "$KEA_QUERY4_HWADDR $KEA_EVENT_ATTEMPT", then=then)
+def modes(*paths):
+    return [oct(path.stat().st_mode & 0o7777) for path in paths]
 
 
-def library(script, directory, **parameters):
-    return hook(script, wait=False, hook_points=[POINT], **{"spool": str(directory / "spool"), **parameters})
+def solicit(link, count=1):
+    with Client6(link) as client:
+        for _ in range(count):
+            client.solicit()
 
 
-def discover(link, count):
-    """So many events, each of a client of its own; returns the clients."""
-    clients = [stranger(link) for _ in range(count)]
-    assert {client.discover().type for client in clients} == {OFFER}
-    return [client.mac for client in clients]
+def kea6(tmp_path, script, **parameters):
+    """A DHCPv6 server, whose data directory is the test's on each version of Kea."""
+    return Kea(6, SUBNET6, tmp_path, [hook(script, wait=False, hook_points=["pkt6_receive"], **parameters)])
 
 
-def handled(one):
-    return sorted(line.split()[0] for line in one.lines())
-
-
-def own(directory):
-    """The directory of the one script."""
-    [path] = (directory / "spool").iterdir()
-    return path
-
-
-def gate(directory):
-    return f"until [ -e {directory}/go ]; do /bin/sleep 0.02; done"
-
-
-def left(link, tmp_path, one, count):
-    """Kea ends with so many events in the spool, of which one is being handled."""
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path, concurrency=1)]):
-        clients = discover(link, count)
-        one.wait(1)
-    (tmp_path / "go").touch()
-    return clients
-
-
-def test_it_is_kea_users_alone(link, tmp_path):
-    one = printer(tmp_path)
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path, spool_sync=10)]) as kea:
-        discover(link, 1)
+def test_by_default_it_is_in_keas_data_directory(link, tmp_path):
+    gate = Gate(tmp_path)
+    with kea6(tmp_path, gate.script) as kea, Client6(link) as client:
+        own = spool(tmp_path / "runscript", kea, gate.script)
+        assert kea.status()["spool"] == str(own) and modes(own.parent, own) == ["0o700", "0o700"]
+        gate.shut(client)
+        client.solicit()
+        status = wait_until(lambda: (status := kea.status())["in-flight"] and status, "the event")
+        assert (status["pending"], status["spooled"], status["unspooled"]) == (1, 1, 0)
+        assert modes(*own.iterdir()) == ["0o600"] * len(list(own.iterdir()))
+        gate.open(client)
         quiet(kea)
-        path = own(tmp_path)
-        assert path.name.startswith("kea-dhcp4-printer-") and path.stat().st_mode & 0o777 == 0o700
-        assert kea.status()["spool"] == str(path)
-        threads = Path(f"/proc/{kea.process.pid}/task").glob("*/comm")
-        assert "spool\n" in [thread.read_text() for thread in threads]
+        assert kea.status()["spooled"] == 0
+        assert not kea.said("SPOOL_OPENED"), "there was nothing from before"
 
 
-def test_without_a_spool_events_are_handled_all_the_same(link, tmp_path):
-    """Another server has it."""
-    one, other = printer(tmp_path), tmp_path / "other"
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path)]) as first:
-        wait_until(lambda: first.status()["spool"], "the spool")
-        with Kea(4, SUBNET4, other, [library(one.script, tmp_path)]) as second:
-            [line] = wait_until(lambda: second.said("SPOOL_OFF"), "the warning")
-            assert "another server uses it: give each server a directory of its own" in line
-            assert second.status()["spool"] is None
-
-
-@pytest.mark.parametrize("fault", ["mode", "link"])
-def test_a_named_one_that_cannot_be_used_is_refused(link, tmp_path, fault):
-    one = printer(tmp_path)
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path)]) as kea:
-        wait_until(lambda: kea.status()["spool"], "the spool")
-    path = own(tmp_path)
-    if fault == "mode":
-        path.chmod(0o755)
-    else:
-        path.symlink_to(path.rename(tmp_path / "elsewhere"))
-    kea = Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path)])
-    with pytest.raises(AssertionError):
-        kea.start()
-    assert '"spool"' in kea.said("LOAD_REFUSED")[0]
-
-
-def test_a_full_disk_costs_no_event(link, tmp_path):
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", spool], check=True)
-    one = printer(tmp_path, gate(tmp_path))
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path, spool_limit=16)]) as kea:
-        clients = discover(link, 200)
-        assert 0 < kea.status()["unspooled"] < 200 and len(kea.said("SPOOL_FULL")) == 1
-        (tmp_path / "go").touch()
+def test_one_that_is_named(link, tmp_path):
+    """Two scripts of one name have directories of their own."""
+    (tmp_path / "other").mkdir()
+    scripts = [Printer(directory, "$1").script for directory in (tmp_path, tmp_path / "other")]
+    base = tmp_path / "base"
+    entries = [{"script": str(script), "spool": str(base), "wait": False, "hook-points": [POINT]} for script in scripts]
+    with Kea(4, SUBNET4, tmp_path, [hook(scripts=entries)]) as kea:
+        assert stranger(link).discover().type == OFFER
         quiet(kea)
-    assert handled(one) == sorted(clients)
-    subprocess.run(["umount", spool], check=True)
+    assert sorted(base.iterdir()) == sorted(spool(base, kea, script) for script in scripts)
 
 
-def test_damage_costs_what_it_touches(link, tmp_path):
-    one = printer(tmp_path, gate(tmp_path))
-    clients = left(link, tmp_path, one, 4)
-    [segment] = own(tmp_path).glob("*.v1")
-    damaged = segment.read_bytes().replace(clients[2].encode(), b"02:00:00:00:00:00")
-    segment.write_bytes(damaged)
-    (own(tmp_path) / "0000000007.v2").write_text("another version's")
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path)]) as kea:
-        wait_until(lambda: kea.status()["spool"], "the spool")
+def test_a_start_when_all_has_been_handled(link, tmp_path):
+    """There is nothing to say of the spool, and nothing old in it."""
+    printer = Printer(tmp_path, "$1")
+    kea = Kea(4, SUBNET4, tmp_path, [hook(printer.script, spool=str(tmp_path / "base"), **TOLD)])
+    own = spool(tmp_path / "base", kea, printer.script)
+    with kea:
+        assert stranger(link).discover().type == OFFER
         quiet(kea)
-        assert len(kea.said("SPOOL_DAMAGED")) == 2
-    assert set(handled(one)) == {*clients} - {clients[2]}
+    before = segments(own)
+    with kea:
+        wait_until(lambda: segments(own) and not set(segments(own)) & set(before), "a new segment alone")
+        assert not kea.said("SPOOL_OPENED") and not kea.said("LEFT")
 
 
-def test_what_is_too_old_is_dropped(link, tmp_path):
-    one = printer(tmp_path, gate(tmp_path))
-    left(link, tmp_path, one, 3)
-    since = (tmp_path / "go").stat().st_mtime
-    wait_until(lambda: time.time() - since > 1.5, "their age")
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path, spool_max_age=1)]) as kea:
-        wait_until(lambda: kea.said("TOO_OLD"), "the end of the old")
+def test_none(link, tmp_path):
+    printer = Printer(tmp_path, "$1")
+    with kea6(tmp_path, printer.script, spool=False) as kea:
+        solicit(link)
         quiet(kea)
-        assert kea.status()["dropped"] == 2
-    assert len(one.lines()) == 1
+        status = kea.status()
+        assert (status["spool"], status["done"], status["unspooled"]) == (None, 1, 0)
+        assert not (tmp_path / "runscript").exists() and not kea.said("SPOOL_OFF")
 
 
+def a_file(base, _):
+    base.touch()
 
-def test_try_later(link, tmp_path):
-    one = printer(tmp_path, "[ $KEA_EVENT_ATTEMPT != 1 ] || exit 75")
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path)]) as kea:
-        [mac] = discover(link, 1)
-        wait_until(lambda: len(one.lines()) == 2, "the second try")
+
+def not_keas(_, own):
+    own.mkdir(parents=True)
+    os.chown(own, 1, 1)
+
+
+def open_to_others(_, own):
+    own.mkdir(parents=True)
+    own.chmod(0o755)
+
+
+def a_link(base, own):
+    base.mkdir()
+    (base / "elsewhere").mkdir()
+    own.symlink_to(base / "elsewhere")
+
+
+UNUSABLE = {a_file: "Not a directory", not_keas: "must belong to Kea's user alone: chown it to that user, and chmod it to 0700",
+            open_to_others: "must belong to Kea's user alone: chown it to that user, and chmod it to 0700",
+            a_link: "is not a directory (a symbolic link is none either): remove it, or name another"}
+UNUSABLES = pytest.mark.parametrize("spoil, reason", UNUSABLE.items(), ids=[spoil.__name__ for spoil in UNUSABLE])
+
+
+@UNUSABLES
+def test_the_default_one_cannot_be_used(link, tmp_path, spoil, reason):
+    """One warning, and events are in memory."""
+    printer = Printer(tmp_path, "$1")
+    kea = kea6(tmp_path, printer.script)
+    own = spool(tmp_path / "runscript", kea, printer.script)
+    spoil(own.parent, own)
+    with kea:
+        solicit(link, 3)
         quiet(kea)
-        assert one.lines() == [f"{mac} 1", f"{mac} 2"]
-        assert kea.status()["deferred"] == 1 and len(kea.said("DEFERRED")) == 1
+        [line] = kea.said("SPOOL_OFF")
+        assert line.startswith(f'{printer.script}: events are in memory alone, and lost if Kea ends: "{own}"') and reason in line
+        status = kea.status()
+        assert (status["spool"], status["done"], status["unspooled"]) == (None, 3, 0)
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_one_that_kills_its_runner_is_put_aside(link, tmp_path, kept):
-    """Without a spool it is lost."""
-    one = printer(tmp_path, "kill -9 $PPID")
-    parameters = {} if kept else {"spool": False}
-    with Kea(4, SUBNET4, tmp_path, [library(one.script, tmp_path, **parameters)]) as kea:
-        discover(link, 1)
-        wait_until(lambda: kea.said("GIVEN_UP" if kept else "EVENT_LOST"), "its end", 20)
+@UNUSABLES
+def test_one_that_is_named_cannot_be_used(link, tmp_path, spoil, reason):
+    printer, base = Printer(tmp_path, "$1"), tmp_path / "base"
+    kea = Kea(4, SUBNET4, tmp_path, [hook(printer.script, spool=str(base), **TOLD)])
+    spoil(base, spool(base, kea, printer.script))
+    kea.expect_refusal()
+    [line] = kea.said("LOAD_REFUSED")
+    assert 'parameter "spool": ' in line and reason in line
+
+
+def test_another_server_has_it(link, tmp_path):
+    printer, base = Printer(tmp_path, "$1"), str(tmp_path / "base")
+    library = hook(printer.script, spool=base, **TOLD)
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        own = spool(base, kea, printer.script)
+        with Kea(4, NOWHERE, tmp_path / "other", [library]) as other:
+            other.wait_log("RUNSCRIPT_SPOOL_OFF")
+            [line] = other.said("SPOOL_OFF")
+            assert f'"{own}": another server uses it: give each server a directory of its own' in line
+            assert other.status()["spool"] is None
+            # At a reload it is told so.
+            answer = other.command("config-reload")
+            assert answer["result"] != 0 and "another server uses it" in other.said("LOAD_REFUSED")[0]
+        assert stranger(link).discover().type == OFFER
         quiet(kea)
-        assert kea.status()["given-up"] == int(kept) and len(one.lines()) == 3
+        assert kea.status()["spool"] == str(own) and printer.lines() == [POINT]
+
+
+ROOM = 20 << 20
+
+
+def test_a_full_disk(link, tmp_path):
+    """Events are in memory then: each is handled, in its turn, and Kea does not wait. One line says so, until there is room again."""
+    base = tmp_path / "base"
+    base.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700", "tmpfs", base], check=True)
+    gate = Gate(tmp_path)
+    library = hook(gate.script, spool=str(base), spool_limit=16, concurrency=2, **TOLD)
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        clients = [stranger(link) for _ in range(10)]
+
+        def tell(count):
+            for _ in range(count):
+                assert [client.discover().type for client in clients] == [OFFER] * len(clients)
+        gate.shut(clients[0])
+        tell(1)
+        filler = base / "filler"
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, (left := os.statvfs(base)).f_bavail * left.f_bsize - 8192)
+        tell(3)
+        unspooled = kea.status()["unspooled"]
+        assert 10 < unspooled < 30 and len(kea.said("SPOOL_FULL")) == 1
+        assert kea.said("SPOOL_FULL")[0].endswith("alone: spool-limit is reached, or its disk is full")
+        filler.unlink()
+        tell(1)
+        assert kea.status()["unspooled"] == unspooled
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, (left := os.statvfs(base)).f_bavail * left.f_bsize)
+        tell(2)
+        assert kea.status()["unspooled"] > unspooled and len(kea.said("SPOOL_FULL")) == 2
+        gate.open(clients[0])
+        quiet(kea)
+        status = kea.status()
+        assert (status["events"], status["done"], status["dropped"], status["failures"]) == (70, 70, 0, 0)
+        assert sorted(gate.printer.lines()) == sorted([f"{POINT} {client.mac}" for client in clients] * 7)
+        assert kea.command("runscript-status")["arguments"]["slowest-callout-us"] < 500_000
+
+
+def test_it_is_written_through_to_the_disk(link, tmp_path):
+    """By a thread of its own, as long as the parameter is there."""
+    printer = Printer(tmp_path, "$1")
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, spool_sync=10, **TOLD)]) as kea:
+        wait_until(lambda: "spool" in processes.threads(kea.pid), "the thread")
+        assert stranger(link).discover().type == OFFER
+        quiet(kea)
+        kea.configure(SUBNET4, [hook(printer.script, **TOLD)])
+        kea.reload()
+        wait_until(lambda: "spool" not in processes.threads(kea.pid), "its end")
+
+
+def test_events_that_are_too_old(link, tmp_path):
+    """They are dropped when their turn has come."""
+    gate = Gate(tmp_path)
+    with Kea(4, SUBNET4, tmp_path, [hook(gate.script, spool_max_age=1, concurrency=1, **TOLD)]) as kea:
+        clients = [stranger(link) for _ in range(4)]
+        gate.shut(clients[0])
+        for client in clients:
+            assert client.discover().type == OFFER
+        wait_until(lambda: (kea.status()["oldest-ms"] or 0) > 1100, "a second")
+        late = stranger(link)
+        assert late.discover().type == OFFER
+        gate.open(clients[0])
+        quiet(kea)
+        assert gate.printer.lines() == [f"{POINT} {clients[0].mac}", f"{POINT} {late.mac}"]
+        assert kea.status()["dropped"] == 3 and kea.status()["failures"] == 0
+        assert kea.said("TOO_OLD") == [f"{gate.script} at {POINT}: an event was older than spool-max-age, and is dropped"]
+
+
+@since(2, 6)
+def test_a_check_of_the_configuration_leaves_it_alone(link, tmp_path):
+    """`kea-dhcp4 -T` loads the library for real, beside a running server or after its end."""
+    gate = Gate(tmp_path)
+    kea = Kea(4, SUBNET4, tmp_path, [hook(gate.script, concurrency=1, **TOLD)])
+    with kea:
+        client = stranger(link)
+        gate.shut(client)
+        for _ in range(3):
+            assert client.discover().type == OFFER
+        gate.wait()
+        own = spool(tmp_path / "runscript", kea, gate.script)
+        before = {path: path.read_bytes() for path in own.iterdir()}
+        assert kea.check("-T") == 0
+        assert {path: path.read_bytes() for path in own.iterdir()} == before
+        assert kea.status()["pending"] == 3 and gate.printer.lines() == [f"{POINT} {client.mac}"]
+    assert kea.check("-T") == 0
+    gate.open(client)
+    with kea:
+        quiet(kea)
+    assert gate.printer.lines() == [f"{POINT} {client.mac}"] * 3 and not kea.said("SPOOL_OFF")

@@ -141,9 +141,9 @@ class Kea:
         if self not in Kea.recent:
             Kea.recent.append(self)
 
-    def check(self):
-        """The exit code of a mere check of the configuration, 0 if it is good."""
-        return self.spawn("-t").wait(timeout=20)
+    def check(self, option="-t"):
+        """The exit code of a mere check of the configuration, 0 if it is good; `-T` loads libraries for it."""
+        return self.spawn(option).wait(timeout=20)
 
     def start(self):
         already = len(self.log())
