@@ -119,6 +119,11 @@ def later(lane, seq):
     lane.answer(seq)
 
 
+def again(lane, seq):
+    """Not before `on`."""
+    lane.answer(seq, **({} if DIARY.with_name("on").exists() else {"again": 0.2}))
+
+
 def nap(lane, seq):
     time.sleep(0.6)
     lane.answer(seq)
@@ -151,7 +156,7 @@ def say(lane, seq):
 
 
 DEEDS = {
-    "say": say,
+    "say": say, "again": again,
     "crash": crash, "leave": leave, "hang": hang, "stubborn": stubborn, "late": late, "later": later, "nap": nap,
     "wordy": wordy, "half": half, "twice": twice, "close": close,
     "garbage": lambda lane, seq: lane.write("nonsense\n"),
