@@ -144,6 +144,37 @@ def test_the_library_is_taken_out_and_put_back(link, tmp_path, threads):
         assert not [name for name in shown if name.startswith("runscript.")]
 
 
+def test_a_spool_is_given(link, tmp_path):
+    """What was in memory before goes on."""
+    diary = Diary(link, tmp_path)
+    with Kea(4, SUBNET4, tmp_path, [diary.hook(spool=False)]) as kea:
+        diary.round()
+        kea.configure(SUBNET4, [diary.hook()])
+        kea.reload()
+        diary.round()
+        assert kea.status()["spooled"]
+        quiet(kea)
+        diary.check()
+        assert not kea.said("EVENT_LOST")
+
+
+def test_another_spool_is_given(link, tmp_path):
+    """What is in the old one waits until the script has that again."""
+    diary = Diary(link, tmp_path)
+    with Kea(4, SUBNET4, tmp_path, [diary.hook(spool=str(tmp_path / "old"))]) as kea:
+        diary.round()
+        waited = kea.status()["pending"]
+        kea.configure(SUBNET4, [diary.hook(spool=str(tmp_path / "new"))])
+        kea.reload()
+        quiet(kea)
+        assert waited > 2 and left(kea)[0][1] == 0
+        assert len(diary.printer.lines()) < sum(map(len, diary.expected.values()))
+        kea.configure(SUBNET4, [diary.hook(spool=str(tmp_path / "old"))])
+        kea.reload()
+        quiet(kea)
+        diary.check()
+
+
 def test_reloads_leave_nothing_behind(link, tmp_path):
     diary = Diary(link, tmp_path, seconds=0, clients=2)
     with Kea(4, {**SUBNET4, **THREADS}, tmp_path, [diary.hook()]) as kea:
