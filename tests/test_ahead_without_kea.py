@@ -12,6 +12,7 @@ from rig.dhcp4 import stranger
 from rig.handlers import handler
 from rig.wait import quiet, wait_until
 
+
 def end_at_work(link, tmp_path, one, *deeds, **parameters):
     """Kea ends while a lane is at work on the first of these events and has the others; returns it."""
     with serve(tmp_path, one, **parameters) as kea:
