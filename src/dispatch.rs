@@ -68,7 +68,8 @@ impl Left {
         let before = &self.0.shared.config;
         before.script == config.script
             && before.number == config.number
-            && before.spool.directory == config.spool.directory
+            // What is in memory alone can go anywhere.
+            && (before.spool.directory == config.spool.directory || self.0.shared.spool.get().is_none())
     }
 
     /// The script is not configured any more. Its runner finishes what it has; the rest of the spool waits.
@@ -134,7 +135,7 @@ impl Script {
 
     /// Events that are being handled.
     pub fn in_flight(&self) -> usize {
-        self.shared.lock().order.running()
+        self.shared.lock().in_flight()
     }
 
     /// For how long the oldest event has waited for its turn.

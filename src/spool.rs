@@ -22,7 +22,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -78,6 +78,8 @@ pub struct Spool {
     is_stuck: AtomicBool,
     segments: Mutex<Segments>,
     given_up: GivenUp,
+    /// Segments before this one were written through after the last append.
+    synced: AtomicU32,
 }
 
 /// Where the next record goes.
@@ -128,8 +130,8 @@ impl Spool {
         let head = Head { number, file, tail: 0, spare: None, buffer: Vec::new() };
         let first = old.first().map(|first| Place::new(*first, 0));
         let (head, segments, given_up) = (Mutex::new(head), Mutex::new(segments), GivenUp::new(path));
-        let is_stuck = AtomicBool::new(false);
-        let spool = Spool { directory, limit, number, at_work, head, is_stuck, segments, given_up };
+        let (is_stuck, synced) = (AtomicBool::new(false), AtomicU32::new(number));
+        let spool = Spool { directory, limit, number, at_work, head, is_stuck, segments, given_up, synced };
         Ok(Opened { spool, first, last_id, others, warnings, bytes })
     }
 
@@ -263,8 +265,18 @@ impl Spool {
 
     /// Has the disk take what has been appended (fdatasync(2)): for a thread that has time.
     pub fn sync(&self) -> io::Result<()> {
-        let file = Arc::clone(&self.head.lock().file);
-        file.sync_data()
+        let (number, file) = {
+            let head = self.head.lock();
+            (head.number, Arc::clone(&head.file))
+        };
+        for full in self.synced.load(Ordering::Relaxed)..number {
+            // One that is gone has nothing to lose.
+            let file = self.segments.lock().file(full);
+            file.map_or(Ok(()), |file| file.sync_data())?;
+        }
+        file.sync_data()?;
+        self.synced.store(number, Ordering::Relaxed);
+        Ok(())
     }
 
     fn rotate(&self, head: &mut Head) -> Result<(), Unspooled> {

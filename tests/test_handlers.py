@@ -237,7 +237,7 @@ def test_what_is_queued_when_kea_ends(link, tmp_path, one):
     """The next Kea has it handled. What a daemon answers meanwhile counts; a server on a socket has its event a second time."""
     points = ["pkt4_receive", "lease4_select", "pkt4_send"]
     library = one.hook(hook_points=points, wait=False, concurrency=1)
-    with Kea(4, SUBNET4, tmp_path, [library]):
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
         clients = [does(link, "late"), stranger(link)]
         assert {client.discover().type for client in clients} == {OFFER}
         one.wait(1)

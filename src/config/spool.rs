@@ -96,6 +96,9 @@ fn try_out(directory: &Path) -> Result<(), String> {
     let Some(there) = [directory, base, parent].into_iter().find(|path| path.symlink_metadata().is_ok()) else {
         return Ok(());
     };
+    if !there.is_dir() && there != directory {
+        return Err(format!("\"{}\" is not a directory: remove it, or name another", there.display()));
+    }
     if there == directory {
         check(there).map_err(|reason| format!("\"{}\" {reason}", there.display()))?;
     }

@@ -108,13 +108,11 @@ impl Lanes {
 
     /// A lane that has nothing more to do; `None` if it is one of before a reload, which is hung up.
     pub fn free(&mut self, lane: Lane) -> Option<Lane> {
-        match self.retired.remove(&lane.id) {
-            Some(ready) => {
-                ready.runner.iter().for_each(|runner| runner.let_go(lane.id));
-                None
-            }
-            None => Some(lane),
+        let Some(retired) = self.retired.remove(&lane.id) else { return Some(lane) };
+        if let (Mode::Daemon, Some(runner)) = (retired.mode, retired.runner) {
+            runner.let_go(lane.id);
         }
+        None
     }
 
     /// Who is at the other end of a lane.

@@ -30,10 +30,10 @@ impl Worker {
     }
 
     /// How many handlers may have died over an event whose lane has broken so, one or none. Those that have been put off over
-    /// earlier deaths are not to blame for this one, and maybe for none.
-    pub fn deaths(&mut self, failed: &Failed, mode: Mode) -> u32 {
+    /// earlier deaths are not to blame for this one, and maybe for none; but if this one has died before, it may be alike.
+    pub fn deaths(&mut self, failed: &Failed, mode: Mode, is_first: bool) -> u32 {
         let count = deaths(failed, mode);
-        if count > 0 {
+        if count > 0 && is_first {
             self.put_off.values_mut().for_each(Queued::is_cleared);
         }
         count
@@ -89,13 +89,15 @@ impl Worker {
         let pause = if seconds > 0.0 { Duration::from_secs_f64(seconds) } else { pause(task.tries) };
         shared.mark_in_spool(&task, State::Pending);
         let (name, hook_point) = (shared.name(), task.row().name);
-        let args = [name.clone(), hook_point.into(), format!("{:.1}", pause.as_secs_f64()), task.tries.to_string()];
+        let args =
+            [name.clone(), hook_point.into(), format!("{:.1}", pause.as_secs_f64()), (task.tries + 1).to_string()];
         log_repeating(messages::DEFERRED, &name, &[hook_point], &args);
         self.put_off(task, pause);
     }
 
     /// What shares a key with an event that is put off waits for it; no lane does.
     fn put_off(&mut self, task: Box<Task>, pause: Duration) {
+        self.shared.lock().put_off += 1;
         self.put_off.insert((Instant::now() + pause, task.turn), queued(task));
     }
 
@@ -104,6 +106,7 @@ impl Worker {
         let now = Instant::now();
         while self.put_off.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
             if let Some(((_, turn), queued)) = self.put_off.pop_first() {
+                self.shared.lock().put_off -= 1;
                 self.shared.give_back(turn, queued);
             }
         }

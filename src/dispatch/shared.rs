@@ -58,10 +58,14 @@ pub struct State {
     pub in_memory: usize,
     /// Events that were dropped for want of room, of which the log has not been told.
     pub dropped: u64,
+    /// Events that are not to be tried before some time, and count as running for whatever is behind them.
+    pub put_off: usize,
     /// Events of parked packets.
     pub parked: BTreeMap<Turn, Parked>,
     /// Where the spool has events that are not in `order` yet.
     pub unread: Option<Place>,
+    /// What the spool had on the disk when it was opened, as long as none of that was found to be unfinished.
+    pub from_before: u64,
     /// Why there is no handler; `None` while there is one, or is about to be.
     pub down: Option<String>,
     pub stopping: bool,
@@ -312,6 +316,11 @@ impl State {
             waiting.lane = self.idle.pop();
             waiting.wake();
         }
+    }
+
+    /// Events that are being handled.
+    pub fn in_flight(&self) -> usize {
+        self.order.running() - self.put_off
     }
 
     /// How long ago the oldest event has happened that waits for its turn.

@@ -97,12 +97,11 @@ impl Shared {
         let Opened { spool, first, last_id, others, warnings, bytes } = Spool::open(path, self.config.spool.limit)?;
         ids::is_taken(last_id);
         super::programs::warn(path, warnings);
-        if bytes > 0 {
-            let mib = bytes.div_ceil(1 << 20).to_string();
-            log(messages::SPOOL_OPENED, &[self.name(), path.display().to_string(), mib]);
-        }
         others.into_iter().for_each(|other| self.say_damaged(path, &other, "another version has written it"));
-        self.lock().unread = first;
+        {
+            let mut state = self.lock();
+            (state.unread, state.from_before) = (first, bytes);
+        }
         // Nobody else has opened it meanwhile: this is for Kea's main thread alone.
         let _ = self.spool.set(Arc::new(spool));
         self.calls.wake();
@@ -218,6 +217,11 @@ impl Worker {
             let segment = format!("{:010}.v1", from.segment());
             shared.say_damaged(spool.path(), &segment, &why);
         }
+        let from_before = if found.is_empty() { 0 } else { std::mem::take(&mut shared.lock().from_before) };
+        if from_before > 0 {
+            let mib = from_before.div_ceil(1 << 20).to_string();
+            log(messages::SPOOL_OPENED, &[shared.name(), spool.path().display().to_string(), mib]);
+        }
         let others_at_work =
             found.iter().any(|(_, _, state, _)| matches!(state, State::Sent(_))) && spool.others_at_work();
         for (place, id, state, kept) in found {
@@ -237,7 +241,11 @@ impl Worker {
         // Nobody appends as long as we are the writer.
         let writer = spool.writer();
         let is_all = writer.as_ref().is_ok_and(|writer| writer.tail() == next);
-        shared.lock().unread = (!is_all).then_some(next);
+        {
+            let mut state = shared.lock();
+            state.unread = (!is_all).then_some(next);
+            state.from_before = if is_all { 0 } else { state.from_before };
+        }
         drop(writer);
         // There may be more.
         if !is_all {

@@ -78,7 +78,7 @@ impl Worker {
         let waits = |task: &mut Box<Task>| (task.wait, task.parked_until) = (false, None);
         let mut guard = self.shared.lock();
         let state = &mut *guard;
-        let (all, running) = (state.order.len(), state.order.running());
+        let (all, running) = (state.order.len(), state.in_flight());
         state.parked.clear();
         for queued in state.order.waiting_mut() {
             if let Queued::Here(task) = queued {
@@ -323,7 +323,9 @@ impl Worker {
     fn broke(&mut self, mut busy: Busy, failed: &Failed) {
         let mode = self.lanes.mode(busy.lane.id);
         self.lanes.lost(busy.lane.id, &failed.to_string());
-        let deaths = self.deaths(failed, mode);
+        // Whoever has died over an event before may have died over it again.
+        let is_first = busy.events.front().is_some_and(|task| task.deaths == 0);
+        let deaths = self.deaths(failed, mode, is_first);
         let may_go_again = |task: &Task| task.is_abandoned || task.goes_again(failed, mode);
         if !busy.events.front().is_some_and(|task| may_go_again(task))
             && let Some(task) = busy.events.pop_front()
