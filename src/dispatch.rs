@@ -124,13 +124,13 @@ impl Script {
         &self.shared.counters
     }
 
-    /// Events that are queued or being handled.
+    /// Events that are queued or being handled; of those that the spool has from before, one until they have been read.
     pub fn pending(&self) -> usize {
         let (queued, unread) = {
             let state = self.shared.lock();
             (state.order.len(), state.unread.is_some())
         };
-        if unread { queued.max(self.spooled()) } else { queued }
+        if unread { queued.max(self.spooled()).max(1) } else { queued }
     }
 
     /// Events that are being handled.

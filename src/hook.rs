@@ -1,8 +1,8 @@
 //! What Kea calls, through the shim: load, event, unload. Each is guarded: no panic reaches Kea.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
 
 use serde_json::json;
 
@@ -37,9 +37,8 @@ static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
 /// What the last `unload` left of each script.
 static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
 
-/// Whether Kea's main loop has begun to turn: `kea-dhcp4 -T` loads us for real, maybe beside a running server, and never
-/// gets so far.
-static IS_TURNING: AtomicBool = AtomicBool::new(false);
+/// Done when Kea's main loop turns: `kea-dhcp4 -T` loads us for real, maybe beside a running server, and never gets so far.
+static TURN: Once = Once::new();
 
 /// Longest time that a callout kept Kea's thread, in microseconds.
 static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
@@ -119,7 +118,7 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Script>, Strin
 
 fn start_one(config: Config, server: &Server, left: &mut Option<Left>) -> Result<Script, String> {
     let script = Script::start(config, server, left)?;
-    if IS_TURNING.load(Ordering::Relaxed)
+    if TURN.is_completed()
         && let Err(reason) = script.open_spool()
     {
         if script.config().spool.is_named {
@@ -131,19 +130,18 @@ fn start_one(config: Config, server: &Server, left: &mut Option<Left>) -> Result
     Ok(script)
 }
 
-/// Kea's main loop turns.
+/// Kea's main loop turns: spools are opened.
 pub fn turning() {
-    guarded("spool", (), || {
-        if IS_TURNING.swap(true, Ordering::Relaxed) {
-            return;
+    TURN.call_once(|| guarded("spool", (), open_spools));
+}
+
+fn open_spools() {
+    let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+    for script in instance.iter().flat_map(|instance| &instance.scripts) {
+        if let Err(reason) = script.open_spool() {
+            script.go_without_spool(&reason);
         }
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        for script in instance.iter().flat_map(|instance| &instance.scripts) {
-            if let Err(reason) = script.open_spool() {
-                script.go_without_spool(&reason);
-            }
-        }
-    });
+    }
 }
 
 fn announce(config: &Config) {
@@ -173,6 +171,8 @@ pub fn unload() {
 
 pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
     let Some(row) = HOOK_POINTS.get(hook_point) else { return GO_ON };
+    // A packet or a command may come before what tells us of the turn.
+    turning();
     guarded(row.name, GO_ON, || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         instance.as_ref().map_or(GO_ON, |instance| instance.tell(hook_point, Facts::from(facts), ticket))
@@ -260,6 +260,7 @@ pub fn callout_took(microseconds: u64) {
 }
 
 pub fn status() -> String {
+    turning();
     guarded("status", "{}".into(), || {
         let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
         let scripts = instance.iter().flat_map(|instance| &instance.scripts).map(status::of_script);

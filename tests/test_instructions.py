@@ -43,7 +43,8 @@ def put_on_record(case, count):
 @pytest.mark.parametrize("case", CASES)
 def test_a_callout_costs_what_is_on_record(case, tmp_path):
     hook_point = case.split(",")[0]
-    daemon = hook(compiled("echo", tmp_path), mode="daemon", wait=CASES[case], hook_points=[hook_point], concurrency=LANES)
+    daemon = hook(compiled("echo", tmp_path), mode="daemon", wait=CASES[case], hook_points=[hook_point], concurrency=LANES,
+                  spool=False)
     counts = instructions(daemon, hook_point, tmp_path)
     count = round(median(counts))
     print(f"{case}: {count} instructions ({min(counts):.0f} to {max(counts):.0f})")
