@@ -129,3 +129,29 @@ fn it_is_discarded_when_nobody_uses_it() {
     fs::remove_file(place.spool().join("lock")).unwrap();
     refused(Which::Pending, "its file \"lock\"");
 }
+
+/// What a kill would leave at each moment is what somebody else sees then.
+#[test]
+fn a_kill_while_events_are_taken_back_loses_none() {
+    let place = Bench::new();
+    let opened = place.open();
+    let places: Vec<_> = (1..=3).map(|id| append(&opened.spool, id, "text")).collect();
+    places.iter().zip(1..).for_each(|(place, id)| opened.spool.give_up(*place, id).unwrap());
+    let left = || {
+        let ids = |which| seen(&place.spool(), which).0.into_iter().map(|event| event.0);
+        (ids(Which::Pending).collect::<Vec<_>>(), ids(Which::GivenUp).collect::<Vec<_>>())
+    };
+    let mut moments = vec![];
+    let taken = opened.spool.take_given_up(|id, text| {
+        moments.push(left());
+        append(&opened.spool, id, text);
+        moments.push(left());
+        Ok(())
+    });
+    moments.push(left());
+    assert_eq!((taken.events, moments.len()), (3, 7));
+    for (pending, aside) in &moments {
+        assert!((1..=3).all(|id| pending.contains(&id) || aside.contains(&id)), "{moments:?}");
+    }
+    assert_eq!(moments[6], (vec![1, 2, 3], vec![]));
+}
