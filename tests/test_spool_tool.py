@@ -134,9 +134,7 @@ def test_what_was_put_aside_is_handled_once_the_script_is_mended(link, tmp_path)
         assert told_to_retry(kea) == (3, "no event was put aside")
         put_aside(link, kea)
         deaths = recorder.calls()
-        # A try that another lane of the dying runner was sent is counted, too.
-        attempts = [int(call["KEA_EVENT_ATTEMPT"]) for call in deaths]
-        assert len(attempts) == 3 and attempts[0] == 1 and attempts == sorted(set(attempts))
+        assert [call["KEA_EVENT_ATTEMPT"] for call in deaths] == ["1", "2", "3"]
         [row], last = listed("--given-up", spool(kea))
         assert (row["id"], row["tries"], row["hook-point"]) == (deaths[0]["KEA_EVENT_ID"], "-", *POINT)
         assert last.startswith("1 event, ")
