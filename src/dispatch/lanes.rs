@@ -30,7 +30,7 @@ use crate::wait::{For, readable, wait_for};
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after the end of a lane the runner may say why.
-const SOON: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_secs(1);
 
 pub struct Lanes {
     shared: Arc<Shared>,
@@ -283,11 +283,14 @@ impl Lanes {
     fn hear_why(&mut self, ended: &[usize]) {
         let unexplained =
             |greeting: &Greeting| greeting.is_hung_up && greeting.refusal.is_none() && greeting.words().is_empty();
-        if !self.read_reports() && ended.iter().all(|at| unexplained(&self.greeting[*at])) {
-            if let Some(runner) = &self.runner {
-                let _ = wait_for(&mut [readable(runner.as_fd())], Some(Instant::now() + SOON));
-            }
-            self.read_reports();
+        let deadline = Instant::now() + SOON;
+        while !self.read_reports()
+            && ended.iter().all(|at| unexplained(&self.greeting[*at]))
+            && Instant::now() < deadline
+        {
+            let Some(runner) = &self.runner else { return };
+            // An error here is want of memory: the reports are read again.
+            let _ = wait_for(&mut [readable(runner.as_fd())], Some(deadline));
         }
     }
 

@@ -27,6 +27,9 @@ use crate::wait::Watch;
 /// From a daemon's time-out to its end, as the runner gives a script between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(1);
 
+/// Events beyond `queue-limit` that may wait for a worker that has idle lanes to give.
+const MOST_BEHIND: usize = 1000;
+
 /// The number of calls in the worker's watch; all others are of lanes and runners.
 pub const CALLS: u64 = 0;
 
@@ -144,8 +147,10 @@ impl Shared {
 
     /// A flood of packets costs no event of a lease: clients send packets again.
     pub fn make_room(&self, state: &mut State) {
-        // Each idle lane is about to take one.
-        if state.in_memory > self.config.queue_limit + state.idle.len() && state.order.cancel_oldest().is_some() {
+        // While lanes are idle, the worker has yet to fill them.
+        let is_behind = state.order.ready() > 0 && state.idle.len() > self.kept(state);
+        let limit = self.config.queue_limit + if is_behind { MOST_BEHIND } else { 0 };
+        while state.in_memory > limit && state.order.cancel_oldest().is_some() {
             state.in_memory -= 1;
             state.dropped += 1;
             Counters::add(&self.counters.dropped);

@@ -112,6 +112,12 @@ impl Worker {
         Ok(Worker { shared, lanes, busy, put_off, elsewhere, suspects, happened: Vec::new(), nap_until: None })
     }
 
+    /// Whether there is nothing to go on with.
+    pub fn is_finished(&self) -> bool {
+        let state = self.shared.lock();
+        state.order.is_empty() && state.unread.is_none() && self.busy.is_empty()
+    }
+
     /// What is unfinished, in memory alone, when nobody will go on.
     pub fn unfinished(&self) -> usize {
         self.shared.lock().in_memory
@@ -175,6 +181,12 @@ impl Worker {
     fn send_all(&mut self) {
         while let Some((lane, events)) = self.next() {
             self.send(lane, events);
+        }
+        let mut state = self.shared.lock();
+        self.shared.make_room(&mut state);
+        if state.dropped > 0 {
+            // The log is told in the next round.
+            self.shared.calls.wake();
         }
     }
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Blocks that are not freed, but still known: no error.
 REACHABLE = "Leak_StillReachable"
+# The same, known by a pointer into their midst.
+POSSIBLY_LOST = "Leak_PossiblyLost"
 
 
 @dataclass(frozen=True)
