@@ -1,11 +1,9 @@
-"""The spool's directory: where it is, whose it is, and what becomes of events where it cannot be used or is full."""
+"""The spool's directory: where it is, whose it is, and what becomes of events where it cannot be used."""
 
 import os
-import subprocess
 
 import pytest
 
-from rig import processes
 from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import OFFER, stranger
 from rig.dhcp6 import Client6
@@ -157,58 +155,6 @@ def test_another_server_has_it(link, tmp_path):
         assert stranger(link).discover().type == OFFER
         quiet(kea)
         assert kea.status()["spool"] == str(own) and printer.lines() == [POINT]
-
-
-ROOM = 20 << 20
-
-
-def test_a_full_disk(link, tmp_path):
-    """Events are in memory then: each is handled, in its turn, and Kea does not wait. One line says so, until there is room again."""
-    base = tmp_path / "base"
-    base.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700", "tmpfs", base], check=True)
-    gate = Gate(tmp_path)
-    library = hook(gate.script, spool=str(base), spool_limit=16, concurrency=2, **TOLD)
-    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
-        clients = [stranger(link) for _ in range(10)]
-
-        def tell(count):
-            for _ in range(count):
-                assert [client.discover().type for client in clients] == [OFFER] * len(clients)
-        gate.shut(clients[0])
-        tell(1)
-        filler = base / "filler"
-        with open(filler, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, (left := os.statvfs(base)).f_bavail * left.f_bsize - 8192)
-        tell(3)
-        unspooled = kea.status()["unspooled"]
-        assert 10 < unspooled < 30 and len(kea.said("SPOOL_FULL")) == 1
-        assert kea.said("SPOOL_FULL")[0].endswith("alone: spool-limit is reached, or its disk is full")
-        filler.unlink()
-        tell(1)
-        assert kea.status()["unspooled"] == unspooled
-        with open(filler, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, (left := os.statvfs(base)).f_bavail * left.f_bsize)
-        tell(2)
-        assert kea.status()["unspooled"] > unspooled and len(kea.said("SPOOL_FULL")) == 2
-        gate.open(clients[0])
-        quiet(kea)
-        status = kea.status()
-        assert (status["events"], status["done"], status["dropped"], status["failures"]) == (70, 70, 0, 0)
-        assert sorted(gate.printer.lines()) == sorted([f"{POINT} {client.mac}" for client in clients] * 7)
-        assert kea.command("runscript-status")["arguments"]["slowest-callout-us"] < 500_000
-
-
-def test_it_is_written_through_to_the_disk(link, tmp_path):
-    """By a thread of its own, as long as the parameter is there."""
-    printer = Printer(tmp_path, "$1")
-    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, spool_sync=10, **TOLD)]) as kea:
-        wait_until(lambda: "spool" in processes.threads(kea.pid), "the thread")
-        assert stranger(link).discover().type == OFFER
-        quiet(kea)
-        kea.configure(SUBNET4, [hook(printer.script, **TOLD)])
-        kea.reload()
-        wait_until(lambda: "spool" not in processes.threads(kea.pid), "its end")
 
 
 def test_events_that_are_too_old(link, tmp_path):
