@@ -118,14 +118,8 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Script>, Strin
 
 fn start_one(config: Config, server: &Server, left: &mut Option<Left>) -> Result<Script, String> {
     let script = Script::start(config, server, left)?;
-    if TURN.is_completed()
-        && let Err(reason) = script.open_spool()
-    {
-        if script.config().spool.is_named {
-            *left = script.stop();
-            return Err(reason);
-        }
-        script.go_without_spool(&reason);
+    if TURN.is_completed() {
+        open_spool(&script);
     }
     Ok(script)
 }
@@ -137,10 +131,12 @@ pub fn turning() {
 
 fn open_spools() {
     let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-    for script in instance.iter().flat_map(|instance| &instance.scripts) {
-        if let Err(reason) = script.open_spool() {
-            script.go_without_spool(&reason);
-        }
+    instance.iter().flat_map(|instance| &instance.scripts).for_each(open_spool);
+}
+
+fn open_spool(script: &Script) {
+    if let Err(reason) = script.open_spool() {
+        script.go_without_spool(&reason);
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,8 @@ pub struct Lane {
     searched: usize,
     /// The longest that a read waits at a time.
     patience: Duration,
-    /// At first what `watch_as` begins with.
+    watch: Option<Arc<Watch>>,
+    /// At first what `watch_in` begins with.
     watched: For,
 }
 
@@ -87,8 +89,8 @@ impl Lane {
     pub fn new(id: u64, stream: UnixStream) -> Self {
         let stream = out_of_the_way(stream);
         let (out, input) = (String::new(), Vec::new());
-        let (limit, patience, watched) = (ANSWER_BYTES, Duration::MAX, For::Input);
-        Lane { id, ahead: 0, stream, out, sent: 0, limit, input, searched: 0, patience, watched }
+        let (limit, patience, watch, watched) = (ANSWER_BYTES, Duration::MAX, None, For::Input);
+        Lane { id, ahead: 0, stream, out, sent: 0, limit, input, searched: 0, patience, watch, watched }
     }
 
     /// The same for lines of so many bytes.
@@ -97,17 +99,20 @@ impl Lane {
         self
     }
 
-    /// Has its owner watch for this from now on. It fails only for what is not watched at all.
-    pub fn watch(&mut self, watch: &Watch, what: For) {
-        if self.watched != what {
+    /// Has its owner watch for this from now on, if it is watched.
+    pub fn watch(&mut self, what: For) {
+        if let Some(watch) = self.watch.as_ref().filter(|_| self.watched != what) {
+            // It fails only for what is not watched at all.
             let _ = watch.change(&self.stream, self.id, what);
             self.watched = what;
         }
     }
 
-    /// Begins that; events bear `number`.
-    pub fn watch_as(&self, watch: &Watch, number: u64) -> io::Result<()> {
-        watch.add(&self.stream, number, For::Input)
+    /// Begins that; events bear its number.
+    pub fn watch_in(&mut self, watch: &Arc<Watch>) -> io::Result<()> {
+        watch.add(&self.stream, self.id, For::Input)?;
+        self.watch = Some(Arc::clone(watch));
+        Ok(())
     }
 
     /// Whether there is something left to send.
@@ -247,9 +252,11 @@ impl Lane {
 }
 
 impl Drop for Lane {
-    /// The runner may hold our end of a daemon's lane, too: the daemon has to see the end of its input all the same.
+    /// The runner may hold our end of a daemon's lane, too: the daemon has to see the end of its input all the same, and we
+    /// nothing more of the lane.
     fn drop(&mut self) {
         self.hang_up();
+        self.watch.iter().for_each(|watch| watch.forget(&self.stream));
     }
 }
 

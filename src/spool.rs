@@ -16,6 +16,7 @@ mod record;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -23,9 +24,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use parking_lot::{Mutex, MutexGuard};
+use nix::errno::Errno;
+use parking_lot::Mutex;
 
 use directory::Directory;
 pub use directory::check;
@@ -34,38 +36,15 @@ pub use given_up::Taken;
 pub use marks::Marks;
 pub use reader::{Reader, Which};
 pub use record::{Place, Record, State};
-use record::{SEGMENT, encode, size, size_in};
+use record::{SEGMENT, size_in};
 use segments::Segments;
+use writer::Head;
+pub use writer::Unspooled;
 
 use crate::ids::Seq;
 
-/// So long may an append keep others waiting: then the disk stands still, and they go on without it.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// Of which size a look at a segment is.
 const SLICE: usize = 256 * 1024;
-
-/// Why an event is not in the spool.
-#[derive(Debug)]
-pub enum Unspooled {
-    /// The limit is reached, or the disk is full.
-    Full,
-    /// Others have been waiting for the disk, for longer than they may.
-    Stuck,
-    /// No segment could hold it.
-    TooLong,
-    Io(io::Error),
-}
-
-impl std::fmt::Display for Unspooled {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Unspooled::Full => f.write_str("spool-limit is reached, or its disk is full"),
-            Unspooled::Stuck => f.write_str("its disk does not answer"),
-            Unspooled::TooLong => write!(f, "an event has more than {SEGMENT} bytes"),
-            Unspooled::Io(error) => error.fmt(f),
-        }
-    }
-}
 
 pub struct Spool {
     directory: Directory,
@@ -80,17 +59,6 @@ pub struct Spool {
     given_up: GivenUp,
     /// Segments before this one were written through after the last append.
     synced: AtomicU32,
-}
-
-/// Where the next record goes.
-struct Head {
-    number: u32,
-    file: Arc<File>,
-    tail: usize,
-    /// The next segment, made beforehand: no packet's thread makes a file.
-    spare: Option<File>,
-    /// A record is one write.
-    buffer: Vec<u8>,
 }
 
 /// What [`Spool::open`] has found.
@@ -117,7 +85,7 @@ impl Spool {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
         // Greater than all before, even those of a directory that was deleted.
-        let last = directory.libraries().into_iter().chain(old.last().copied()).max();
+        let last = directory.libraries().map_err(failed)?.into_iter().chain(old.last().copied()).max();
         let number = last.map_or(Some(now), |last| Some(now.max(last.checked_add(1)?)));
         let number = number.ok_or_else(|| {
             format!("\"{}\": a segment has the greatest number there is: move it away", path.display())
@@ -129,7 +97,7 @@ impl Spool {
         let mut segments = Segments::new(directory.path(), &old);
         let (bytes, last_id) = (segments.bytes(), segments.last_id());
         segments.add(number, &file);
-        let head = Head { number, file, tail: 0, spare: None, buffer: Vec::new() };
+        let head = Head::new(number, file);
         let first = old.first().map(|first| Place::new(*first, 0));
         let (head, segments, given_up) = (Mutex::new(head), Mutex::new(segments), GivenUp::new(path));
         let (is_stuck, synced) = (AtomicBool::new(false), AtomicU32::new(number));
@@ -156,49 +124,47 @@ impl Spool {
         self.directory.others_at_work(self.number)
     }
 
-    /// For appending an event, one thread at a time.
-    pub fn writer(&self) -> Result<Writer<'_>, Unspooled> {
-        let patience = if self.is_stuck.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
-        match self.head.try_lock_for(patience) {
-            Some(head) => Ok(Writer { spool: self, head }),
-            None => {
-                self.is_stuck.store(true, Ordering::Relaxed);
-                Err(Unspooled::Stuck)
-            }
-        }
-    }
-
     /// Reads on from a place, as much as one look shows: `found` is told each event that is not over. Also returns where to go
-    /// on, which is the writer's tail if nothing more has been appended, and how many places hold no whole record.
-    pub fn read(&self, from: Place, mut found: impl FnMut(Place, Record)) -> (Place, usize) {
+    /// on, which is the writer's tail if nothing more has been appended, and how many places hold no whole record. An error says
+    /// that it cannot be read now.
+    pub fn read(&self, from: Place, mut found: impl FnMut(Place, Record)) -> io::Result<(Place, usize)> {
         let number = from.segment();
         let tail = {
-            let head = self.head.lock();
+            let head = self.head().ok_or(ErrorKind::WouldBlock)?;
             (head.number == number).then_some(head.tail)
         };
         let file = self.segments.lock().file(number);
-        let end = tail.unwrap_or_else(|| {
-            let length = file.as_ref().ok().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len());
-            length.min(SEGMENT as u64) as usize
-        });
-        let mut unfinished = 0;
+        let (mut end, mut unfinished) = (tail.unwrap_or_default(), 0);
         let mut tell = |at, record: Record| {
             if !record.state.is_over() {
                 unfinished += 1;
                 found(Place::new(number, at), record);
             }
         };
-        let looked = file.and_then(|file| segments::look(&file, from.at(), end, &mut tell));
-        // What cannot be read has nothing for us.
-        let (at, damaged) = looked.unwrap_or((end, 1));
+        let looked = file.and_then(|file| {
+            if tail.is_none() {
+                end = file.metadata()?.len().min(SEGMENT as u64) as usize;
+            }
+            segments::look(&file, from.at(), end, &mut tell)
+        });
+        let (at, damaged, is_known) = match looked {
+            Ok((at, damaged)) => (at, damaged, true),
+            Err(error) if is_passing(&error) => return Err(error),
+            // All that it had was over.
+            Err(error) if error.kind() == ErrorKind::NotFound => (end, 0, true),
+            // What it has may be read at the next start.
+            Err(_) => (end, 1, false),
+        };
         let mut segments = self.segments.lock();
         segments.found(number, unfinished);
         if tail.is_some() || at < end {
-            return (Place::new(number, at), damaged);
+            return Ok((Place::new(number, at), damaged));
         }
         let next = segments.after(number).unwrap_or(number);
-        segments.is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
-        (Place::new(next, 0), damaged)
+        if is_known {
+            segments.is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
+        }
+        Ok((Place::new(next, 0), damaged))
     }
 
     /// Appends the text of an event to `out`.
@@ -251,20 +217,6 @@ impl Spool {
         self.segments.lock().unfinished()
     }
 
-    /// Makes the next segment beforehand: for a thread that has time.
-    pub fn prepare(&self) {
-        let next = {
-            let head = self.head.lock();
-            if head.spare.is_some() || head.tail < SEGMENT / 2 {
-                return;
-            }
-            head.number + 1
-        };
-        if let Ok(file) = self.directory.new_segment(next) {
-            self.head.lock().spare = Some(file);
-        }
-    }
-
     /// Has the disk take what has been appended (fdatasync(2)): for a thread that has time.
     pub fn sync(&self) -> io::Result<()> {
         let (number, file) = {
@@ -280,24 +232,12 @@ impl Spool {
         self.synced.store(number, Ordering::Relaxed);
         Ok(())
     }
+}
 
-    fn rotate(&self, head: &mut Head) -> Result<(), Unspooled> {
-        let mut segments = self.segments.lock();
-        if segments.bytes() + SEGMENT as u64 > self.limit {
-            return Err(Unspooled::Full);
-        }
-        let number = head.number + 1;
-        let file = match head.spare.take() {
-            Some(spare) => spare,
-            None => self.directory.new_segment(number).map_err(unspooled)?,
-        };
-        head.file = Arc::new(file);
-        segments.add(number, &head.file);
-        let before = std::mem::replace(&mut head.number, number);
-        head.tail = 0;
-        segments.is_whole(before).into_iter().for_each(|over| self.directory.remove_segment(over));
-        Ok(())
-    }
+/// Whether it says of a file only that there is want of something else, for now.
+pub fn is_passing(error: &io::Error) -> bool {
+    let want = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EAGAIN];
+    error.kind() == ErrorKind::Interrupted || want.iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
 impl Drop for Spool {
@@ -307,56 +247,5 @@ impl Drop for Spool {
         let (number, spare) = (head.number, head.spare.take());
         spare.iter().for_each(|_| self.directory.remove_segment(number + 1));
         self.segments.get_mut().is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
-    }
-}
-
-/// Who appends: until it is dropped, nobody else does.
-pub struct Writer<'a> {
-    spool: &'a Spool,
-    head: MutexGuard<'a, Head>,
-}
-
-impl Writer<'_> {
-    /// Appends an event. When this returns, no end of this process loses the event.
-    pub fn append(&mut self, id: Seq, text: &str) -> Result<Place, Unspooled> {
-        let (spool, head) = (self.spool, &mut *self.head);
-        let length = size(text);
-        if length > SEGMENT {
-            return Err(Unspooled::TooLong);
-        }
-        if head.tail + length > SEGMENT {
-            spool.rotate(head)?;
-        }
-        encode(id, text, &mut head.buffer);
-        // What is written in part is written over by the next.
-        match head.file.write_at(&head.buffer, head.tail as u64) {
-            Ok(written) if written == length => {}
-            Ok(_) => return Err(Unspooled::Full),
-            Err(error) => return Err(unspooled(error)),
-        }
-        head.buffer.clear();
-        head.buffer.shrink_to(SLICE);
-        let place = Place::new(head.number, head.tail);
-        head.tail += length;
-        spool.segments.lock().appended(place.segment(), head.tail as u64);
-        Ok(place)
-    }
-
-    /// Where the next record will be.
-    pub fn tail(&self) -> Place {
-        Place::new(self.head.number, self.head.tail)
-    }
-}
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        self.spool.is_stuck.store(false, Ordering::Relaxed);
-    }
-}
-
-fn unspooled(error: io::Error) -> Unspooled {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Unspooled::Full,
-        _ => Unspooled::Io(error),
     }
 }

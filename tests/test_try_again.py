@@ -7,9 +7,10 @@ from itertools import groupby, pairwise
 import pytest
 
 from rig import processes
-from rig.configs import SUBNET4
+from rig.configs import SUBNET4, THREADS
 from rig.crash import at_random, seed
 from rig.dhcp4 import DISCOVER, OFFER, NoAnswer, stranger
+from rig.gate import Gate
 from rig.handlers import MODES, handler
 from rig.kea import Kea, hook
 from rig.recorder import Printer
@@ -187,3 +188,23 @@ def test_events_are_not_to_blame_for_a_runner_that_is_killed(link, tmp_path, kil
     for client in clients:
         assert [xid for xid, _ in groupby(xid for xid, *_ in tries(printer, client))] == asked[client]
         assert all(int(one[2]) < int(other[2]) for one, other in pairwise(tries(printer, client)) if one[1] == other[1])
+
+
+def test_what_kea_waits_for_goes_on_beside_an_event_that_is_handled_alone(link, tmp_path):
+    """Events of its own client that come before it do so too."""
+    gate = Gate(tmp_path)
+    points = [{"name": POINT, "wait": False}, "lease4_select"]
+    library = hook(gate.script, concurrency=3, hook_points=points, timeout=30000)
+    with Kea(4, {**SUBNET4, **THREADS}, tmp_path, [library]) as kea:
+        suspect, other = stranger(link), stranger(link)
+        gate.shut(suspect)
+        with pytest.raises(NoAnswer):
+            suspect.discover(timeout=0.1)
+        gate.wait()
+        processes.kill_runner()
+        gate.wait(2)
+        assert other.discover().type == OFFER
+        assert gate.printer.lines()[2:] == [f"{POINT} {other.mac}", f"lease4_select {other.mac}"]
+        gate.open(suspect)
+        quiet(kea)
+        assert kea.status()["failures"] == 0

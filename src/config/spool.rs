@@ -26,8 +26,6 @@ const DEFAULT: &str = "runscript";
 pub struct Spool {
     /// The script's own; `None` for memory alone.
     pub directory: Option<PathBuf>,
-    /// Whether the administrator has named it.
-    pub is_named: bool,
     /// In bytes.
     pub limit: u64,
     /// After which an event is too old.
@@ -48,7 +46,6 @@ pub fn spool(section: &Section, kea: Kea, script: &Path, number: usize) -> Resul
     }
     Ok(Spool {
         directory,
-        is_named,
         limit: section.bounded("spool-limit", LIMIT_BOUNDS, "MiB")?.unwrap_or(1024) * MIB,
         max_age: section.bounded("spool-max-age", MAX_AGE_BOUNDS, "seconds")?.map(Duration::from_secs),
         sync: section

@@ -238,11 +238,11 @@ impl Lanes {
                 ours
             }
         };
-        let lane = match config.mode {
+        let mut lane = match config.mode {
             Mode::Exec => Lane::new(id, stream).up_to(RUNNER_LINE_BYTES),
             Mode::Daemon | Mode::Socket => Lane::new(id, stream),
         };
-        lane.watch_as(watch, id).map_err(|error| error.to_string())?;
+        lane.watch_in(watch).map_err(|error| error.to_string())?;
         Ok(lane)
     }
 

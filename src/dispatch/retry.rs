@@ -96,9 +96,31 @@ impl Worker {
     }
 
     /// What shares a key with an event that is put off waits for it; no lane does.
-    fn put_off(&mut self, task: Box<Task>, pause: Duration) {
-        self.shared.lock().put_off += 1;
-        self.put_off.insert((Instant::now() + pause, task.turn), queued(task));
+    pub fn put_off(&mut self, task: Box<Task>, pause: Duration) {
+        let (turn, queued) = (task.turn, queued(task));
+        {
+            let mut state = self.shared.lock();
+            state.put_off += 1;
+            state.in_memory += usize::from(queued.is_in_memory());
+        }
+        self.put_off.insert((Instant::now() + pause, turn), queued);
+    }
+
+    /// Where nothing is queued that could make room, what has been put off does.
+    pub fn make_room_among_put_off(&mut self) {
+        while self.shared.is_full() {
+            let Some(at) = self.put_off.iter().find(|(_, queued)| queued.is_in_memory()).map(|(at, _)| *at) else {
+                return;
+            };
+            self.put_off.remove(&at);
+            {
+                let mut state = self.shared.lock();
+                (state.put_off, state.in_memory, state.dropped) =
+                    (state.put_off - 1, state.in_memory - 1, state.dropped + 1);
+            }
+            Counters::add(&self.shared.counters.dropped);
+            self.shared.free(at.1, None);
+        }
     }
 
     /// Gives back what has been put off until now.
@@ -106,7 +128,11 @@ impl Worker {
         let now = Instant::now();
         while self.put_off.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
             if let Some(((_, turn), queued)) = self.put_off.pop_first() {
-                self.shared.lock().put_off -= 1;
+                {
+                    let mut state = self.shared.lock();
+                    state.put_off -= 1;
+                    state.in_memory -= usize::from(queued.is_in_memory());
+                }
                 self.shared.give_back(turn, queued);
             }
         }

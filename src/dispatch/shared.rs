@@ -40,7 +40,7 @@ pub struct Shared {
     pub unknown_classes: UnknownClasses,
     state: Mutex<State>,
     /// What the worker waits for.
-    pub watch: Watch,
+    pub watch: Arc<Watch>,
     pub calls: Calls,
     /// There is none before Kea's main loop has begun to turn, nor without the parameter.
     pub spool: OnceCell<Arc<Spool>>,
@@ -69,9 +69,30 @@ pub struct State {
     pub unread: Option<Place>,
     /// What the spool had on the disk when it was opened, as long as none of that was found to be unfinished.
     pub from_before: u64,
+    pub worker_takes: Takes,
     /// Why there is no handler; `None` while there is one, or is about to be.
     pub down: Option<String>,
     pub stopping: bool,
+}
+
+/// What the worker takes of the queue for now. An event over which a runner may have died is to be handled alone, but for what
+/// Kea waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Takes {
+    #[default]
+    All,
+    Urgent,
+    Nothing,
+}
+
+impl Takes {
+    fn may_take(self, queued: &Queued) -> bool {
+        match self {
+            Takes::All => true,
+            Takes::Urgent => queued.deaths() == 0,
+            Takes::Nothing => false,
+        }
+    }
 }
 
 /// What stands in the queue.
@@ -105,11 +126,25 @@ impl Queued {
     fn is_parked(&self) -> bool {
         matches!(self, Queued::Here(task) if task.parked_until.is_some())
     }
+
+    /// Over how many tries a handler may have died.
+    fn deaths(&self) -> u32 {
+        match self {
+            Queued::Waiting { .. } => 0,
+            Queued::Here(task) => task.deaths,
+            Queued::Spooled(spooled) => spooled.deaths.into(),
+        }
+    }
+
+    /// In memory alone, and not waited for.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self, Queued::Here(task) if task.parked_until.is_none())
+    }
 }
 
 impl Shared {
     pub fn new(config: Config, server: &Server) -> io::Result<Shared> {
-        let watch = Watch::new()?;
+        let watch = Arc::new(Watch::new()?);
         let calls = Calls::new(&watch, CALLS)?;
         Ok(Shared {
             config,
@@ -147,14 +182,24 @@ impl Shared {
 
     /// A flood of packets costs no event of a lease: clients send packets again.
     pub fn make_room(&self, state: &mut State) {
-        // While lanes are idle, the worker has yet to fill them.
-        let is_behind = state.order.ready() > 0 && state.idle.len() > self.kept(state);
-        let limit = self.config.queue_limit + if is_behind { MOST_BEHIND } else { 0 };
+        let limit = self.limit(state);
         while state.in_memory > limit && state.order.cancel_oldest().is_some() {
             state.in_memory -= 1;
             state.dropped += 1;
             Counters::add(&self.counters.dropped);
         }
+    }
+
+    /// Of events in memory. While lanes are idle, the worker has yet to fill them.
+    fn limit(&self, state: &State) -> usize {
+        let is_behind = state.order.ready() > 0 && state.idle.len() > self.kept(state);
+        self.config.queue_limit + if is_behind { MOST_BEHIND } else { 0 }
+    }
+
+    /// Whether there are more events in memory than there may be.
+    pub fn is_full(&self) -> bool {
+        let state = self.lock();
+        state.in_memory > self.limit(&state)
     }
 
     /// Queues an event for which a packet is parked.
@@ -172,14 +217,16 @@ impl Shared {
     /// Gives idle lanes to the events that threads of Kea's wait for; whether one is left whose turn has come.
     pub fn grant(&self, state: &mut State) -> bool {
         while !state.idle.is_empty() && !state.stopping {
-            match state.order.next_urgent(|queued| self.may_go(queued, state.idle.len() > self.kept(state))) {
+            let has_more = state.idle.len() > self.kept(state);
+            let is_workers = |queued: &_| state.worker_takes.may_take(queued) && self.may_go(queued, has_more);
+            match state.order.next_urgent(|queued| queued.is_waiting() || is_workers(queued)) {
                 Some((turn, queued)) if queued.is_waiting() => state.grant(turn),
                 // The worker's: it goes before those that threads wait for behind it.
                 Some(_) => return true,
                 None => break,
             }
         }
-        state.order.ready() > 0 && state.idle.len() > self.kept(state)
+        state.worker_takes == Takes::All && state.order.ready() > 0 && state.idle.len() > self.kept(state)
     }
 
     /// The next event for the worker, with those that its lane is sent ahead.
@@ -188,14 +235,15 @@ impl Shared {
         if state.idle.is_empty() || state.stopping {
             return None;
         }
-        let has_more = state.idle.len() > self.kept(state);
-        let (turn, queued) = match has_more {
+        let (takes, has_more) = (state.worker_takes, state.idle.len() > self.kept(state));
+        let (turn, queued) = match has_more && takes == Takes::All {
             true => state.order.take_next(),
-            false => state.order.take_urgent(|queued| self.may_go(queued, false)),
+            false => state.order.take_urgent(|queued| takes.may_take(queued) && self.may_go(queued, has_more)),
         }?;
         let task = self.task(state, turn, queued)?;
         let lane = state.idle.pop()?;
-        let events = self.with_those_ahead(state, task, lane.ahead);
+        let ahead = if takes == Takes::All { lane.ahead } else { 0 };
+        let events = self.with_those_ahead(state, task, ahead);
         Some((lane, events))
     }
 
@@ -234,11 +282,7 @@ impl Shared {
     /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
     /// that are ready. What a handler has died over goes alone: it may take others with it.
     fn with_those_ahead(&self, state: &mut State, task: Box<Task>, ahead: usize) -> VecDeque<Box<Task>> {
-        let wanted = |queued: &Queued| match queued {
-            Queued::Waiting { .. } => false,
-            Queued::Here(task) => task.deaths == 0 && task.parked_until.is_none(),
-            Queued::Spooled(spooled) => spooled.deaths == 0,
-        };
+        let wanted = |queued: &Queued| !queued.is_waiting() && !queued.is_parked() && queued.deaths() == 0;
         let ahead = if task.deaths > 0 { 0 } else { ahead };
         let mut events = VecDeque::from([task]);
         let (mut share, mut looked_behind) = ((state.order.ready() / (state.idle.len() + 1)).min(ahead), 0);
@@ -292,7 +336,7 @@ impl Shared {
     /// An event that was not finished gets another try, in the same turn.
     pub fn give_back(&self, turn: Turn, queued: Queued) {
         let mut state = self.lock();
-        state.in_memory += usize::from(matches!(&queued, Queued::Here(task) if task.parked_until.is_none()));
+        state.in_memory += usize::from(queued.is_in_memory());
         state.order.give_back(turn, queued);
         let is_worker_wanted = self.grant(&mut state);
         drop(state);

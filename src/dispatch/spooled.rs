@@ -1,5 +1,6 @@
 //! Events in the spool: how they get there, how they come back, and what is said of it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -24,6 +25,8 @@ use crate::verdict::{Failure, FailureKind};
 const MOST: usize = if cfg!(test) { 8 } else { 100_000 };
 /// How often the worker looks whether earlier runners are still at work.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// After which time what could not be read is tried again.
+pub const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// An event that an earlier runner may still be at work on.
 pub struct Elsewhere {
@@ -66,7 +69,7 @@ impl Shared {
                 self.calls.call();
             }
             // The worker reads it when there is room.
-            (Ok(_), None) => {}
+            (Ok(_), None) => self.counters.has_room(),
             (Err(why), turn) => {
                 drop(writer);
                 self.unspooled(task, turn.map(|turn| (turn, seq)), &why);
@@ -94,6 +97,10 @@ impl Shared {
     /// Opens the spool, if the configuration names one: from now on nothing is lost.
     pub fn open_spool(&self) -> Result<(), String> {
         let (Some(path), None) = (&self.config.spool.directory, self.spool.get()) else { return Ok(()) };
+        // Events of before may be there from when Kea did not wait.
+        if !self.config.ways.no && !path.exists() {
+            return Ok(());
+        }
         let Opened { spool, first, last_id, others, warnings, bytes } = Spool::open(path, self.config.spool.limit)?;
         ids::is_taken(last_id);
         super::programs::warn(path, warnings);
@@ -152,9 +159,9 @@ impl Shared {
         self.in_spool(task, |spool, place| spool.mark(place, task.seq, state));
     }
 
-    /// Appends what it has kept of an event to `out`; whether it could be read.
-    pub fn read_from_spool(&self, place: Place, seq: Seq, out: &mut String) -> bool {
-        self.spool.get().is_some_and(|spool| spool.text(place, seq, out).is_ok())
+    /// Appends what it has kept of an event to `out`.
+    pub fn read_from_spool(&self, place: Place, seq: Seq, out: &mut String) -> io::Result<()> {
+        self.spool.get().ok_or(io::ErrorKind::NotFound)?.text(place, seq, out)
     }
 
     /// An event whose record cannot be read: a disk, or somebody else, has damaged it.
@@ -203,15 +210,23 @@ impl Worker {
     pub fn read_on(&mut self) {
         let shared = &*self.shared;
         let Some(spool) = shared.spool.get() else { return };
+        if self.read_again.is_some_and(|again| again > Instant::now()) {
+            return;
+        }
+        self.read_again = None;
         let from = {
             let state = shared.lock();
             state.unread.filter(|_| state.order.len() < MOST)
         };
         let Some(from) = from else { return };
         let mut found = Vec::new();
-        let (next, damaged) = spool.read(from, |place, record| {
+        let read = spool.read(from, |place, record| {
             found.push((place, record.id, record.state, Kept::read(record.text)));
         });
+        let Ok((next, damaged)) = read else {
+            self.read_again = Some(Instant::now() + READ_AGAIN);
+            return;
+        };
         if damaged > 0 {
             let why = format!("{damaged} records in it, behind {}, are damaged", from.at());
             let segment = format!("{:010}.v1", from.segment());
@@ -230,12 +245,18 @@ impl Worker {
                 let _ = spool.finish(place, id, State::Done);
                 continue;
             };
-            let mut state_ = shared.lock();
-            if matches!(state, State::Sent(_)) && others_at_work {
-                let turn = state_.order.push_running(keys, Class::Kept);
+            let is_sent = matches!(state, State::Sent(_));
+            // Its runner may have marked it, and ended, since it was read.
+            if is_sent && !others_at_work && spool.state(place, id).is_ok_and(State::is_over) {
+                let _ = spool.finish(place, id, State::Done);
+                continue;
+            }
+            let order = &mut shared.lock().order;
+            if is_sent && others_at_work {
+                let turn = order.push_running(keys, Class::Kept);
                 self.elsewhere.push(Elsewhere { turn, event });
             } else {
-                state_.order.push(keys, Class::Kept, Queued::Spooled(event));
+                order.push(keys, Class::Kept, Queued::Spooled(event));
             }
         }
         // Nobody appends as long as we are the writer.
@@ -246,10 +267,11 @@ impl Worker {
             state.unread = (!is_all).then_some(next);
             state.from_before = if is_all { 0 } else { state.from_before };
         }
-        drop(writer);
-        // There may be more.
-        if !is_all {
-            shared.calls.wake();
+        match writer {
+            Err(_) => self.read_again = Some(Instant::now() + READ_AGAIN),
+            // There may be more.
+            Ok(_) if !is_all => shared.calls.wake(),
+            Ok(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! An event on its way: what Kea knew, or where the spool keeps what has been made of that; a line when its turn has come.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -144,7 +145,12 @@ impl Task {
 
     /// Appends the line for the handler, which has until `deadline` for it. `body` gives what the spool has kept, and with
     /// `at` the handler is told where that is.
-    pub fn line(&self, how: Line, out: &mut String, body: impl FnOnce(Place, &mut String) -> bool) -> bool {
+    pub fn line(
+        &self,
+        how: Line,
+        out: &mut String,
+        body: impl FnOnce(Place, &mut String) -> io::Result<()>,
+    ) -> io::Result<()> {
         // Rounded up: what an administrator set to 300 ms is not 299 in the runner's words.
         let left = how.deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
         let at = self.place().filter(|_| how.is_for_runner);
@@ -156,16 +162,13 @@ impl Task {
                 ids::of_process()
             }
             Content::Spooled { unique, place } => {
-                if !body(*place, out) {
-                    out.truncate(start);
-                    return false;
-                }
+                body(*place, out).inspect_err(|_| out.truncate(start))?;
                 *unique
             }
         };
         write_try(out, &Try { unique, seq: self.seq, attempt: self.tries + 1 });
         end_line(out);
-        true
+        Ok(())
     }
 
     /// By which it takes its turn: with one lane, all events share one.

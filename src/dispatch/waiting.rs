@@ -26,9 +26,9 @@ impl Shared {
                 Err(reason) => return self.finish(&task, Err(task.failure(reason)), None),
             };
             // Its answers are this thread's.
-            lane.watch(&self.watch, For::HangUp);
+            lane.watch(For::HangUp);
             let how = Line { config: &self.config, server: &self.server, deadline, is_for_runner: false };
-            match lane.exchange(|out| _ = task.line(how, out, |_, _| false), deadline) {
+            match lane.exchange(|out| _ = task.line(how, out, |_, _| Ok(())), deadline) {
                 Ok(line) => {
                     let answer = self.read(&task, &line);
                     if let Err(failure) = &answer {

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use super::lanes::Lanes;
 use super::retry::broken;
-use super::shared::{CALLS, Queued, Shared, grace};
-use super::spooled::Elsewhere;
+use super::shared::{CALLS, Queued, Shared, Takes, grace};
+use super::spooled::{Elsewhere, READ_AGAIN};
 use super::task::{Line, Task};
 use crate::config::{Config, Mode};
 use crate::guard::guarded;
@@ -18,7 +18,7 @@ use crate::lane::{Failed, Lane};
 use crate::log::log;
 use crate::messages;
 use crate::order::Turn;
-use crate::spool::State as InSpool;
+use crate::spool::{State as InSpool, is_passing};
 use crate::variables::Server;
 use crate::wait::For;
 
@@ -48,6 +48,8 @@ pub struct Worker {
     /// Numbers in the watch that have yet to be seen to.
     happened: Vec<u64>,
     nap_until: Option<Instant>,
+    /// When to read on in the spool, if that was not possible.
+    pub(super) read_again: Option<Instant>,
 }
 
 impl Worker {
@@ -62,6 +64,7 @@ impl Worker {
             suspects: VecDeque::new(),
             happened: Vec::new(),
             nap_until: None,
+            read_again: None,
         })
     }
 
@@ -76,6 +79,7 @@ impl Worker {
     /// Ends a load: lanes that are at work finish that, and what is queued stays.
     pub fn rest(&mut self) {
         let waits = |task: &mut Box<Task>| (task.wait, task.parked_until) = (false, None);
+        self.suspects.iter_mut().for_each(waits);
         let mut guard = self.shared.lock();
         let state = &mut *guard;
         let (all, running) = (state.order.len(), state.in_flight());
@@ -91,7 +95,7 @@ impl Worker {
         for busy in self.busy.values_mut() {
             busy.events.iter_mut().for_each(waits);
             // It is looked at when the next load begins to work.
-            busy.lane.watch(&self.shared.watch, For::HangUp);
+            busy.lane.watch(For::HangUp);
         }
         if all > 0 {
             let counts = [all - running, in_memory, running].map(|count| count.to_string());
@@ -109,7 +113,8 @@ impl Worker {
         let shared = Arc::into_inner(shared).ok_or_else(|| io::Error::other("the last load has not ended"))?;
         let shared = Arc::new(shared.renewed(config, server));
         let lanes = Lanes::after(Arc::clone(&shared), retired);
-        Ok(Worker { shared, lanes, busy, put_off, elsewhere, suspects, happened: Vec::new(), nap_until: None })
+        let (happened, nap_until, read_again) = (Vec::new(), None, None);
+        Ok(Worker { shared, lanes, busy, put_off, elsewhere, suspects, happened, nap_until, read_again })
     }
 
     /// Whether there is nothing to go on with.
@@ -157,7 +162,8 @@ impl Worker {
         let parked = self.shared.lock().parked.values().map(|parked| parked.until).min();
         let busy = self.busy.values().filter_map(|busy| busy.until);
         let put_off = self.put_off.first_key_value().map(|((due, _), _)| *due);
-        let others = [parked, self.nap_until, self.lanes.deadline(), put_off, self.look_elsewhere_at()];
+        let others =
+            [parked, self.nap_until, self.lanes.deadline(), put_off, self.look_elsewhere_at(), self.read_again];
         busy.chain(others.into_iter().flatten()).min()
     }
 
@@ -182,9 +188,9 @@ impl Worker {
         while let Some((lane, events)) = self.next() {
             self.send(lane, events);
         }
-        let mut state = self.shared.lock();
-        self.shared.make_room(&mut state);
-        if state.dropped > 0 {
+        self.shared.make_room(&mut self.shared.lock());
+        self.make_room_among_put_off();
+        if self.shared.lock().dropped > 0 {
             // The log is told in the next round.
             self.shared.calls.wake();
         }
@@ -194,13 +200,13 @@ impl Worker {
     fn next(&mut self) -> Option<(Lane, VecDeque<Box<Task>>)> {
         let is_shared = self.shared.config.mode == Mode::Exec;
         let is_suspect = |busy: &Busy| busy.events.front().is_some_and(|task| task.deaths > 0);
-        if is_shared && self.busy.values().any(is_suspect) {
-            return None;
-        }
-        if !self.suspects.is_empty() {
-            if !self.busy.is_empty() {
-                return None;
-            }
+        let takes = match self.busy.values().any(is_suspect) {
+            true if is_shared => Takes::Urgent,
+            _ if !self.suspects.is_empty() && !self.busy.is_empty() => Takes::Nothing,
+            _ => Takes::All,
+        };
+        self.shared.lock().worker_takes = takes;
+        if takes == Takes::All && !self.suspects.is_empty() {
             let lane = self.shared.take_idle()?;
             return Some((lane, self.suspects.pop_front().into_iter().collect()));
         }
@@ -219,11 +225,11 @@ impl Worker {
         let (now, is_for_runner) = (Instant::now(), config.mode == Mode::Exec);
         let deadline = |task: &Task| task.parked_until.unwrap_or(now + task.timeout);
         let runner_sees_to_it = |task: &Task| is_for_runner && task.parked_until.is_none();
-        let (mut lines, mut old, mut lost) = (VecDeque::new(), Vec::new(), Vec::new());
+        let (mut lines, mut old) = (VecDeque::new(), Vec::new());
+        let (mut later, mut lost) = (Vec::new(), Vec::new());
         let sent = lane.send(|out| {
-            while out.len() < BYTES_AHEAD
-                && let Some(task) = events.pop_front()
-            {
+            while out.len() < BYTES_AHEAD {
+                let Some(task) = events.pop_front() else { break };
                 if shared.is_too_old(&task) {
                     old.push(task);
                     continue;
@@ -231,13 +237,15 @@ impl Worker {
                 shared.mark_in_spool(&task, InSpool::Sent(task.tries + 1));
                 let how = Line { config, server, deadline: deadline(&task), is_for_runner };
                 match task.line(how, out, |place, out| shared.read_from_spool(place, task.seq, out)) {
-                    true => lines.push_back(task),
-                    false => lost.push(task),
+                    Ok(()) => lines.push_back(task),
+                    Err(error) if is_passing(&error) => later.push(task),
+                    Err(_) => lost.push(task),
                 }
             }
         });
         events.into_iter().for_each(|task| shared.take_back(task));
         old.into_iter().for_each(|task| shared.drop_old(&task));
+        later.into_iter().for_each(|task| self.put_off(task, READ_AGAIN));
         lost.into_iter().for_each(|task| shared.is_lost_in_spool(&task));
         let until = lines.front().filter(|task| !runner_sees_to_it(task)).map(|task| deadline(task));
         if lines.is_empty() {
@@ -298,7 +306,7 @@ impl Worker {
 
     fn keep(&mut self, mut busy: Busy) {
         let what = if busy.lane.is_sending() { For::Both } else { For::Input };
-        busy.lane.watch(&self.shared.watch, what);
+        busy.lane.watch(what);
         self.busy.insert(busy.lane.id, busy);
     }
 
@@ -339,10 +347,10 @@ impl Worker {
         let is_first = busy.events.front().is_some_and(|task| task.deaths == 0);
         let deaths = self.deaths(failed, mode, is_first);
         let may_go_again = |task: &Task| task.is_abandoned || task.goes_again(failed, mode);
-        if !busy.events.front().is_some_and(|task| may_go_again(task))
-            && let Some(task) = busy.events.pop_front()
-        {
-            self.shared.finish(&task, Err(broken(failed)), None);
+        match busy.events.pop_front() {
+            Some(task) if may_go_again(&task) => busy.events.push_front(task),
+            Some(task) => drop(self.shared.finish(&task, Err(broken(failed)), None)),
+            None => {}
         }
         self.go_again(busy.events, deaths);
     }
@@ -353,8 +361,13 @@ impl Worker {
         if state.parked.is_empty() {
             return;
         }
-        let (overdue, down) = (state.overdue(), state.down.clone());
+        let (mut overdue, down) = (state.overdue(), state.down.clone());
         drop(state);
+        let now = Instant::now();
+        let is_overdue = |task: &Task| task.parked_until.is_some_and(|until| down.is_some() || until <= now);
+        let (over, suspects) = std::mem::take(&mut self.suspects).into_iter().partition(|task| is_overdue(task));
+        self.suspects = suspects;
+        overdue.extend(over.into_iter().map(|task| *task));
         for task in overdue {
             self.shared.finish(&task, Err(task.failure(down.clone())), None);
         }

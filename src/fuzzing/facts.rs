@@ -33,7 +33,7 @@ pub fn line(point: usize, facts: &ffi::Facts, debug: bool) {
     let deadline = Instant::now() + how.timeout;
     let how = Line { config: &config, server: &server, deadline, is_for_runner: false };
     task.seq = 1;
-    assert!(task.line(how, &mut line, |_, _| false));
+    assert!(task.line(how, &mut line, |_, _| Ok(())).is_ok());
     assert_eq!(line.find('\n'), Some(line.len() - 1));
     assert!(line.chars().all(|c| c == '\n' || !c.is_control()));
     let event: Event = serde_json::from_str(&line).expect("an event");

@@ -13,6 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statfs::{NFS_SUPER_MAGIC, statfs};
 use nix::unistd::Uid;
 
+use super::is_passing;
 use crate::{ids, trust};
 
 /// At the end of a segment's name.
@@ -82,24 +83,29 @@ impl Directory {
 
     /// Whether a runner of an earlier library is at work; forgets those that are not any more.
     pub fn others_at_work(&self, own: u32) -> bool {
-        let others = self.libraries().into_iter().filter(|number| *number != own);
+        let Ok(libraries) = self.libraries() else { return true };
+        let others = libraries.into_iter().filter(|number| *number != own);
         others.filter(|number| self.is_at_work(*number)).count() > 0
     }
 
     /// The numbers of libraries that are at work, or were.
-    pub fn libraries(&self) -> Vec<u32> {
+    pub fn libraries(&self) -> io::Result<Vec<u32>> {
         let number = |name: String| name.strip_prefix(AT_WORK)?.parse().ok();
-        names(&self.path).unwrap_or_default().into_iter().filter_map(number).collect()
+        Ok(names(&self.path)?.into_iter().filter_map(number).collect())
     }
 
     fn is_at_work(&self, number: u32) -> bool {
-        let Ok(file) = open(&self.at_work(number)) else { return false };
+        let file = match open(&self.at_work(number)) {
+            Ok(file) => file,
+            Err(error) => return is_passing(&error),
+        };
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(_) => {
                 let _ = fs::remove_file(self.at_work(number));
                 false
             }
-            Err((_, error)) => error == Errno::EAGAIN,
+            // Also if it cannot be known.
+            Err(_) => true,
         }
     }
 

@@ -21,6 +21,7 @@ use super::directory::{AT_WORK, ID, LOCK, parse_id, segment_name, sort_out};
 use super::given_up;
 use super::record::Record;
 use super::segments::look;
+use crate::text::{GLIMPSE, excerpt};
 
 /// After which a record that was just being written is whole.
 const SOON: Duration = Duration::from_millis(10);
@@ -147,7 +148,7 @@ impl Reader {
         })?;
         let (names, _) = self.names().map_err(|error| explain(&error))?;
         for name in names.iter().filter(|name| name.starts_with(AT_WORK)) {
-            let file = self.file(name).map_err(|why| format!("\"{name}\": {why}"))?;
+            let file = self.file(name).map_err(|why| format!("\"{}\": {why}", excerpt(name, GLIMPSE)))?;
             if Flock::lock(file, FlockArg::LockSharedNonblock).is_err() {
                 return Err("a runner is still at work on events of it: wait until its programs have ended".into());
             }

@@ -53,7 +53,8 @@ fn read_all(opened: &Opened) -> (Vec<(Place, Seq, String)>, usize) {
     let (mut events, mut damaged) = (vec![], 0);
     let Some(mut at) = opened.first else { return (events, 0) };
     while at != opened.spool.writer().unwrap().tail() {
-        let (next, here) = opened.spool.read(at, |place, record| events.push((place, record.id, record.text.into())));
+        let (next, here) =
+            opened.spool.read(at, |place, record| events.push((place, record.id, record.text.into()))).unwrap();
         (at, damaged) = (next, damaged + here);
     }
     (events, damaged)

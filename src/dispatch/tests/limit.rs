@@ -74,3 +74,18 @@ fn what_was_behind_one_that_is_dropped_has_its_turn() {
     bench.fake.answer_all([&held, &other]);
     assert_eq!(bench.fake.lines(2).iter().map(Line::who).collect::<String>(), "ab");
 }
+
+#[test]
+fn what_is_put_off_in_memory_counts_too() {
+    let mut bench = Bench::with(&[TOLD], 2, json!({"queue-limit": 2}));
+    for client in ["a", "b", "c", "d"] {
+        let line = bench.hold(client);
+        bench.fake.answer_with(&line, json!({"again": 3600}));
+    }
+    bench.until(|bench| dropped(bench) == 2);
+    assert_eq!(bench.script().pending(), 2);
+    let left = bench.stop().unwrap();
+    assert_eq!(bench.said(messages::LEFT), ["2 2 0"]);
+    left.abandon();
+    assert!(bench.said(messages::EVENT_LOST)[0].contains("2 events"));
+}
