@@ -70,7 +70,7 @@ RUSTFLAGS_address := -Zsanitizer=address -Zsanitizer-recover=address
 RUSTFLAGS_thread := -Zsanitizer=thread -Cllvm-args=-tsan-instrument-memintrinsics=0
 TESTS_address := planted hostile peer_calls answers4 answers6 option_bytes dhcp4o6 park
 # None that measures a reload: it takes longer here than those tests allow, and threads has a dozen each.
-TESTS_thread := planted threads park park_ends park_others handover ahead
+TESTS_thread := planted threads park park_ends park_others restart ahead
 # FORTIFY's functions are none that the runtimes know. With a target named, cargo spares the programs that build the library.
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 

@@ -37,7 +37,7 @@ fn is_zero(number: &usize) -> bool {
 /// One event.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Counts the events of this handler from 1; the answer repeats it.
+    /// Its number: the later the event, the greater. The answer repeats it.
     pub seq: u64,
     /// Where the spool has it: for our own runner, which marks it there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -36,14 +36,14 @@ macro_rules! counter {
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     counter!("events", events, "events handed to it"),
-    counter!("done", done, "events that it has answered"),
-    counter!("failures", failures, "events without a verdict"),
+    counter!("done", done, "events handled: the program has ended by itself, or the daemon or server has answered"),
+    counter!("failures", failures, "events that failed: no end or answer in time, an end by a signal, no good answer, given up"),
     counter!("timeouts", timeouts, "events that took longer than `timeout`"),
-    counter!("dropped", dropped, "events dropped because of `queue-limit`"),
+    counter!("dropped", dropped, "events dropped because of `queue-limit` or `spool-max-age`"),
     counter!("refused", refused, "parts of answers that could not be applied"),
     counter!("crowded", crowded, "packets dropped because their client had two waiting"),
     counter!("restarts", restarts, "times that the runner, a daemon or a connection was lost, and made again"),
-    counter!("unspooled", unspooled, "events that found no room in the spool, and were in memory alone"),
+    counter!("unspooled", unspooled, "events that found no room in the spool, and were in memory alone; 0 where there is no spool"),
     counter!("deferred", deferred, "times that an event was put off because its handler asked for that"),
     counter!("given-up", given_up, "events put aside because their handling killed the handler"),
     Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |script| script.pending() as u64 },

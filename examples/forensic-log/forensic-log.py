@@ -100,6 +100,9 @@ for line in sys.stdin:
     try:
         write(event)
         answer = {}
+    except OSError as error:
+        # The disk is full, say: once more, later. With one lane, all others wait for it.
+        answer = {"again": 0, "log": [{"level": "error", "text": str(error), "repeats": True}]}
     except Exception as error:
         answer = {"failure": {"kind": "exit", "text": f"{type(error).__name__}: {error}"}}
     print(json.dumps({"seq": event["seq"], **answer}), flush=True)

@@ -26,7 +26,7 @@ use crate::syscall::failed;
 use crate::verdict::RUNNER_LINE_BYTES;
 use crate::wait::{For, readable, wait_for};
 
-/// How long the runner may take to be there: at load, and later, when the courier has other things to do.
+/// How long the runner may take to be there: at load, and later, when the worker has other things to do.
 pub const PATIENCE_AT_LOAD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after the end of a lane the runner may say why.

@@ -76,7 +76,7 @@ fn library_path() -> io::Result<PathBuf> {
 /// Why a program cannot be started, with the remedy.
 pub fn explain(path: &Path, error: io::Error) -> String {
     let allowed = format!(
-        "it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} ux,)",
+        "it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} pux,; see operation.md, Permissions on Debian)",
         path.display()
     );
     match error.raw_os_error().map(Errno::from_raw) {

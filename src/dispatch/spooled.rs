@@ -132,7 +132,7 @@ impl Shared {
         let body = move || {
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 if let Err(error) = spool.sync() {
-                    log_repeating(messages::SPOOL_FULL, &name, &["sync"], &[name.clone(), error.to_string()]);
+                    log_repeating(messages::SPOOL_NOT_SYNCED, &name, &[], &[name.clone(), error.to_string()]);
                 }
             }
         };
@@ -228,7 +228,7 @@ impl Worker {
             return;
         };
         if damaged > 0 {
-            let why = format!("{damaged} records in it, behind {}, are damaged", from.at());
+            let why = format!("{damaged} places in it, behind byte {}, hold no whole record", from.at());
             let segment = format!("{:010}.v1", from.segment());
             shared.say_damaged(spool.path(), &segment, &why);
         }
