@@ -5,6 +5,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,11 @@ def still(place):
         subprocess.run(["fsfreeze", "--unfreeze", place], check=True)
 
 
+def thread_states(pid):
+    """Of each thread; D is one that no signal wakes (proc(5))."""
+    return [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not os.access("/dev/loop-control", os.W_OK), reason="needs root, and a loop device")
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
@@ -118,6 +124,7 @@ def test_a_disk_that_stands_still(link, tmp_path, threads):
             with still(place):
                 until = time.monotonic() + STILL
                 held = pool.submit(first.discover, timeout=STILL + 10)
+                wait_until(lambda: "D" in thread_states(kea.pid), "a thread that waits for the disk")
                 if threads:
                     assert [other.discover().type for other in others] == [OFFER] * len(others)
                     assert not held.done()

@@ -102,7 +102,7 @@ def test_records_that_are_damaged(stored, damage):
     places = len(lost) or 1
     assert stored.handled() == stored.but(*lost)
     assert stored.kea.said("SPOOL_DAMAGED") == [
-        f"{stored.recorder.script}: {stored.segment} in the spool is left out: {places} records in it, behind 0, are damaged"]
+        f"{stored.recorder.script}: {stored.segment} in the spool is left out: damaged records from byte 0 on: {places}"]
 
 
 def no_json(text):

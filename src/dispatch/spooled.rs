@@ -228,7 +228,7 @@ impl Worker {
             return;
         };
         if damaged > 0 {
-            let why = format!("{damaged} places in it, behind byte {}, hold no whole record", from.at());
+            let why = format!("damaged records from byte {} on: {damaged}", from.at());
             let segment = format!("{:010}.v1", from.segment());
             shared.say_damaged(spool.path(), &segment, &why);
         }

@@ -141,7 +141,9 @@ pub fn check(path: &Path) -> Result<(), String> {
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => {
-            format!("{error}: let Kea's user write there, and AppArmor's profile of Kea (see operation.md, Permissions on Debian)")
+            format!(
+                "{error}: let Kea's user write there, and AppArmor's profile of Kea (see operation.md, Permissions on Debian)"
+            )
         }
         ErrorKind::NotFound => format!("{error}: make its parent, or name another"),
         _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => format!("{error}: it is a symbolic link"),
