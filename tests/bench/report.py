@@ -36,7 +36,7 @@ Where this and the table above disagree, believe this one; differences below a f
     "Events handled a second, at the highest rate": """\
 By the program, where Kea does not wait, from perfdhcp's start to its end, which is longer than the exchanges take. Of our library alone: others do not count.""",
     "Events dropped, at the highest rate": """\
-Where Kea does not wait, it may be faster than the program: of more events than `queue-limit` (10000) the oldest are dropped.""",
+Where Kea does not wait, it may be faster than the program: of events in memory, more than `queue-limit` (10000), the oldest are dropped; those in the spool are not.""",
     "Latency of an exchange at 20 a second": """\
 How long a client waits for both answers together, on average, at a server that has little else to do (at half its highest rate, if that is
 lower).""",
