@@ -17,9 +17,11 @@ mod programs;
 mod retry;
 #[cfg(test)]
 mod roundtrip;
+mod sending;
 mod shared;
 mod socket;
 mod spooled;
+mod state;
 mod task;
 #[cfg(test)]
 mod tests;

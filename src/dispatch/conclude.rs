@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::shared::{Parked, Shared};
+use super::shared::Shared;
+use super::state::Parked;
 use super::{Counters, Task};
 use crate::answers::{ROWS, Refused, changes, row_of};
 use crate::bridge::ffi::{Change, Severity, Step, Verdict};

@@ -4,7 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::Counters;
-use super::shared::{Queued, Shared};
+use super::shared::Shared;
+use super::state::Queued;
 use super::task::Task;
 use super::worker::Worker;
 use crate::config::Mode;

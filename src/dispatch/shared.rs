@@ -1,26 +1,23 @@
 //! What packet threads and the worker share: the events by turn and the free lanes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use foldhash::{HashMap, HashSet};
 use once_cell::sync::OnceCell;
 
 use super::calls::Calls;
 use super::counters::Counters;
-use super::task::{Spooled, Task};
-use super::worker::Busy;
+use super::state::{Parked, Queued, State, Takes};
+use super::task::Task;
 use crate::answers::UnknownClasses;
 use crate::bridge::ffi::Verdict;
 use crate::config::{Config, Mode};
 use crate::ids;
-use crate::keys::Key;
 use crate::lane::Lane;
-use crate::order::{Class, Order, Turn};
-use crate::spool::{Place, Spool};
+use crate::order::{Class, Turn};
+use crate::spool::Spool;
 use crate::variables::Server;
 use crate::wait::Watch;
 
@@ -44,102 +41,6 @@ pub struct Shared {
     pub calls: Calls,
     /// There is none before Kea's main loop has begun to turn, nor without the parameter.
     pub spool: OnceCell<Arc<Spool>>,
-}
-
-#[derive(Default)]
-pub struct State {
-    pub order: Order<Key, Queued>,
-    pub idle: Vec<Lane>,
-    /// Lanes that are worth something, free or not.
-    pub live: HashSet<u64>,
-    /// Threads of Kea's that wait for their event's turn.
-    pub waiting: HashMap<Turn, Waiting>,
-    /// What packet threads leave to the worker: lanes whose answer is late, and lanes that have broken, with the reason.
-    pub late: Vec<Busy>,
-    pub broken: Vec<(u64, String)>,
-    /// Events that are in memory alone, not running, and not waited for.
-    pub in_memory: usize,
-    /// Events that were dropped for want of room, of which the log has not been told.
-    pub dropped: u64,
-    /// Events that are not to be tried before some time, and count as running for whatever is behind them.
-    pub put_off: usize,
-    /// Events of parked packets.
-    pub parked: BTreeMap<Turn, Parked>,
-    /// Where the spool has events that are not in `order` yet.
-    pub unread: Option<Place>,
-    /// What the spool had on the disk when it was opened, as long as none of that was found to be unfinished.
-    pub from_before: u64,
-    pub worker_takes: Takes,
-    /// Why there is no handler; `None` while there is one, or is about to be.
-    pub down: Option<String>,
-    pub stopping: bool,
-}
-
-/// What the worker takes of the queue for now. An event over which a runner may have died is to be handled alone, but for what
-/// Kea waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Takes {
-    #[default]
-    All,
-    Urgent,
-    Nothing,
-}
-
-impl Takes {
-    fn may_take(self, queued: &Queued) -> bool {
-        match self {
-            Takes::All => true,
-            Takes::Urgent => queued.deaths() == 0,
-            Takes::Nothing => false,
-        }
-    }
-}
-
-/// What stands in the queue.
-pub enum Queued {
-    /// Kea waits: the event itself is in the hands of a packet's thread.
-    Waiting {
-        since: Instant,
-    },
-    /// Nobody waits, or a parked packet does.
-    Here(Box<Task>),
-    Spooled(Spooled),
-}
-
-/// A thread that sleeps until its lane is there.
-pub struct Waiting {
-    thread: Thread,
-    pub lane: Option<Lane>,
-}
-
-/// A packet that is parked until its event has been concluded.
-pub struct Parked {
-    pub until: Instant,
-    pub then: Box<dyn FnOnce(Verdict) + Send>,
-}
-
-impl Queued {
-    fn is_waiting(&self) -> bool {
-        matches!(self, Queued::Waiting { .. })
-    }
-
-    fn is_parked(&self) -> bool {
-        matches!(self, Queued::Here(task) if task.parked_until.is_some())
-    }
-
-    /// Over how many tries a handler may have died.
-    fn deaths(&self) -> u32 {
-        match self {
-            Queued::Waiting { .. } => 0,
-            Queued::Here(task) => task.deaths,
-            Queued::Spooled(spooled) => spooled.deaths.into(),
-        }
-    }
-
-    /// In memory alone, and not waited for.
-    pub fn is_in_memory(&self) -> bool {
-        matches!(self, Queued::Here(task) if task.parked_until.is_none())
-    }
 }
 
 impl Shared {
@@ -355,56 +256,4 @@ impl Shared {
 /// How long a handler may be late before it is given up. The runner sees to its scripts itself.
 pub fn grace(mode: Mode) -> Option<Instant> {
     (mode != Mode::Exec).then(|| Instant::now() + GRACE)
-}
-
-impl State {
-    /// A thread of Kea's gets its lane.
-    fn grant(&mut self, turn: Turn) {
-        let Some(waiting) = self.waiting.get_mut(&turn) else { return };
-        if self.order.take(turn).is_some() {
-            waiting.lane = self.idle.pop();
-            waiting.wake();
-        }
-    }
-
-    /// Events that are being handled.
-    pub fn in_flight(&self) -> usize {
-        self.order.running() - self.put_off
-    }
-
-    /// How long ago the oldest event has happened that waits for its turn.
-    pub fn oldest(&self) -> Option<Duration> {
-        self.order.oldest().map(|queued| match queued {
-            Queued::Waiting { since } => since.elapsed(),
-            Queued::Here(task) => task.since.elapsed(),
-            Queued::Spooled(spooled) => spooled.time.elapsed().unwrap_or_default(),
-        })
-    }
-
-    /// Takes back the events of parked packets whose time is over while their turn has not come; all of them if there
-    /// is no handler.
-    pub fn overdue(&mut self) -> Vec<Task> {
-        let (now, down) = (Instant::now(), self.down.is_some());
-        let over: Vec<Turn> =
-            self.parked.iter().filter(|(_, one)| down || one.until <= now).map(|(turn, _)| *turn).collect();
-        let queued = |turn| match self.order.take(turn) {
-            Some((_, Queued::Here(mut task))) => {
-                task.turn = turn;
-                Some(*task)
-            }
-            _ => None,
-        };
-        over.into_iter().filter_map(queued).collect()
-    }
-}
-
-impl Waiting {
-    /// This very thread.
-    pub fn here() -> Waiting {
-        Waiting { thread: std::thread::current(), lane: None }
-    }
-
-    pub fn wake(&self) {
-        self.thread.unpark();
-    }
 }

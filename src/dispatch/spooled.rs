@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Counters;
-use super::shared::{Queued, Shared};
+use super::shared::Shared;
+use super::state::Queued;
 use super::task::{Spooled, Task};
 use super::without_signals;
 use super::worker::Worker;

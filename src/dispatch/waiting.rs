@@ -4,7 +4,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::retry::{ATTEMPTS, broken, deadly, deaths};
-use super::shared::{Queued, Shared, Waiting, grace};
+use super::shared::{Shared, grace};
+use super::state::{Queued, Waiting};
 use super::task::{Line, Task};
 use super::worker::Busy;
 use crate::bridge::ffi::Verdict;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::shared::Waiting;
+use super::super::state::Waiting;
 use super::Lanes;
 use crate::config::Mode;
 use crate::log::log_repeating;
