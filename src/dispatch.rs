@@ -14,6 +14,7 @@ mod given_up;
 mod lanes;
 mod process;
 mod programs;
+mod reading;
 mod retry;
 #[cfg(test)]
 mod roundtrip;

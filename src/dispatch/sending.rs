@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::reading::READ_AGAIN;
 use super::shared::Shared;
-use super::spooled::READ_AGAIN;
 use super::state::Takes;
 use super::task::{Line, Task};
 use super::worker::{Busy, Worker};

@@ -1,21 +1,16 @@
-//! Events in the spool: how they get there, how they come back, and what is said of it.
+//! Events in the spool: how they get there, and what is said of them there.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
 
 use super::Counters;
 use super::shared::Shared;
 use super::state::Queued;
 use super::task::{Spooled, Task};
 use super::without_signals;
-use super::worker::Worker;
-use crate::event::Kept;
-use crate::hook_points::{HOOK_POINTS, find};
 use crate::ids::{self, Seq};
-use crate::keys::Key;
 use crate::log::{log, log_repeating};
 use crate::messages;
 use crate::order::{Class, Turn};
@@ -23,18 +18,7 @@ use crate::spool::{Opened, Place, Spool, State, Unspooled};
 use crate::verdict::{Failure, FailureKind};
 
 /// So many events have a place in the queue; those beyond stay in the spool until there is room.
-const MOST: usize = if cfg!(test) { 8 } else { 100_000 };
-/// How often the worker looks whether earlier runners are still at work.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// After which time what could not be read is tried again.
-pub const READ_AGAIN: Duration = Duration::from_secs(1);
-
-/// An event that an earlier runner may still be at work on.
-pub struct Elsewhere {
-    turn: Turn,
-    event: Spooled,
-}
-
+pub const MOST: usize = if cfg!(test) { 8 } else { 100_000 };
 impl Shared {
     /// Queues an event that Kea does not wait for: it is in the spool when this returns, if there is one.
     pub fn tell(&self, task: Task) {
@@ -116,7 +100,7 @@ impl Shared {
         Ok(())
     }
 
-    fn say_damaged(&self, path: &std::path::Path, what: &str, why: &str) {
+    pub fn say_damaged(&self, path: &std::path::Path, what: &str, why: &str) {
         log(messages::SPOOL_DAMAGED, &[self.name(), path.join(what).display().to_string(), why.into()]);
     }
 
@@ -194,121 +178,4 @@ impl Shared {
         }
         done.ok()
     }
-}
-
-impl Worker {
-    /// What the spool needs of a thread that has time.
-    pub fn see_to_the_spool(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let Some(spool) = shared.spool.get() else { return };
-        self.lanes.tell_of_spool(spool);
-        self.look_elsewhere();
-        self.read_on();
-        spool.prepare();
-    }
-
-    /// Takes what the spool has into the queue, as long as there is room: a part of it, for others have to be seen to.
-    pub fn read_on(&mut self) {
-        let shared = &*self.shared;
-        let Some(spool) = shared.spool.get() else { return };
-        if self.read_again.is_some_and(|again| again > Instant::now()) {
-            return;
-        }
-        self.read_again = None;
-        let from = {
-            let state = shared.lock();
-            state.unread.filter(|_| state.order.len() < MOST)
-        };
-        let Some(from) = from else { return };
-        let mut found = Vec::new();
-        let read = spool.read(from, |place, record| {
-            found.push((place, record.id, record.state, Kept::read(record.text)));
-        });
-        let Ok((next, damaged)) = read else {
-            self.read_again = Some(Instant::now() + READ_AGAIN);
-            return;
-        };
-        if damaged > 0 {
-            let why = format!("damaged records from byte {} on: {damaged}", from.at());
-            let segment = format!("{:010}.v1", from.segment());
-            shared.say_damaged(spool.path(), &segment, &why);
-        }
-        let from_before = if found.is_empty() { 0 } else { std::mem::take(&mut shared.lock().from_before) };
-        if from_before > 0 {
-            let mib = from_before.div_ceil(1 << 20).to_string();
-            log(messages::SPOOL_OPENED, &[shared.name(), spool.path().display().to_string(), mib]);
-        }
-        let others_at_work =
-            found.iter().any(|(_, _, state, _)| matches!(state, State::Sent(_))) && spool.others_at_work();
-        for (place, id, state, kept) in found {
-            let Some((event, keys)) = kept.ok().and_then(|kept| event(place, id, state, &kept)) else {
-                shared.say_damaged(spool.path(), &place.to_string(), "it is no event of this version's");
-                let _ = spool.finish(place, id, State::Done);
-                continue;
-            };
-            let is_sent = matches!(state, State::Sent(_));
-            // Its runner may have marked it, and ended, since it was read.
-            if is_sent && !others_at_work && spool.state(place, id).is_ok_and(State::is_over) {
-                let _ = spool.finish(place, id, State::Done);
-                continue;
-            }
-            let order = &mut shared.lock().order;
-            if is_sent && others_at_work {
-                let turn = order.push_running(keys, Class::Kept);
-                self.elsewhere.push(Elsewhere { turn, event });
-            } else {
-                order.push(keys, Class::Kept, Queued::Spooled(event));
-            }
-        }
-        // Nobody appends as long as we are the writer.
-        let writer = spool.writer();
-        let is_all = writer.as_ref().is_ok_and(|writer| writer.tail() == next);
-        {
-            let mut state = shared.lock();
-            state.unread = (!is_all).then_some(next);
-            state.from_before = if is_all { 0 } else { state.from_before };
-        }
-        match writer {
-            Err(_) => self.read_again = Some(Instant::now() + READ_AGAIN),
-            // There may be more.
-            Ok(_) if !is_all => shared.calls.wake(),
-            Ok(_) => {}
-        }
-    }
-
-    /// Whether earlier runners have finished what they had.
-    pub fn look_elsewhere(&mut self) {
-        let Some(spool) = self.shared.spool.get().filter(|_| !self.elsewhere.is_empty()) else { return };
-        if spool.others_at_work() {
-            return;
-        }
-        for Elsewhere { turn, event } in std::mem::take(&mut self.elsewhere) {
-            let is_over = spool.state(event.place, event.seq).is_ok_and(State::is_over);
-            if is_over {
-                let _ = spool.finish(event.place, event.seq, State::Done);
-                self.shared.free(turn, None);
-            } else {
-                self.shared.give_back(turn, Queued::Spooled(event));
-            }
-        }
-    }
-
-    /// When to look again.
-    pub fn look_elsewhere_at(&self) -> Option<Instant> {
-        (!self.elsewhere.is_empty()).then(|| Instant::now() + LOOK_AGAIN)
-    }
-}
-
-/// What memory holds of a record; `None` if it is of no hook point that we know.
-fn event(place: Place, seq: Seq, state: State, kept: &Kept) -> Option<(Spooled, Vec<Key>)> {
-    let point = find(&kept.hook)?;
-    debug_assert!(point < HOOK_POINTS.len());
-    let time = Duration::try_from_secs_f64(kept.time).ok()?;
-    let tries = match state {
-        State::Sent(times) => times as u16,
-        _ => 0,
-    };
-    let time = SystemTime::UNIX_EPOCH.checked_add(time)?;
-    let keys = kept.keys.iter().map(|text| Key::of_text(text)).collect();
-    Some((Spooled { seq, place, time, point: point as u16, tries, deaths: 0 }, keys))
 }

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::lanes::Lanes;
+use super::reading::Elsewhere;
 use super::retry::broken;
 use super::shared::{CALLS, Shared, grace};
-use super::spooled::Elsewhere;
 use super::state::Queued;
 use super::task::Task;
 use crate::config::Config;
