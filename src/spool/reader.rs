@@ -142,7 +142,7 @@ impl Reader {
         let lock = self.file(LOCK).map_err(|why| format!("its file \"{LOCK}\", which every spool has: {why}"))?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
             Errno::EAGAIN => {
-                "a server uses it: stop the server first, or take the script out of its configuration".into()
+                "a server uses it: stop the server first, or have it reload this library without the script".into()
             }
             error => format!("it cannot be locked: {}", error.desc()),
         })?;
