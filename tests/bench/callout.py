@@ -59,8 +59,10 @@ def ours(programs, hook_point):
     daemon, script = programs["echo"], programs["nothing"]
     return {
         "daemon, not waiting": hook(daemon, mode="daemon", wait=False, hook_points=[hook_point]),
+        "daemon, not waiting, in memory": hook(daemon, mode="daemon", wait=False, hook_points=[hook_point], spool=False),
         "daemon, waiting": hook(daemon, mode="daemon", wait=True, hook_points=[hook_point]),
         "exec, not waiting": hook(script, wait=False, hook_points=[hook_point]),
+        "exec, not waiting, in memory": hook(script, wait=False, hook_points=[hook_point], spool=False),
         "exec, waiting": hook(script, wait=True, hook_points=[hook_point]),
     }
 
