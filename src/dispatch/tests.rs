@@ -19,10 +19,11 @@ mod verdicts;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use nix::unistd::mkdtemp;
 use serde_json::{Value, json};
 
 use super::{Counters, Left, Script, Task};
@@ -74,10 +75,7 @@ impl Bench {
 
     fn idle() -> Bench {
         log::use_kea(keep as *const () as usize, 0);
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kea-hook-runscript-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir(&directory).unwrap();
+        let directory = mkdtemp(&std::env::temp_dir().join("kea-hook-runscript-XXXXXX")).unwrap();
         let fake = Fake::listen(&directory.join("socket"));
         Bench { directory, script: None, fake }
     }

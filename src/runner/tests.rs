@@ -10,9 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
+
+use nix::unistd::mkdtemp;
 
 use super::daemons::Daemons;
 use super::executable::Executable;
@@ -31,11 +32,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Bench {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kea-runscript-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir(&directory).unwrap();
-        Bench { directory }
+        Bench { directory: mkdtemp(&std::env::temp_dir().join("kea-runscript-XXXXXX")).unwrap() }
     }
 
     pub fn with(text: impl AsRef<[u8]>) -> Bench {

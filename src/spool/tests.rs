@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::unistd::mkdtemp;
 
 use super::*;
 
@@ -17,11 +18,7 @@ struct Bench(PathBuf);
 
 impl Bench {
     fn new() -> Bench {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kea-hook-runscript-spool-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Bench(path)
+        Bench(mkdtemp(&std::env::temp_dir().join("kea-hook-runscript-spool-XXXXXX")).unwrap())
     }
 
     fn spool(&self) -> PathBuf {

@@ -1,5 +1,6 @@
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use nix::unistd::mkdtemp;
 
 use super::*;
 
@@ -8,10 +9,8 @@ struct Tree(PathBuf);
 
 impl Tree {
     fn new() -> Tree {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kea-trust-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let tree = Tree(std::env::temp_dir().canonicalize().unwrap().join(name));
-        fs::DirBuilder::new().mode(0o755).create(&tree.0).unwrap();
+        let tree = Tree(mkdtemp(&std::env::temp_dir().canonicalize().unwrap().join("kea-trust-XXXXXX")).unwrap());
+        tree.mode("", 0o755);
         for directory in ["a", "a/b", "other"] {
             fs::create_dir(tree.0.join(directory)).unwrap();
             tree.mode(directory, 0o755);
