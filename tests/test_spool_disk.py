@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rig import processes
+from rig import processes, seccomp
 from rig.configs import SUBNET4, THREADS
 from rig.dhcp4 import OFFER, Wire4, stranger
 from rig.gate import Gate
@@ -70,6 +70,22 @@ def test_it_is_written_through_to_the_disk(link, tmp_path):
         kea.configure(SUBNET4, [hook(printer.script, **TOLD)])
         kea.reload()
         wait_until(lambda: "spool" not in processes.threads(kea.pid), "its end")
+
+
+@pytest.mark.skipif(seccomp.AUDIT_ARCH is None, reason="the numbers of system calls are not known here")
+def test_it_cannot_be_written_through_to_the_disk(link, tmp_path):
+    """One line says so, and the events are in the spool all the same."""
+    gate = Gate(tmp_path)
+    library = hook(gate.script, spool_sync=10, **TOLD)
+    with Kea(4, SUBNET4, tmp_path, [library], wrapper=seccomp.denying("fdatasync=EIO")) as kea:
+        client = stranger(link)
+        gate.shut(client)
+        assert client.discover().type == OFFER
+        wait_until(lambda: kea.said("SPOOL_NOT_SYNCED"), "the line")
+        assert (status := kea.status())["unspooled"] == 0 and status["spooled"] == 1
+        gate.open(client)
+        quiet(kea)
+        assert len(kea.said("SPOOL_NOT_SYNCED")) == 1 and len(gate.printer.lines()) == 1
 
 
 STILL = 5    # seconds

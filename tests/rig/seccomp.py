@@ -20,7 +20,7 @@ AUDIT_ARCH, COLUMN = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}.get
 # Numbers of calls; those since Linux 5.1 are the same everywhere. None: this architecture has no such call.
 NUMBERS = {
     "clone": (56, 220), "waitid": (247, 95), "setsid": (112, 157), "eventfd2": (290, 19), "signalfd4": (289, 74),
-    "sched_getaffinity": (204, 123), "prctl": (157, 167), "statx": (332, 291), "pidfd_open": (434,) * 2,
+    "fdatasync": (75, 83), "sched_getaffinity": (204, 123), "prctl": (157, 167), "statx": (332, 291), "pidfd_open": (434,) * 2,
     "clone3": (435,) * 2, "close_range": (436,) * 2, "openat2": (437,) * 2, "faccessat2": (439,) * 2, "epoll_pwait2": (441,) * 2,
     # What Docker's default profile allows with capabilities only that a container is not given, or never.
     "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "clock_adjtime": (305, 266), "clock_settime": (227, 112),
