@@ -161,9 +161,9 @@ impl Spool {
             return Ok((Place::new(number, at), damaged));
         }
         let next = segments.after(number).unwrap_or(number);
-        if is_known {
-            segments.is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
-        }
+        let over = if is_known { segments.is_whole(number) } else { None };
+        drop(segments);
+        self.remove(over);
         Ok((Place::new(next, 0), damaged))
     }
 
@@ -195,8 +195,14 @@ impl Spool {
     /// An event is over, and will not be there at the next start.
     pub fn finish(&self, place: Place, id: Seq, state: State) -> io::Result<()> {
         let marked = self.mark(place, id, state);
-        self.segments.lock().finished(place.segment()).into_iter().for_each(|over| self.directory.remove_segment(over));
+        let over = self.segments.lock().finished(place.segment());
+        self.remove(over);
         marked
+    }
+
+    /// Deletes a segment whose events are all over: without the lock, for the disk may stand still.
+    fn remove(&self, over: Option<u32>) {
+        over.into_iter().for_each(|over| self.directory.remove_segment(over));
     }
 
     /// Puts an event aside, which nobody shall handle before an administrator has asked for that.
@@ -246,6 +252,7 @@ impl Drop for Spool {
         let head = self.head.get_mut();
         let (number, spare) = (head.number, head.spare.take());
         spare.iter().for_each(|_| self.directory.remove_segment(number + 1));
-        self.segments.get_mut().is_whole(number).into_iter().for_each(|over| self.directory.remove_segment(over));
+        let over = self.segments.get_mut().is_whole(number);
+        self.remove(over);
     }
 }

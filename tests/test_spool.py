@@ -87,6 +87,14 @@ def test_none(link, tmp_path):
         assert not (tmp_path / "runscript").exists() and not kea.said("SPOOL_OFF")
 
 
+def test_none_where_kea_waits_everywhere(link, tmp_path):
+    printer = Printer(tmp_path, "$1")
+    base = tmp_path / "base"
+    with Kea(4, SUBNET4, tmp_path, [hook(printer.script, spool=str(base), hook_points=[POINT])]) as kea:
+        assert stranger(link).discover().type == OFFER
+        assert kea.status()["done"] == 1 and kea.status()["spool"] is None and not base.exists()
+
+
 def a_file(base, _):
     base.touch()
 

@@ -1,9 +1,11 @@
 //! Events that get another try: their lane has broken, or their handler has asked for it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Counters;
+use super::reading::READ_AGAIN;
 use super::shared::Shared;
 use super::state::Queued;
 use super::task::Task;
@@ -12,7 +14,7 @@ use crate::config::Mode;
 use crate::lane::Failed;
 use crate::log::log_repeating;
 use crate::messages;
-use crate::spool::State;
+use crate::spool::{State, is_passing};
 use crate::verdict::{Answer, Failure, FailureKind};
 
 /// An event whose handling has killed the handler this often is given up.
@@ -49,7 +51,7 @@ impl Worker {
             return shared.free(task.turn, None);
         }
         if task.deaths >= ATTEMPTS {
-            return self.give_up(&task);
+            return self.give_up(task);
         }
         let pause = if task.deaths > 1 { pause(task.deaths - 1) } else { Duration::ZERO };
         match pause.is_zero() || task.parked_until.is_some() {
@@ -59,13 +61,16 @@ impl Worker {
     }
 
     /// Too many handlers have died over an event.
-    fn give_up(&self, task: &Task) {
-        let (shared, failure) = (&self.shared, deadly(self.shared.config.mode));
+    fn give_up(&mut self, task: Box<Task>) {
+        let (shared, failure) = (Arc::clone(&self.shared), deadly(self.shared.config.mode));
         if task.wait {
-            shared.finish(task, Err(failure), None);
+            shared.finish(&task, Err(failure), None);
             return;
         }
-        let is_kept = shared.give_up_in_spool(task);
+        let is_kept = match shared.give_up_in_spool(&task) {
+            Some(Err(error)) if is_passing(&error) => return self.put_off(task, READ_AGAIN),
+            put_aside => put_aside.is_some_and(|put_aside| put_aside.is_ok()),
+        };
         let (name, hook_point) = (shared.name(), task.row().name);
         shared.counters.note_error(&failure.text);
         let message = match is_kept {
@@ -107,21 +112,26 @@ impl Worker {
         self.put_off.insert((Instant::now() + pause, turn), queued);
     }
 
-    /// Where nothing is queued that could make room, what has been put off does.
-    pub fn make_room_among_put_off(&mut self) {
-        while self.shared.is_full() {
-            let Some(at) = self.put_off.iter().find(|(_, queued)| queued.is_in_memory()).map(|(at, _)| *at) else {
-                return;
-            };
+    /// Drops events in memory beyond `queue-limit`: where nothing queued could make room, what has been put off does. Whether
+    /// the log has to be told of any.
+    pub fn make_room(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        shared.make_room(&mut state);
+        let too_many = state.in_memory.saturating_sub(shared.limit(&state));
+        let in_memory = self.put_off.iter().filter(|(_, queued)| queued.is_in_memory()).map(|(at, _)| *at);
+        let over: Vec<_> = in_memory.take(too_many).collect();
+        state.put_off -= over.len();
+        state.in_memory -= over.len();
+        state.dropped += over.len() as u64;
+        let is_to_tell = state.dropped > 0;
+        drop(state);
+        for at in over {
             self.put_off.remove(&at);
-            {
-                let mut state = self.shared.lock();
-                (state.put_off, state.in_memory, state.dropped) =
-                    (state.put_off - 1, state.in_memory - 1, state.dropped + 1);
-            }
-            Counters::add(&self.shared.counters.dropped);
-            self.shared.free(at.1, None);
+            Counters::add(&shared.counters.dropped);
+            shared.free(at.1, None);
         }
+        is_to_tell
     }
 
     /// Gives back what has been put off until now.

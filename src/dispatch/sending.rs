@@ -22,9 +22,7 @@ impl Worker {
         while let Some((lane, events)) = self.next() {
             self.send(lane, events);
         }
-        self.shared.make_room(&mut self.shared.lock());
-        self.make_room_among_put_off();
-        if self.shared.lock().dropped > 0 {
+        if self.make_room() {
             // The log is told in the next round.
             self.shared.calls.wake();
         }

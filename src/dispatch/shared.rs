@@ -92,15 +92,9 @@ impl Shared {
     }
 
     /// Of events in memory. While lanes are idle, the worker has yet to fill them.
-    fn limit(&self, state: &State) -> usize {
+    pub fn limit(&self, state: &State) -> usize {
         let is_behind = state.order.ready() > 0 && state.idle.len() > self.kept(state);
         self.config.queue_limit + if is_behind { MOST_BEHIND } else { 0 }
-    }
-
-    /// Whether there are more events in memory than there may be.
-    pub fn is_full(&self) -> bool {
-        let state = self.lock();
-        state.in_memory > self.limit(&state)
     }
 
     /// Queues an event for which a packet is parked.

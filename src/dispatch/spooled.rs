@@ -159,23 +159,24 @@ impl Shared {
         self.in_spool(task, |spool, place| spool.finish(place, task.seq, State::Done));
     }
 
-    /// Whether it has been put aside.
-    pub fn give_up_in_spool(&self, task: &Task) -> bool {
-        self.in_spool(task, |spool, place| spool.give_up(place, task.seq)).is_some()
+    /// Puts it aside; nothing of one that is in memory alone.
+    pub fn give_up_in_spool(&self, task: &Task) -> Option<io::Result<()>> {
+        self.in_spool(task, |spool, place| spool.give_up(place, task.seq))
     }
 
     /// Whether a runner has marked it.
     pub fn is_over_in_spool(&self, task: &Task) -> bool {
-        self.in_spool(task, |spool, place| spool.state(place, task.seq)).is_some_and(State::is_over)
+        let state = self.in_spool(task, |spool, place| spool.state(place, task.seq));
+        state.is_some_and(|state| state.is_ok_and(State::is_over))
     }
 
-    fn in_spool<T>(&self, task: &Task, body: impl FnOnce(&Spool, Place) -> std::io::Result<T>) -> Option<T> {
+    fn in_spool<T>(&self, task: &Task, body: impl FnOnce(&Spool, Place) -> io::Result<T>) -> Option<io::Result<T>> {
         let (spool, place) = (&**self.spool.get()?, task.place()?);
         let done = body(spool, place);
         if let Err(error) = &done {
             let args = [self.name(), place.to_string(), error.to_string()];
             log_repeating(messages::SPOOL_DAMAGED, &self.name(), &[], &args);
         }
-        done.ok()
+        Some(done)
     }
 }

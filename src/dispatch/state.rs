@@ -120,7 +120,7 @@ impl Queued {
 }
 
 /// What the worker takes of the queue for now. An event over which a runner may have died is to be handled alone, but for what
-/// Kea waits for.
+/// Kea waits for, and what stands before that.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Takes {
     #[default]

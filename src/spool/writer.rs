@@ -76,14 +76,15 @@ impl Spool {
     pub fn prepare(&self) {
         let half_full = |head: &MutexGuard<Head>| head.spare.is_none() && head.tail >= SEGMENT / 2;
         let Some(next) = self.head().filter(half_full).map(|head| head.number + 1) else { return };
-        if let Ok(file) = self.directory.new_segment(next) {
-            self.head.lock().spare = Some(file);
+        let Ok(file) = self.directory.new_segment(next) else { return };
+        match self.head() {
+            Some(mut head) => head.spare = Some(file),
+            None => self.directory.remove_segment(next),
         }
     }
 
     fn rotate(&self, head: &mut Head) -> Result<(), Unspooled> {
-        let mut segments = self.segments.lock();
-        if segments.bytes() + SEGMENT as u64 > self.limit {
+        if self.segments.lock().bytes() + SEGMENT as u64 > self.limit {
             return Err(Unspooled::Full);
         }
         let number = head.number + 1;
@@ -92,10 +93,14 @@ impl Spool {
             None => self.directory.new_segment(number).map_err(unspooled)?,
         };
         head.file = Arc::new(file);
-        segments.add(number, &head.file);
         let before = std::mem::replace(&mut head.number, number);
         head.tail = 0;
-        segments.is_whole(before).into_iter().for_each(|over| self.directory.remove_segment(over));
+        let over = {
+            let mut segments = self.segments.lock();
+            segments.add(number, &head.file);
+            segments.is_whole(before)
+        };
+        self.remove(over);
         Ok(())
     }
 }
