@@ -98,7 +98,7 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(Q)cargo clippy --locked --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
-	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
+	$(Q)shellcheck debian/postinst debian/postrm tests/deb tests/booted/run tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
@@ -128,6 +128,15 @@ bench: setup build ## Measure Kea with and without a hook, and write docs/benchm
 matrix: ## Build and test on every release that has a Kea, in roots of their own (as root)
 	$(Q)tests/setup matrix
 	$(Q)tests/matrix $(RELEASES)
+
+.PHONY: vm vm-full
+vm: ## Try the package on booted systems, in virtual machines (as root; RELEASES=trixie: some of them)
+	$(Q)tests/setup vm
+	$(Q)tests/vm $(RELEASES)
+
+vm-full: ## The same with all that takes long, a reboot among it
+	$(Q)tests/setup vm
+	$(Q)tests/vm --full $(RELEASES)
 
 .PHONY: docs
 docs: setup ## Write docs/ anew from the tables in the code
@@ -160,7 +169,7 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS)
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
-	$(Q)for file in examples/*/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
+	$(Q)find examples/*/ -type f -exec sh -c 'install -D -m 644 "$$2" "$$1/$$2"' sh "$(DESTDIR)$(DOC)" {} ';'
 	$(Q)$(HERE) "$(DESTDIR)$(DOC)"/README.md "$(DESTDIR)$(DOC)"/examples/*/*.conf
 	$(Q)for page in $(wildcard $(PAGES)); do \
 	    install -D -m 644 $$page "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done

@@ -7,6 +7,7 @@ mod pages;
 pub mod parameters;
 mod points;
 mod read;
+pub mod service;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -228,28 +229,38 @@ fn handler(section: &Section, kea: Kea) -> Result<(Mode, PathBuf), Refusal> {
         }
         return Ok((Mode::Socket, socket_path(section, socket)?));
     }
-    let mode = match section.get("mode").map(Value::as_str) {
-        None | Some(Some("exec")) => Mode::Exec,
-        Some(Some("daemon")) => Mode::Daemon,
-        Some(_) => return Err(section.refuse("mode", "give \"exec\" or \"daemon\"")),
-    };
+    let mode = mode(section)?;
     let missing = || section.missing("script", "the absolute path of the program to run, or a \"socket\"");
     let script = program(section, section.alias("script", "name")?, kea)?.ok_or_else(missing)?;
     Ok((mode, script))
+}
+
+/// Of a program.
+fn mode(section: &Section) -> Result<Mode, Refusal> {
+    match section.get("mode").map(Value::as_str) {
+        None | Some(Some("exec")) => Ok(Mode::Exec),
+        Some(Some("daemon")) => Ok(Mode::Daemon),
+        Some(_) => Err(section.refuse("mode", "give \"exec\" or \"daemon\"")),
+    }
 }
 
 /// What a `sockaddr_un` has room for (unix(7)), without the NUL at its end.
 const SOCKET_PATH_BYTES: usize = 107;
 
 fn socket_path(section: &Section, key: &str) -> Result<PathBuf, Refusal> {
-    let path = PathBuf::from(section.text(key)?);
-    match path.is_absolute() {
-        false => Err(section.refuse(key, "give an absolute path, one that begins with /")),
-        true if path.as_os_str().len() > SOCKET_PATH_BYTES => {
+    let path = absolute(section, key)?;
+    match path.as_os_str().len() <= SOCKET_PATH_BYTES {
+        true => Ok(path),
+        false => {
             Err(section.refuse(key, &format!("is longer than the {SOCKET_PATH_BYTES} bytes that the kernel allows")))
         }
-        true => Ok(path),
     }
+}
+
+fn absolute(section: &Section, key: &str) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(section.text(key)?);
+    let is_absolute = path.is_absolute();
+    is_absolute.then_some(path).ok_or_else(|| section.refuse(key, "give an absolute path, one that begins with /"))
 }
 
 fn cpus() -> usize {

@@ -14,8 +14,8 @@ use crate::text::{is_inside_json, number, seconds};
 /// Version of the lines, in the greeting of either side.
 pub const PROTOCOL: u32 = 1;
 
-/// First line of a connection. The handler answers with its own, of which only `hello` is read.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+/// First line of a connection, of either side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(expecting = "a map with `hello`")]
 pub struct Hello {
     pub hello: u32,
@@ -28,6 +28,20 @@ pub struct Hello {
     /// How many events may be sent to the handler before it has answered those before them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ahead: usize,
+    /// How many connections the handler serves at once, if not as many as there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lanes: usize,
+    /// Whether the handler itself ends what takes longer than an event's time-out, and answers then.
+    #[serde(rename = "keeps-time", default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_time: bool,
+}
+
+impl Hello {
+    /// The runner's.
+    pub fn ours() -> Hello {
+        let version = env!("CARGO_PKG_VERSION").into();
+        Hello { hello: PROTOCOL, version, keeps_time: true, ..Hello::default() }
+    }
 }
 
 fn is_zero(number: &usize) -> bool {

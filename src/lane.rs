@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::descriptor::{has_unread, out_of_the_way};
-use crate::verdict::ANSWER_BYTES;
+use crate::verdict::{ANSWER_BYTES, RUNNER_LINE_BYTES};
 use crate::wait::{For, Watch, wait_for};
 
 /// More than this are not sent ahead: a handler that hangs has them.
@@ -33,6 +33,8 @@ pub struct Lane {
     pub id: u64,
     /// How many lines may be sent to the handler before it has answered those before them.
     pub ahead: usize,
+    /// Whether the handler itself ends what takes too long, and answers then.
+    pub keeps_time: bool,
     stream: UnixStream,
     out: String,
     sent: usize,
@@ -90,13 +92,25 @@ impl Lane {
         let stream = out_of_the_way(stream);
         let (out, input) = (String::new(), Vec::new());
         let (limit, patience, watch, watched) = (ANSWER_BYTES, Duration::MAX, None, For::Input);
-        Lane { id, ahead: 0, stream, out, sent: 0, limit, input, searched: 0, patience, watch, watched }
+        Lane {
+            id,
+            ahead: 0,
+            keeps_time: false,
+            stream,
+            out,
+            sent: 0,
+            limit,
+            input,
+            searched: 0,
+            patience,
+            watch,
+            watched,
+        }
     }
 
-    /// The same for lines of so many bytes.
-    pub fn up_to(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
+    /// A runner is at the other end: it keeps the time, and its lines have more in them than a program's answer.
+    pub fn is_runners(&mut self) {
+        (self.keeps_time, self.limit) = (true, RUNNER_LINE_BYTES);
     }
 
     /// Has its owner watch for this from now on, if it is watched.

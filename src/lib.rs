@@ -15,6 +15,7 @@
 //! - *handler*: who answers the events' lines, outside Kea: the runner, a daemon, or a server on a socket.
 //! - *lane*: one connection to a handler, on which one event is worked on at a time.
 //! - *runner*: our process outside Kea, `kea-runscript-runner` ([`runner`]): runs scripts, starts daemons, marks events.
+//! - *service*: the runner that systemd has started, behind a socket to which Kea connects ([`runner::serve`]).
 //! - *spool*: the events that Kea does not wait for, on disk until they are over ([`spool`]).
 //! - *segment*: one file of the spool, appended to and never changed but for states, deleted when all in it is over.
 //! - *record*: one event in a segment, of which all but the state is checked by its CRC.

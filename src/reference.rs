@@ -3,6 +3,7 @@
 mod answers;
 #[cfg(test)]
 mod inspector;
+mod service;
 
 use std::fmt::Write;
 
@@ -16,6 +17,7 @@ use crate::variables::{self, rows};
 pub fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("parameters.md", parameters()),
+        ("service.md", service::page()),
         ("hook-points.md", hook_points()),
         ("variables.md", variables()),
         ("answers.md", answers::page()),

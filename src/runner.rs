@@ -2,6 +2,8 @@
 //! script per event, or a daemon for each lane. It executes what it was sent, and marks it, also when the library is gone; it
 //! has no queue.
 //!
+//! As a service ([`serve`]), systemd starts it, and Kea connects. Else the library starts it, and this is about that.
+//!
 //! Whom it trusts: whoever started it. The script, its arguments and what it inherits are fixed on the command
 //! line and in the environment, which the hook library took from Kea's configuration. The one path that comes over a socket is
 //! the spool's, from the library itself, and all that is written there is one byte of a record. A line says when the script
@@ -29,6 +31,7 @@ mod refusal;
 mod reports;
 mod run;
 mod script;
+pub mod serve;
 #[allow(unsafe_code)]
 mod sys;
 #[cfg(test)]
@@ -53,6 +56,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 
 use self::daemons::Daemons;
+use self::environment::Environment;
 use self::executable::Executable;
 use self::leftovers::Leftovers;
 use self::marking::Marking;
@@ -112,13 +116,13 @@ fn run(
     sys::detach().map_err(io::Error::other)?;
     let orphans = Orphans::adopt().map_err(io::Error::other)?;
     let leftovers = Leftovers::new()?;
-    let program = Executable::new(script.clone(), args, strict)?;
+    let program = Executable::new(script.clone(), args, Environment::inherited(), strict)?;
     let marking = Arc::<Marking>::default();
     let handler = match patience {
         None => Handler::Script(Script::new(program, Arc::clone(&leftovers), Arc::clone(&marking))?),
         Some(patience) => {
             let reports = Reports::new(control, Arc::clone(&leftovers), script.clone())?;
-            Handler::Daemons(Daemons::new(program, reports, Arc::clone(&marking), patience))
+            Handler::Daemons(Daemons::new(Arc::new(program), reports, Arc::clone(&marking), patience))
         }
     };
     let runner = Runner { handler, marking };
@@ -193,7 +197,7 @@ impl Runner {
         let stream = Arc::new(socket);
         let its = Arc::clone(&stream);
         let taken = match &self.handler {
-            Handler::Script(script) => spawn_in(scope, "lane", move || lane::serve(script, &its)),
+            Handler::Script(script) => spawn_in(scope, "lane", move || lane::serve(script, &its, &lane::Open)),
             Handler::Daemons(daemons) => daemons.take(scope, lane, its, library_end),
         };
         if let Err(error) = taken {

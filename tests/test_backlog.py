@@ -54,10 +54,10 @@ def test_a_handler_that_cannot_work_for_a_minute(link, tmp_path, is_dead):
         tally.gate.touch()
         quiet(kea, 300)
         done = kea.status()
-        assert (done["done"], done["dropped"], done["failures"], done["unspooled"]) == (status["events"], 0, 0, 0)
+        assert (done["done"], done["dropped"], done["failures"], done["unspooled"]) == (done["events"], 0, 0, 0)
         assert Footprint.of(kea.pid).kilobytes - before.kilobytes < MOST_KILOBYTES
     handled = tally.handled()
-    assert sum(map(len, handled.values())) == status["events"]
+    assert sum(map(len, handled.values())) == done["events"]
     for mac, numbers in handled.items():
         assert numbers == sorted(set(numbers)), mac
 
@@ -67,8 +67,9 @@ def test_one_client_with_many_events_does_not_keep_another_waiting(link, tmp_pat
     with Kea(4, SUBNET4, tmp_path, [hook(gate.script, concurrency=2, spool_limit=256, **TOLD)]) as kea:
         busy, other = stranger(link), stranger(link)
         gate.shut(busy)
-        perfdhcp(link, 4, "-i", "-r", 5000, "-R", 1, "-n", 50_000, "-b", f"mac={busy.mac}")
-        wait_until(lambda: kea.status()["pending"] >= 40_000, "a long queue")
+        # A busy machine drops packets.
+        while kea.status()["pending"] < 50_000:
+            perfdhcp(link, 4, "-i", "-r", 5000, "-R", 1, "-n", 10_000, "-b", f"mac={busy.mac}")
         assert other.discover().type == OFFER
         wait_until(lambda: f"{POINT} {other.mac}" in gate.printer.lines(), "another client's event", 1)
         gate.open(busy)

@@ -34,8 +34,8 @@ def test_programs_are_loaded_anywhere(file):
 def test_the_runner_is_small():
     """It stays as long as Kea does: what only the tools need is not in it."""
     of_tools = {file: Counter(re.findall(r" FUNC .*(clap|comfy_table|prometheus)", readelf("-s", file))) for file in (RUNNER, TOOLS)}
-    # The compiler makes one of functions that are the same, under any one's name.
-    assert of_tools[RUNNER].total() < 5
+    # The compiler makes one of functions that are the same, under any one's name: some of std's have such a name.
+    assert of_tools[RUNNER].total() * 20 < of_tools[TOOLS].total()
     assert min(of_tools[TOOLS][crate] for crate in ("clap", "comfy_table", "prometheus")) > 5
 
 

@@ -26,6 +26,14 @@ def test_a_kill(link, tmp_path, mode, threads, victim, milliseconds, family):
     tried(link, tmp_path, Setting(mode, threads, victim, milliseconds, family), seed())
 
 
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("mode, threads, milliseconds, family",
+                         [("serve", True, 200, 4), ("serve", False, 0, 6), ("serve-daemon", False, 200, 6)])
+def test_a_kill_beside_a_service(link, tmp_path, mode, threads, milliseconds, family, victim):
+    """Order holds across each kill here, too."""
+    tried(link, tmp_path, Setting(mode, threads, victim, milliseconds, family), seed())
+
+
 @pytest.mark.parametrize("threads, milliseconds, family", [(False, 200, 4), (True, 0, 6)],
                          ids=["single-slow-v4", "threads-quick-v6"])
 def test_a_kill_beside_a_server_on_a_socket(link, tmp_path, threads, milliseconds, family):

@@ -104,7 +104,8 @@ def test_the_severest_of_several_verdicts_counts(link, tmp_path, first, second):
     with Kea(4, SUBNET4, tmp_path, [hook(scripts=scripts)]):
         with pytest.raises(NoAnswer):
             stranger(link).discover(timeout=0.3)
-        assert len(crash.calls()) == 2
+        # A slow machine may be at the first still.
+        assert len(crash.wait(2)) == 2
 
 
 def test_some_points_wait_and_some_do_not(link, tmp_path):
@@ -112,7 +113,7 @@ def test_some_points_wait_and_some_do_not(link, tmp_path):
               {"name": "lease4_select", "timeout": 300}]
     printer = Printer(tmp_path, "$1", then='[ "$1" = pkt4_receive ] || /bin/sleep 1')
     with Kea(4, SUBNET4, tmp_path, [hook(printer.script, hook_points=points)]) as kea:
-        assert stranger(link).discover(timeout=1).type == OFFER
+        assert stranger(link).discover().type == OFFER
         assert printer.wait(3) == ["pkt4_receive", "lease4_select", "pkt4_send"]
         assert "lease4_select: no end within 300 ms" in kea.log()
         quiet(kea)

@@ -1,15 +1,29 @@
 #!/bin/sh
-# Keeps a kernel route for each prefix that Kea delegates: via the client, or via the relay that is nearest to us.
+# Keeps a kernel route for each prefix that Kea delegates: via the client, or via the relay that is nearest to us. Its arguments
+# are prefixes: routes are made within these alone, or anywhere if there are none.
 set -u
-PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Kea sets none
+PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Nobody else sets one.
+point=$1
+shift
+within=$*
 
 # Other programs' routes differ in protocol and metric, so none of them is ever replaced or removed.
 route() {
     ip -6 route "$@" proto 67 metric 2067
 }
 
+# Whether a prefix lies within one of ours: ip compares, in a table that no rule names.
+may_route() {
+    [ -n "$within" ] || return 0
+    for one in $within; do
+        ip -6 route replace unreachable "$one" table 2067
+    done
+    [ -n "$(ip -6 route show table 2067 match "$1")" ] || { echo "no route to $1: it is none of $within" >&2; return 1; }
+}
+
 # Prefix and valid lifetime. The kernel ends the route with the lease, should we never hear of its end.
 add() {
+    may_route "$1" || return
     route replace "$1" via "$KEA_QUERY6_REMOTE_ADDRESS" dev "$KEA_QUERY6_INTERFACE" expires "$2" ||
         echo "no route to $1 via $KEA_QUERY6_REMOTE_ADDRESS on $KEA_QUERY6_INTERFACE" >&2
 }
@@ -34,7 +48,7 @@ each() {
     done
 }
 
-case $1 in
+case $point in
     leases6_committed)
         each DELETED_LEASES6 remove
         each LEASES6 add

@@ -10,18 +10,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use caps::Capability;
+use kea_hook_runscript::config::service::Service;
 use kea_hook_runscript::runner;
 use lexopt::{Arg, Parser, ValueExt};
 
 const USAGE: &str = "\
+kea-runscript-runner serve NAME
+kea-runscript-runner serve --config FILE
+Runs the program of /etc/kea-runscript/NAME.json for a Kea that connects to a socket.
+
 kea-runscript-runner run [--daemon --timeout MS] [--keep-capability NAME]... [--strict] -- SCRIPT [ARG...]
-Runs SCRIPT for Kea's library kea-hook-runscript, which starts this: see kea-runscript-runner(8).";
+Runs SCRIPT for Kea's library kea-hook-runscript, which starts this.
+
+See kea-runscript-runner(8).";
 const VERSION: &str = concat!("kea-runscript-runner ", env!("CARGO_PKG_VERSION"));
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
 enum Command {
     Print(&'static str),
+    Serve(PathBuf),
     Run { kept: Vec<Capability>, patience: Option<Duration>, strict: bool, script: PathBuf, args: Vec<OsString> },
 }
 
@@ -30,6 +38,7 @@ fn main() -> ExitCode {
         Ok(Command::Run { kept, patience, strict, script, args }) => {
             runner::main(&kept, patience, script, args, strict)
         }
+        Ok(Command::Serve(file)) => runner::serve::main(&file),
         Ok(Command::Print(text)) => match writeln!(io::stdout(), "{text}") {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -46,9 +55,20 @@ fn command(mut line: Parser) -> Result<Command, lexopt::Error> {
         Some(Arg::Long("help")) => Ok(Command::Print(USAGE)),
         Some(Arg::Long("version")) => Ok(Command::Print(VERSION)),
         Some(Arg::Value(word)) if word == "run" => run(line),
+        Some(Arg::Value(word)) if word == "serve" => serve(line),
         Some(other) => Err(other.unexpected()),
-        None => Err("the word \"run\" is missing".into()),
+        None => Err("the word \"run\" or \"serve\" is missing".into()),
     }
+}
+
+fn serve(mut line: Parser) -> Result<Command, lexopt::Error> {
+    let file = match line.next()? {
+        Some(Arg::Long("config")) => line.value()?.into(),
+        Some(Arg::Value(name)) => Service::file(&name.string()?)?,
+        Some(other) => return Err(other.unexpected()),
+        None => return Err("NAME is missing".into()),
+    };
+    line.next()?.map_or(Ok(Command::Serve(file)), |more| Err(more.unexpected()))
 }
 
 fn run(mut line: Parser) -> Result<Command, lexopt::Error> {
@@ -95,9 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn a_service_has_a_name_or_a_file() {
+        assert_eq!(read("serve routes"), Ok(Command::Serve("/etc/kea-runscript/routes.json".into())));
+        assert_eq!(read("serve --config /a/b"), Ok(Command::Serve("/a/b".into())));
+    }
+
+    #[test]
     fn another_one_is_not() {
         for (words, reason) in [
-            ("", "\"run\" is missing"),
+            ("", "\"run\" or \"serve\" is missing"),
+            ("serve", "NAME is missing"),
+            ("serve ../a", "letters"),
+            ("serve a b", "\"b\""),
+            ("serve --config", "--config"),
             ("answer a=b", "\"answer\""),
             ("run --strict --", "SCRIPT is missing"),
             ("run --spool /d -- a", "'--spool'"),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::service::service;
 use super::tests::parse_for;
 use crate::hook_points::Server;
 
@@ -22,7 +23,8 @@ fn pages() -> Vec<(PathBuf, String)> {
 #[test]
 fn the_examples_configurations_are_accepted() {
     let mut accepted = 0;
-    for (path, text) in pages().iter().filter(|(path, _)| path.extension().is_some_and(|name| name == "conf")) {
+    let is_keas = |path: &Path| path.to_string_lossy().contains("/kea-dhcp") && path.extension().unwrap() == "conf";
+    for (path, text) in pages().iter().filter(|(path, _)| is_keas(path)) {
         let without_remarks: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let whole: Value = serde_json::from_str(&without_remarks.join("\n")).expect("JSON");
         let (server, name) =
@@ -32,6 +34,22 @@ fn the_examples_configurations_are_accepted() {
         accepted += 1;
     }
     assert!(accepted >= 10);
+}
+
+#[test]
+fn the_examples_services_are_accepted() {
+    let mut accepted = 0;
+    for folder in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
+        let files = std::fs::read_dir(folder.unwrap().path().join("service/kea-runscript"));
+        for file in files.into_iter().flatten() {
+            let mut value: Value = serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+            // Here Kea may not be installed.
+            value["kea-user"] = "root".into();
+            assert_eq!(service(&value, "example").map_err(|refusal| refusal.to_string()).err(), None);
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 0);
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn selected(section: &Section, list: &[Value], common: &Common, kea: Kea) -> Res
 
 /// A hook point with settings of its own.
 fn own(entry: &Section, common: &Common, kea: Kea) -> Result<(usize, Point), Refusal> {
-    entry.only(&["name", "wait", "timeout"])?;
+    entry.only(&["name", "wait", "timeout"], "the keys of an entry")?;
     let name = entry.has("name").ok_or_else(|| entry.missing("name", "the name of a hook point"))?;
     let index = hook_point(entry, name, entry.text(name)?, kea)?;
     let row = &HOOK_POINTS[index];

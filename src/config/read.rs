@@ -82,10 +82,10 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
-    /// Refuses every key but these.
-    pub fn only(&self, keys: &[&str]) -> Result<(), Refusal> {
+    /// Refuses every key but these, which are `what`.
+    pub fn only(&self, keys: &[&str], what: &str) -> Result<(), Refusal> {
         match self.keys().find(|key| !keys.contains(key)) {
-            Some(key) => Err(self.refuse(key, &format!("is unknown; the keys of an entry are: {}", keys.join(", ")))),
+            Some(key) => Err(self.refuse(key, &format!("is unknown; {what} are: {}", keys.join(", ")))),
             None => Ok(()),
         }
     }

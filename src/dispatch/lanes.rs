@@ -23,7 +23,6 @@ use crate::log::log;
 use crate::messages;
 use crate::spool::Spool;
 use crate::syscall::failed;
-use crate::verdict::RUNNER_LINE_BYTES;
 use crate::wait::{For, readable, wait_for};
 
 /// How long the runner may take to be there: at load, and later, when the worker has other things to do.
@@ -46,6 +45,8 @@ pub struct Lanes {
     retired: HashMap<u64, Ready>,
     /// Lanes whose daemon has ended because somebody has told it to.
     told_to_end: HashSet<u64>,
+    /// So many lanes the handler serves, as it has said last.
+    served: usize,
     pause: Duration,
     /// When to make what is missing.
     retry: Option<Instant>,
@@ -70,6 +71,7 @@ impl Lanes {
             ready: HashMap::new(),
             retired: HashMap::new(),
             told_to_end: HashSet::new(),
+            served: usize::MAX,
             pause: PAUSES.0 / 2,
             retry: None,
         }
@@ -199,8 +201,14 @@ impl Lanes {
         }
     }
 
+    fn wanted(&self) -> usize {
+        // Who serves none may serve more when he is there again.
+        let served = if self.ready.is_empty() { usize::MAX } else { self.served };
+        self.shared.config.concurrency.min(served)
+    }
+
     fn make(&mut self, deadline: Instant) -> Result<(), String> {
-        while self.ready.len() + self.greeting.len() < self.shared.config.concurrency {
+        while self.ready.len() + self.greeting.len() < self.wanted() {
             let lane = self.open(deadline)?;
             self.greeting.push(Greeting::new(lane, &self.shared));
             // A runner that refuses lanes waits for us to read that.
@@ -212,7 +220,7 @@ impl Lanes {
 
     /// A new lane, which has yet to be greeted.
     fn open(&mut self, deadline: Instant) -> Result<Lane, String> {
-        let Shared { config, watch, spool, .. } = &*self.shared;
+        let Shared { config, server, watch, spool, .. } = &*self.shared;
         let id = lane::new_id();
         let stream = match config.mode {
             Mode::Socket => socket::connect(&config.script, config.strict)?,
@@ -221,7 +229,7 @@ impl Lanes {
                     Some(runner) => runner,
                     None => {
                         (self.started, self.has_greeted) = (Instant::now(), false);
-                        let runner = Runner::start(config, deadline)?;
+                        let runner = Runner::start(config, &server.name, deadline)?;
                         watch.add(&runner, runner.number, For::Input).map_err(|error| error.to_string())?;
                         spool.get().into_iter().for_each(|spool| runner.tell_of_spool(spool));
                         Arc::new(runner)
@@ -238,10 +246,7 @@ impl Lanes {
                 ours
             }
         };
-        let mut lane = match config.mode {
-            Mode::Exec => Lane::new(id, stream).up_to(RUNNER_LINE_BYTES),
-            Mode::Daemon | Mode::Socket => Lane::new(id, stream),
-        };
+        let mut lane = Lane::new(id, stream);
         lane.watch_in(watch).map_err(|error| error.to_string())?;
         Ok(lane)
     }
@@ -260,7 +265,10 @@ impl Lanes {
         for (greeting, heard) in std::mem::take(&mut self.greeting).into_iter().zip(heard) {
             match heard {
                 None => self.greeting.push(greeting),
-                Some(Ok(())) => ready.push(greeting.lane),
+                Some(Ok(served)) => {
+                    self.served = served;
+                    ready.push(greeting.lane);
+                }
                 Some(Err(reason)) => {
                     self.give_up(greeting.lane.id);
                     failure = Some(self.silence(Some(&greeting), &reason));
@@ -268,7 +276,10 @@ impl Lanes {
             }
         }
         if !ready.is_empty() {
+            // More than the handler serves are hung up again.
+            ready.truncate(self.served.saturating_sub(self.ready.len()));
             self.are_ready(ready);
+            self.greeting.truncate(self.wanted().saturating_sub(self.ready.len()));
         }
         if failure.is_some() && self.shared.config.mode == Mode::Exec && self.has_greeted && !refused {
             // Its lanes end one after the other, the control socket last.
@@ -299,7 +310,7 @@ impl Lanes {
         self.has_greeted = true;
         let ready = |lane: &Lane| (lane.id, Ready { since, mode, runner: runner.clone() });
         self.ready.extend(lanes.iter().map(ready));
-        if self.ready.len() == self.shared.config.concurrency {
+        if self.ready.len() == self.wanted() {
             log(messages::HANDLER_STARTED, &[self.shared.name(), self.ready.len().to_string()]);
         }
         let mut state = self.shared.lock();

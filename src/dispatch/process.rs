@@ -41,7 +41,7 @@ const STACK: usize = 64 * 1024;
 
 impl Runner {
     /// Starts a runner for this script.
-    pub fn start(config: &Config, deadline: Instant) -> Result<Runner, String> {
+    pub fn start(config: &Config, server: &str, deadline: Instant) -> Result<Runner, String> {
         let path = find(config)?;
         let name = match &config.runner {
             Some(path) => format!("parameter \"runner\": \"{}\"", path.display()),
@@ -59,7 +59,7 @@ impl Runner {
             .stdin(theirs)
             .stdout(output)
             .spawn()
-            .map_err(|error| failed("cannot be started", &explain(&path, error)))?;
+            .map_err(|error| failed("cannot be started", &explain(&path, server, error)))?;
         see_off(child, deadline).map_err(|reason| format!("{name}: {reason}"))?;
         let (refusal, marks_in) = (OnceLock::new(), OnceLock::new());
         Ok(Runner { number: lane::new_id(), name, control: ours, refusal, marks_in })

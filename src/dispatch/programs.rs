@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::prctl::get_no_new_privs;
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
@@ -73,19 +74,40 @@ fn library_path() -> io::Result<PathBuf> {
     std::fs::canonicalize(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// Why a program cannot be started, with the remedy.
-pub fn explain(path: &Path, error: io::Error) -> String {
-    let allowed = format!(
-        "it must be executable by Kea's user, and AppArmor's profile of Kea must let it run (rule: {} pux,; see operation.md, Permissions on Debian)",
-        path.display()
-    );
+/// Why the runner cannot be started, with the remedy, for this server.
+pub fn explain(path: &Path, server: &str, error: io::Error) -> String {
+    // AppArmor denies what the file's bits allow, and to enter another profile where a unit forbids new privileges.
+    let may_execute = nix::unistd::eaccess(path, AccessFlags::X_OK).is_ok();
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EACCES) => format!("{error}; {allowed}"),
-        // A filter of system calls says this too.
-        Some(Errno::EPERM) => format!("{}; {allowed}", syscall::failed("clone3 or execve", error)),
+        Some(Errno::EACCES) if may_execute => {
+            format!("{error}: AppArmor's profile of Kea does not let it. {SERVICE}, or {}", exec_rule(path, server))
+        }
+        Some(Errno::EACCES) => format!("{error}; it must be executable by Kea's user"),
+        Some(Errno::EPERM) if get_no_new_privs() == Ok(true) => {
+            format!(
+                "{error}: Kea's unit has NoNewPrivileges=yes, so nothing may leave AppArmor's profile of Kea. {SERVICE}"
+            )
+        }
         Some(Errno::ENOENT) => format!("{error}; install it, or mend the path"),
+        // A filter of system calls says EPERM too.
         _ => syscall::failed("clone3 or execve", error),
     }
+}
+
+/// The way that needs no rule.
+const SERVICE: &str =
+    "Either have the program run by a service of its own, and give \"socket\" instead of \"script\" (service.md)";
+
+/// The other way. Our package has the rule in a file that it includes nowhere.
+fn exec_rule(path: &Path, server: &str) -> String {
+    let line = match path == Path::new(INSTALLED[0]).join(RUNNER) {
+        true => "include if exists <abstractions/kea-hook-runscript-exec>".into(),
+        false => format!("{} PUx,", path.display()),
+    };
+    format!(
+        "add the line \"{line}\" to /etc/apparmor.d/local/usr.sbin.{server} (on Debian 12 before the last }} of \
+         /etc/apparmor.d/usr.sbin.{server}), and run \"systemctl reload apparmor\" (operation.md, Permissions on Debian)"
+    )
 }
 
 /// Whether the script can be run at all: said at load, so that a mistake is seen before the first client comes.

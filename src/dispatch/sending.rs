@@ -56,7 +56,8 @@ impl Worker {
         let Shared { config, server, .. } = &*shared;
         let (now, is_for_runner) = (Instant::now(), config.mode == Mode::Exec);
         let deadline = |task: &Task| task.parked_until.unwrap_or(now + task.timeout);
-        let runner_sees_to_it = |task: &Task| is_for_runner && task.parked_until.is_none();
+        let keeps_time = lane.keeps_time;
+        let handler_sees_to_it = |task: &Task| keeps_time && task.parked_until.is_none();
         let (mut lines, mut old) = (VecDeque::new(), Vec::new());
         let (mut later, mut lost) = (Vec::new(), Vec::new());
         let sent = lane.send(|out| {
@@ -79,7 +80,7 @@ impl Worker {
         old.into_iter().for_each(|task| shared.drop_old(&task));
         later.into_iter().for_each(|task| self.put_off(task, READ_AGAIN));
         lost.into_iter().for_each(|task| shared.is_lost_in_spool(&task));
-        let until = lines.front().filter(|task| !runner_sees_to_it(task)).map(|task| deadline(task));
+        let until = lines.front().filter(|task| !handler_sees_to_it(task)).map(|task| deadline(task));
         if lines.is_empty() {
             return shared.is_idle(lane);
         }

@@ -13,7 +13,7 @@ use super::state::{Parked, Queued, State, Takes};
 use super::task::Task;
 use crate::answers::UnknownClasses;
 use crate::bridge::ffi::Verdict;
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::ids;
 use crate::lane::Lane;
 use crate::order::{Class, Turn};
@@ -175,14 +175,16 @@ impl Shared {
     }
 
     /// An event, and those that its lane is sent ahead: all that stand behind it alone, and the lane's share of the others
-    /// that are ready. What a handler has died over goes alone: it may take others with it.
+    /// that are ready. What a handler has died over goes alone: it may take others with it. While any is put off, none is sent
+    /// behind another: the handler may put that one off, and do this one.
     fn with_those_ahead(&self, state: &mut State, task: Box<Task>, ahead: usize) -> VecDeque<Box<Task>> {
         let wanted = |queued: &Queued| !queued.is_waiting() && !queued.is_parked() && queued.deaths() == 0;
         let ahead = if task.deaths > 0 { 0 } else { ahead };
         let mut events = VecDeque::from([task]);
+        let may_stand_behind = state.put_off == 0;
         let (mut share, mut looked_behind) = ((state.order.ready() / (state.idle.len() + 1)).min(ahead), 0);
         while events.len() <= ahead {
-            let next = match events.get(looked_behind) {
+            let next = match events.get(looked_behind).filter(|_| may_stand_behind) {
                 Some(task) => {
                     let mine = |turn| events.iter().any(|mine| mine.turn == turn);
                     let behind = state.order.take_behind(task.turn, mine, wanted);
@@ -247,7 +249,7 @@ impl Shared {
     }
 }
 
-/// How long a handler may be late before it is given up. The runner sees to its scripts itself.
-pub fn grace(mode: Mode) -> Option<Instant> {
-    (mode != Mode::Exec).then(|| Instant::now() + GRACE)
+/// How long a handler may be late before it is given up.
+pub fn grace(lane: &Lane) -> Option<Instant> {
+    (!lane.keeps_time).then(|| Instant::now() + GRACE)
 }

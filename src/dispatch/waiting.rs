@@ -83,7 +83,8 @@ impl Shared {
     fn abandon(&self, task: Task, lane: Lane) -> Verdict {
         let mode = self.config.mode;
         let verdict = self.conclude(&task, Err(task.timed_out(mode)));
-        let busy = Busy { lane, events: [Box::new(task.abandoned())].into(), until: grace(mode) };
+        let until = grace(&lane);
+        let busy = Busy { lane, events: [Box::new(task.abandoned())].into(), until };
         self.lock().late.push(busy);
         self.calls.wake();
         verdict

@@ -27,8 +27,7 @@ pub struct Busy {
     pub lane: Lane,
     /// The handler answers them in this order; those behind the first have been sent ahead.
     pub events: VecDeque<Box<Task>>,
-    /// When we stop waiting for the first's answer. `None`: the runner answers in time, and we wait for as long as it
-    /// lives.
+    /// When we stop waiting for the first's answer. `None`: the handler answers in time, and we wait for as long as it lives.
     pub until: Option<Instant>,
 }
 
@@ -206,7 +205,7 @@ impl Worker {
         let task = busy.events.pop_front()?;
         let answer = self.shared.read(&task, line);
         let reason = answer.as_ref().err().map(|failure| failure.text.clone());
-        busy.until = busy.events.front().map(|next| Instant::now() + next.timeout);
+        busy.until = busy.events.front().filter(|_| !busy.lane.keeps_time).map(|next| Instant::now() + next.timeout);
         let (lane, behind) = match (&reason, busy.events.is_empty()) {
             (Some(reason), _) => {
                 self.lanes.lost(busy.lane.id, reason);
@@ -258,7 +257,7 @@ impl Worker {
         }
         self.shared.give_up_waiting(&task, task.timed_out(mode));
         busy.events.push_front(Box::new(task.abandoned()));
-        busy.until = grace(mode);
+        busy.until = grace(&busy.lane);
         self.keep(busy);
     }
 

@@ -25,7 +25,7 @@ use crate::verdict::{Failure, Level};
 use crate::wait;
 
 pub struct Daemons {
-    program: Executable,
+    program: Arc<Executable>,
     reports: Reports,
     marking: Arc<Marking>,
     patience: Duration,
@@ -80,7 +80,7 @@ impl AsFd for Handle {
 
 impl Daemons {
     /// `patience`: how long a daemon may go on when its lane has been hung up.
-    pub fn new(program: Executable, reports: Reports, marking: Arc<Marking>, patience: Duration) -> Daemons {
+    pub fn new(program: Arc<Executable>, reports: Reports, marking: Arc<Marking>, patience: Duration) -> Daemons {
         Daemons { program, reports, marking, patience: patience.min(LONG), by_lane: Mutex::default() }
     }
 

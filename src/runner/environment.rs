@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::event::Variables;
@@ -16,13 +16,12 @@ pub struct Environment {
 impl Environment {
     /// The environment that this process was started with.
     pub fn inherited() -> Environment {
-        let mut inherited = Vec::new();
-        for (name, value) in env::vars_os() {
-            if let Some(entry) = entry(&name, &value) {
-                inherited.push((name.as_bytes().to_vec(), entry));
-            }
-        }
-        Environment { inherited }
+        Environment::of(env::vars_os())
+    }
+
+    pub fn of(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
+        let named = |(name, value): (OsString, OsString)| Some((name.as_bytes().to_vec(), entry(&name, &value)?));
+        Environment { inherited: pairs.into_iter().filter_map(named).collect() }
     }
 
     /// The whole environment of one run, and what cannot be part of it. A variable that is none of the tables' could

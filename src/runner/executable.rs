@@ -38,7 +38,12 @@ pub struct Executable {
 }
 
 impl Executable {
-    pub fn new(path: PathBuf, arguments: Vec<OsString>, strict: bool) -> io::Result<Executable> {
+    pub fn new(
+        path: PathBuf,
+        arguments: Vec<OsString>,
+        environment: Environment,
+        strict: bool,
+    ) -> io::Result<Executable> {
         let denied = |error| io::Error::other(failed("prlimit64", error));
         let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_err(denied)?;
         // Six descriptors a lane; the usual soft limit is below what 256 lanes need.
@@ -49,7 +54,7 @@ impl Executable {
             name: CString::new(path.file_name().unwrap_or(path.as_os_str()).as_bytes())?,
             path,
             arguments: arguments.collect::<Result<_, _>>()?,
-            environment: Environment::inherited(),
+            environment,
             open_files,
             strict,
         })

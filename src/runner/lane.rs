@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::script::Script;
 use super::{complain, line_of, report};
@@ -10,42 +11,86 @@ use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
 
 /// Far more than the environment that a line becomes may have.
-const LINE_BYTES: u64 = 64 << 20;
+const LINE_BYTES: u64 = 16 << 20;
+
+/// What holds for all events of a lane.
+pub trait Gate: Sync {
+    /// Ours.
+    fn hello(&self) -> Hello {
+        Hello::ours()
+    }
+
+    /// No event takes longer, whatever its line says.
+    fn most(&self) -> Duration {
+        Duration::MAX
+    }
+
+    /// The answer to an event for which nothing is done.
+    fn answer_at_once(&self, _event: &Event) -> Option<Answer> {
+        None
+    }
+
+    /// An event has this answer.
+    fn is_answered(&self, _event: &Event, _answer: &Answer) {}
+}
+
+/// For the library whose runner we are: its lines say all.
+pub struct Open;
+
+impl Gate for Open {}
+
+/// Reads the other side's greeting, and answers it with ours; false if there is none.
+pub fn greet(hello: &Hello, mut stream: &UnixStream, lines: &mut impl BufRead) -> io::Result<bool> {
+    let Some(first) = next(lines)? else { return Ok(false) };
+    let theirs: Hello = parse(&first, "a greeting")?;
+    stream.write_all(line(hello)?.as_bytes())?;
+    match theirs.hello {
+        PROTOCOL => Ok(true),
+        other => Err(io::Error::other(format!("the other side speaks version {other}, not {PROTOCOL}"))),
+    }
+}
+
+/// The next event, and when it has come; `None` at the end.
+pub fn next_event(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<(Event, Instant)>> {
+    let Some(line) = next(lines)? else { return Ok(None) };
+    let (since, mut event): (_, Event) = (Instant::now(), parse(&line, "an event")?);
+    event.timeout = event.timeout.min(u64::try_from(gate.most().as_millis()).unwrap_or(u64::MAX));
+    Ok(Some((event, since)))
+}
 
 /// Handles events until the other side closes the lane; what has come before that is handled all the same.
-pub fn serve(script: &Script, stream: &UnixStream) {
-    match converse(script, stream, &mut BufReader::new(stream)) {
-        // Kea has ended with an answer of ours unread, or before our hello.
+pub fn serve(script: &Script, stream: &UnixStream, gate: &dyn Gate) {
+    said(converse(script, stream, gate));
+}
+
+/// Says why a lane has ended, unless it is that Kea has: with an answer of ours unread, or before our hello.
+pub fn said(ended: io::Result<()>) {
+    match ended {
         Err(error) if [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) => {}
         Err(error) => complain(format_args!("lane closed: {error}")),
         Ok(()) => {}
     }
 }
 
-fn converse(script: &Script, mut stream: &UnixStream, lines: &mut impl BufRead) -> io::Result<()> {
-    let Some(first) = next(lines)? else { return Ok(()) };
-    let hello: Hello = parse(&first, "a greeting")?;
-    let ours = Hello { hello: PROTOCOL, version: env!("CARGO_PKG_VERSION").into(), ..Hello::default() };
-    stream.write_all(line(&ours)?.as_bytes())?;
-    if hello.hello != PROTOCOL {
-        return Err(io::Error::other(format!("the other side speaks version {}, not {PROTOCOL}", hello.hello)));
+fn converse(script: &Script, stream: &UnixStream, gate: &dyn Gate) -> io::Result<()> {
+    let mut lines = BufReader::new(stream);
+    if !greet(&gate.hello(), stream, &mut lines)? {
+        return Ok(());
     }
-    while let Some(next) = next(lines)? {
-        let since = Instant::now();
-        let event: Event = parse(&next, "an event")?;
-        drop(next);
-        let answer = script.handle(&event, since);
-        send(script, stream, &answer);
+    while let Some((event, since)) = next_event(gate, &mut lines)? {
+        let answer = gate.answer_at_once(&event).unwrap_or_else(|| script.handle(&event, since));
+        gate.is_answered(&event, &answer);
+        send(script.path(), stream, &answer);
     }
     Ok(())
 }
 
 /// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
 /// The end of the lane shows in the next read.
-fn send(script: &Script, mut stream: &UnixStream, answer: &Answer) {
+pub fn send(path: &Path, mut stream: &UnixStream, answer: &Answer) {
     let sent = line_of(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes()));
     if sent.is_err() {
-        report(script.path(), answer);
+        report(path, answer);
     }
 }
 
@@ -80,7 +125,7 @@ mod tests {
         thread::scope(|scope| {
             let mut lane = Peer::bare_lane(scope, &runner);
             lane.write("{\"hello\":2,\"new\":[]}\n");
-            let hello = concat!("{\"hello\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n");
+            let hello = concat!("{\"hello\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"keeps-time\":true}\n");
             assert_eq!(lane.line().unwrap(), hello);
             assert_eq!(lane.line(), None);
         });

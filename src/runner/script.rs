@@ -33,7 +33,7 @@ const TRY_LATER: i32 = 75;
 /// What a shell makes of SIGTERM.
 const BY_SIGTERM: i32 = 128 + libc::SIGTERM;
 /// An event comes again when the library thinks fit.
-const WHEN_FIT: f64 = 0.0;
+pub const WHEN_FIT: f64 = 0.0;
 /// How long after a script we may be told to end.
 const SOON: Duration = Duration::from_millis(250);
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::mkdtemp;
 
 use super::daemons::Daemons;
+use super::environment::Environment;
 use super::executable::Executable;
 use super::leftovers::Leftovers;
 use super::marking::Marking;
@@ -70,8 +71,8 @@ impl Bench {
     pub fn daemons_with(&self, marking: Arc<Marking>, patience: Duration) -> (Daemons, OwnedFd) {
         let (control, peer) = crate::control::pair().unwrap();
         let reports = Reports::new(&control, Leftovers::new().unwrap(), self.script()).unwrap();
-        let program = Executable::new(self.script(), vec![], false).unwrap();
-        (Daemons::new(program, reports, marking, patience), peer)
+        let program = Executable::new(self.script(), vec![], Environment::inherited(), false).unwrap();
+        (Daemons::new(Arc::new(program), reports, marking, patience), peer)
     }
 
     pub fn files(&self) -> usize {
@@ -120,7 +121,7 @@ impl Peer {
     pub fn bare_lane<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner) -> Peer {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let Handler::Script(script) = &runner.handler else { panic!("a daemon's lane is not ours") };
-        scope.spawn(move || lane::serve(script, &theirs));
+        scope.spawn(move || lane::serve(script, &theirs, &lane::Open));
         Peer(BufReader::new(ours))
     }
 
@@ -151,7 +152,7 @@ impl Peer {
 
 fn load(script: &Path, arguments: &[&str], marking: Arc<Marking>) -> Script {
     let arguments = arguments.iter().map(Into::into).collect();
-    let program = Executable::new(script.into(), arguments, false).unwrap();
+    let program = Executable::new(script.into(), arguments, Environment::inherited(), false).unwrap();
     Script::new(program, Leftovers::new().unwrap(), marking).unwrap()
 }
 
@@ -238,7 +239,7 @@ fn what_is_left_running_lives_and_is_heard() {
          echo after",
     );
     let leftovers = Leftovers::new().unwrap();
-    let program = Executable::new(bench.script(), vec![], false).unwrap();
+    let program = Executable::new(bench.script(), vec![], Environment::inherited(), false).unwrap();
     let script = Script::new(program, Arc::clone(&leftovers), Arc::default()).unwrap();
     let event = event(10_000, &[]);
     let answer = script.handle(&event, Instant::now());

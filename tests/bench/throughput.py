@@ -23,6 +23,7 @@ from figures import BARE
 from load import exchanges, highest, probe
 from rig.kea import binary, hook, version
 from rig.programs import compiled, library
+from rig.service import Service
 from rig.wait import wait_until
 from servers import Server, Setting, write_leases
 
@@ -51,8 +52,8 @@ class Subject:
     waits: bool = True      # whether Kea's answer means that the script has ended
 
 
-def subjects(setting, directory):
-    """All that are compared in a setting, by name."""
+def subjects(setting, directory, stack):
+    """All that are compared in a setting, by name; what they need beside Kea ends with `stack`."""
     daemon, script = compiled("echo", directory), compiled("nothing", directory)
     point = f"leases{setting.family}_committed"
     found = {BARE: Subject(None),
@@ -66,6 +67,7 @@ def subjects(setting, directory):
     plain = not setting.threads and setting.leases == SMALL
     if plain:
         found |= shares(setting.family, point, daemon, directory)
+        found |= services({"exec": script, "daemon": daemon}, directory, stack)
     if plain or version() < (2, 6):
         parking = hook(daemon, mode="daemon", wait="park", hook_points=[point])
         found[f"daemon, park, {point} alone"] = Subject(parking)
@@ -89,6 +91,17 @@ def shares(family, point, daemon, directory):
             f"daemon, not waiting, {point} alone": Subject(hook(daemon, **alone, wait=False), waits=False)}
 
 
+def services(programs, directory, stack):
+    """The same programs behind a socket."""
+    found = {}
+    for mode, program in programs.items():
+        (directory / mode).mkdir()
+        service = stack.enter_context(Service(directory / mode, program, mode=mode))
+        found[f"service, {mode}, waiting"] = Subject(service.hook())
+        found[f"service, {mode}, not waiting"] = Subject(service.hook(wait=False), waits=False)
+    return found
+
+
 def others(script):
     """Kea's own library that runs a script, and PEER."""
     theirs = next(Path(binary(4)).resolve().parents[1].glob("lib*/**/kea/hooks/libdhcp_run_script.so"))
@@ -105,9 +118,9 @@ def others(script):
 class Bench:
     """The measurements of one setting: values by table and subject, one for each round."""
 
-    def __init__(self, name, setting, directory):
+    def __init__(self, name, setting, directory, stack):
         self.name, self.setting, self.directory = name, setting, directory
-        self.subjects = subjects(setting, directory)
+        self.subjects = subjects(setting, directory, stack)
         self.leases = write_leases(setting, directory)
         self.values = defaultdict(lambda: defaultdict(list))
         self.started = time.monotonic()
@@ -226,8 +239,9 @@ class Bench:
 def test_throughput(name, tmp_path):
     # It is no test that hangs.
     faulthandler.cancel_dump_traceback_later()
-    bench = Bench(name, SETTINGS[name], tmp_path)
-    bench.run()
+    with contextlib.ExitStack() as stack:
+        bench = Bench(name, SETTINGS[name], tmp_path, stack)
+        bench.run()
     for figure in bench.figures():
         values = f"{figure.middle:9.2f} ({min(figure.values):.2f} to {max(figure.values):.2f}) {figure.unit}"
         print(f"  {figure.table:48} {figure.subject:48} {values}")

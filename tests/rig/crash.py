@@ -13,6 +13,7 @@ from .configs import THREADS
 from .kea import Kea, hook
 from .load import CONFIG, Load
 from .programs import compiled
+from .service import Service
 from .wait import quiet, wait_until
 
 VICTIMS = ["kea", "runner", "both"]
@@ -41,7 +42,7 @@ def spool(directory):
 class Setting:
     """What a trial is of."""
 
-    mode: str = "exec"          # exec, daemon, socket
+    mode: str = "exec"          # exec, daemon, socket; serve or serve-daemon: those two behind a service
     threads: bool = False
     victim: str = "kea"
     milliseconds: int = 0       # that a handler takes
@@ -51,7 +52,7 @@ class Setting:
     @classmethod
     def drawn(cls, dice):
         """One at random."""
-        mode = dice.choice(["exec", "daemon", "socket"])
+        mode = dice.choice(["exec", "daemon", "socket", "serve", "serve-daemon"])
         return cls(mode, dice.random() < 0.5, "kea" if mode == "socket" else dice.choice(VICTIMS),
                    dice.choice([0, 200]), dice.choice([4, 6]), dice.randint(1, 3))
 
@@ -81,7 +82,11 @@ class Trial:
         self.setting, self.dice = setting, random.Random(seed)
         self.log, self.socket = directory / "log", directory / "socket"
         self.program = compiled("intervals", directory)
-        self.server = None
+        self.args = [str(self.log), str(setting.milliseconds)]
+        self.server = self.service = None
+        if setting.mode.startswith("serve"):
+            mode = "daemon" if "daemon" in setting.mode else "exec"
+            self.service = Service(directory, self.program, mode=mode, args=self.args, concurrency=CONCURRENCY)
         self.load = Load(link, setting.family, seed)
         threads = THREADS if setting.threads else {}
         self.kea = Kea(setting.family, {**CONFIG[setting.family], **threads}, directory, [self.hook(spool(directory))])
@@ -89,19 +94,25 @@ class Trial:
 
     def hook(self, more):
         parameters = {"wait": False, "concurrency": CONCURRENCY, "hook_points": POINTS[self.setting.family], **more}
+        if self.service:
+            return self.service.hook(**parameters)
         if self.setting.mode == "socket":
             return hook(socket=str(self.socket), **parameters)
-        return hook(self.program, mode=self.setting.mode, args=[str(self.log), str(self.setting.milliseconds)], **parameters)
+        return hook(self.program, mode=self.setting.mode, args=self.args, **parameters)
 
     def __enter__(self):
+        if self.service:
+            self.service.__enter__()
         if self.setting.mode == "socket":
-            self.server = subprocess.Popen([self.program, "--listen", self.socket, self.log, str(self.setting.milliseconds)])
+            self.server = subprocess.Popen([self.program, "--listen", self.socket, *self.args])
             wait_until(self.socket.exists, "the server's socket")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *failure):
         if self.kea.process:
             self.kea.kill()
+        if self.service:
+            self.service.__exit__(*failure)
         if self.server:
             self.server.kill()
             self.server.wait()
@@ -117,7 +128,8 @@ class Trial:
             self.load.wait(more)
         quiet(self.kea, 60)
         self.kea.stop()
-        wait_until(lambda: not processes.runners(), "the end of the runners", 30)
+        left = 1 if self.service else 0
+        wait_until(lambda: len(processes.runners()) == left, "the end of the runners", 30)
         return self
 
     def kill(self):

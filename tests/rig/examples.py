@@ -29,6 +29,9 @@ def example(folder, file, mode="exec", args=(), **overrides):
     for entry in config["hooks-libraries"]:
         entry["library"] = str(HOOK)
         parameters = entry["parameters"]
+        if "socket" in parameters:
+            # Its README.md says that Kea can start the script itself, too.
+            parameters["script"] = parameters.pop("socket").replace(".sock", ".sh")
         script = parameters["script"].rpartition("/")[2]
         if mode == "daemon":
             # As the example's README.md says.

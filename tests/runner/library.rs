@@ -97,14 +97,14 @@ impl Runner {
     /// A lane to a daemon that greets with nothing but the version.
     pub fn daemon(&self, lane: u64) -> Lane {
         let mut lane = self.open(lane);
-        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ahead: 0 });
+        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ..Hello::default() });
         assert_eq!(lane.line().as_deref(), Some("{\"hello\":1}\n"));
         lane
     }
 
     pub fn lane(&self) -> Lane {
         let mut lane = self.open(0);
-        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ahead: 0 });
+        lane.write(&Hello { hello: 1, server: "kea-dhcp4".into(), version: "3.0.4".into(), ..Hello::default() });
         let hello: Hello = serde_json::from_str(&lane.line().unwrap()).unwrap();
         assert_eq!((hello.hello, hello.version.as_str()), (1, env!("CARGO_PKG_VERSION")));
         lane

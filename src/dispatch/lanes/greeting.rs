@@ -32,7 +32,7 @@ impl Greeting {
     /// Says ours.
     pub fn new(mut lane: Lane, shared: &Shared) -> Greeting {
         let (server, version) = (shared.server.name.clone(), shared.server.version.clone());
-        let hello = Hello { hello: PROTOCOL, server, version, ahead: 0 };
+        let hello = Hello { hello: PROTOCOL, server, version, ..Hello::default() };
         // An error shows when its hello is looked for.
         let _ = lane.send(|out| *out = line(&hello).unwrap_or_default());
         // What Kea may wait for some day must not stand behind what it does not wait for.
@@ -52,14 +52,18 @@ impl Greeting {
         self.words.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 
-    /// The hello, or why it will not come; `None` while it may.
-    pub fn hear(&mut self, mode: Mode) -> Option<Result<(), String>> {
+    /// How many lanes the handler serves, as its hello says, or why that will not come; `None` while it may.
+    pub fn hear(&mut self, mode: Mode) -> Option<Result<usize, String>> {
         match self.lane.advance() {
             Ok(None) if Instant::now() < self.until => None,
             Ok(None) => Some(Err(no_hello(HELLO_WITHIN))),
-            Ok(Some(line)) => {
-                Some(understood(&line, mode).map(|hello| self.lane.ahead = hello.ahead.min(self.most_ahead)))
-            }
+            Ok(Some(line)) => Some(understood(&line, mode).map(|hello| {
+                self.lane.ahead = hello.ahead.min(self.most_ahead);
+                if hello.keeps_time {
+                    self.lane.is_runners();
+                }
+                if hello.lanes == 0 { usize::MAX } else { hello.lanes }
+            })),
             Err(failed) => {
                 self.is_hung_up = matches!(failed, Failed::Gone { .. });
                 Some(Err(failed.to_string()))

@@ -81,7 +81,7 @@ impl Lanes {
     /// are other lanes; what Kea does not wait for stays queued.
     pub fn failed(&mut self, mut reason: String) {
         if !self.ready.is_empty() {
-            let (some, all) = (self.ready.len(), self.shared.config.concurrency);
+            let (some, all) = (self.ready.len(), self.wanted());
             reason.push_str(&format!("; {some} of {all} lanes are at work"));
             if self.shared.config.mode == Mode::Socket {
                 reason.push_str(&format!(", and a server has to serve {all} at once"));

@@ -61,6 +61,17 @@ fn none_where_kea_may_wait() {
 }
 
 #[test]
+fn none_behind_another_while_any_is_put_off() {
+    // One lane alone would wait for what is put off.
+    let mut bench = Bench::ahead(8, 2);
+    let line = bench.hold("h");
+    bench.fake.answer_with(&line, json!({"again": 3600}));
+    let (held, _other) = (bench.hold("i"), bench.hold("j"));
+    release(&mut bench, &held, &["a", "a", "b"]);
+    assert_eq!(ahead(&mut bench, 2).0, "a b ");
+}
+
+#[test]
 fn no_more_than_64_kibibytes() {
     let mut bench = Bench::ahead(8, 1);
     let held = bench.hold("h");
