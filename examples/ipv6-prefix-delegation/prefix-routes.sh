@@ -12,13 +12,15 @@ route() {
     ip -6 route "$@" proto 67 metric 2067
 }
 
-# Whether a prefix lies within one of ours: ip compares, in a table that no rule names.
+# Whether a prefix lies within one of ours: ip compares, in a table that no rule names, and that is of these prefixes alone.
 may_route() {
     [ -n "$within" ] || return 0
+    table=$(echo "$within" | cksum)
+    table=${table%% *}
     for one in $within; do
-        ip -6 route replace unreachable "$one" table 2067
+        ip -6 route replace unreachable "$one" table "$table"
     done
-    [ -n "$(ip -6 route show table 2067 match "$1")" ] || { echo "no route to $1: it is none of $within" >&2; return 1; }
+    [ -n "$(ip -6 route show table "$table" match "$1")" ] || { echo "no route to $1: it is none of $within" >&2; return 1; }
 }
 
 # Prefix and valid lifetime. The kernel ends the route with the lease, should we never hear of its end.

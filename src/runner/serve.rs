@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{getsockopt, sockopt};
+use sd_notify::NotifyState;
 
 use self::connections::{Connection, Connections};
 use self::daemon::Program;
@@ -74,6 +75,8 @@ fn serve(file: &Path) -> Result<(), String> {
         _ => Handler::Script(Script::new(program, Arc::clone(&leftovers), Arc::default()).map_err(said)?),
     };
     let connections = Connections::new().map_err(said)?;
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
     let server = Server { service, handler, connections, handled: Handled::default() };
     orphans.reap_during(|| server.accept_until_the_end(&listener))?;
     complain_of(&server.service.script, &leftovers.take_lines());
