@@ -7,8 +7,9 @@ use std::time::Duration;
 use nix::unistd::User;
 use serde_json::Value;
 
+use super::handler::{absolute, mode, socket_path};
 use super::read::{Refusal, Section};
-use super::{CONCURRENCY_BOUNDS, Mode, TIMEOUT_BOUNDS, absolute, cpus, mode, socket_path};
+use super::{CONCURRENCY_BOUNDS, Mode, TIMEOUT_BOUNDS, cpus};
 use crate::trust;
 
 /// Where `serve NAME` finds the file.
