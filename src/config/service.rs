@@ -34,14 +34,14 @@ const fn key(name: &'static str, kind: &'static str, default: &'static str, doc:
 
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key("script", "string", "-", "Absolute path of the program to run. Required. Nobody but root may be able to change it, nor a directory above it."),
+    key("script", "string", "-", "Absolute path of the program to run. Required. Only root may be able to change the program, or a directory above it."),
     key("mode", "`exec` or `daemon`", "`exec`", "As in Kea's configuration."),
     key("args", "list of strings", "`[]`", "As in Kea's configuration."),
     key("env", "map of strings", "`{}`", "As in Kea's configuration; `KEA_RUNSCRIPT` is there besides. What systemd sets for the service (`Environment=`) reaches no program."),
-    key("concurrency", "1 to 256", "number of CPUs", "How many events are worked on at once, for each Kea that connects. Kea's `concurrency` may be greater: its library then makes as many connections as this. The service takes twice as many."),
+    key("concurrency", "1 to 256", "number of CPUs", "How many events are worked on at once, for each Kea that connects. If Kea's `concurrency` is greater, this value counts. The service accepts twice this number of connections."),
     key("timeout", "milliseconds, 1 to 3600000", "3600000", "No run takes longer, whatever Kea's `timeout` is."),
     key("kea-user", "string", "`_kea`", "The user whom Kea runs as. A connection of anybody else but root is refused."),
-    key("socket", "string", "`/run/kea-runscript/NAME.sock`", "Absolute path of the socket, where systemd does not listen itself."),
+    key("socket", "string", "`/run/kea-runscript/NAME.sock`", "Absolute path of the socket. Used only without systemd's socket unit. With `--config`, NAME is the file's name without `.json`."),
 ];
 
 /// One program, and who may have it run.
