@@ -67,6 +67,7 @@ use crate::control::{self, Order, THE_RUNNER};
 use crate::event::line;
 use crate::syscall::failed;
 use crate::text::{LOG_TEXT_BYTES, excerpt};
+use crate::trust;
 use crate::verdict::{ANSWER_BYTES, Answer, Failure, FailureKind, LogLine, RUNNER_LINE_BYTES};
 use crate::wait::wait_for;
 
@@ -116,7 +117,7 @@ fn run(
     sys::detach().map_err(io::Error::other)?;
     let orphans = Orphans::adopt().map_err(io::Error::other)?;
     let leftovers = Leftovers::new()?;
-    let program = Executable::new(script.clone(), args, Environment::inherited(), strict)?;
+    let program = Executable::new(script.clone(), args, Environment::inherited(), trust::program_by(strict))?;
     let marking = Arc::<Marking>::default();
     let handler = match patience {
         None => Handler::Script(Script::new(program, Arc::clone(&leftovers), Arc::clone(&marking))?),
@@ -197,7 +198,7 @@ impl Runner {
         let stream = Arc::new(socket);
         let its = Arc::clone(&stream);
         let taken = match &self.handler {
-            Handler::Script(script) => spawn_in(scope, "lane", move || lane::serve(script, &its, &lane::Open)),
+            Handler::Script(script) => spawn_in(scope, "lane", move || lane::serve(script, &its)),
             Handler::Daemons(daemons) => daemons.take(scope, lane, its, library_end),
         };
         if let Err(error) = taken {

@@ -47,24 +47,44 @@ enum Doubt {
     Warning(String),
 }
 
+/// One of the ways to look at a program: why it must not be run, else warnings.
+pub type Trust = fn(&Path) -> Result<Vec<String>, String>;
+
+/// The way of [`program`], by whether it is strict.
+pub fn program_by(strict: bool) -> Trust {
+    if strict { |path| program(path, true) } else { |path| program(path, false) }
+}
+
+/// Strictly, in a sandbox of systemd's: that a mount is read-only there says nothing of what others may do outside.
+pub fn in_a_sandbox(path: &Path) -> Result<Vec<String>, String> {
+    look(path, Goal::Program, &[], true, |_| false)
+}
+
 /// Why a program must not be run; else the warnings. `strict` makes refusals of these.
 ///
 /// A way that does not lead to its end has no reason here: the start fails, and says why.
 pub fn program(path: &Path, strict: bool) -> Result<Vec<String>, String> {
-    look(path, Goal::Program, &[], strict)
+    look(path, Goal::Program, &[], strict, is_read_only)
 }
 
 /// The same for a directory of programs.
 pub fn directory(path: &Path, strict: bool) -> Result<Vec<String>, String> {
-    look(path, Goal::Directory, &[], strict)
+    look(path, Goal::Directory, &[], strict, is_read_only)
 }
 
 /// The same for the way to a socket on which this user listens, who may own directories there.
 pub fn socket(path: &Path, listener: u32, strict: bool) -> Result<Vec<String>, String> {
-    look(path, Goal::Socket, &[listener], strict)
+    look(path, Goal::Socket, &[listener], strict, is_read_only)
 }
 
-fn look(path: &Path, goal: Goal, friends: &[u32], strict: bool) -> Result<Vec<String>, String> {
+/// `is_safe` says of a place that nobody can change it.
+fn look(
+    path: &Path,
+    goal: Goal,
+    friends: &[u32],
+    strict: bool,
+    is_safe: fn(&Path) -> bool,
+) -> Result<Vec<String>, String> {
     let mut trusted = vec![0, Uid::effective().as_raw()];
     trusted.extend(friends);
     // Whoever owns it can replace all. In a user namespace that may be root, under the number of nobody.
@@ -73,8 +93,8 @@ fn look(path: &Path, goal: Goal, friends: &[u32], strict: bool) -> Result<Vec<St
     let end = walk(path, |place, metadata, is_end| {
         let found = match is_end {
             true if goal == Goal::Socket => vec![],
-            true if goal == Goal::Program => of_program(place, metadata, &trusted),
-            _ => of_place(place, metadata, is_end, &trusted),
+            true if goal == Goal::Program => of_program(place, metadata, &trusted, is_safe),
+            _ => of_place(place, metadata, is_end, &trusted, is_safe),
         };
         doubts.extend(found);
     });
@@ -134,19 +154,25 @@ fn names(path: &Path) -> Vec<OsString> {
     path.components().rev().filter_map(name).collect()
 }
 
-fn of_program(place: &Path, program: &Metadata, trusted: &[u32]) -> Vec<Doubt> {
+fn of_program(place: &Path, program: &Metadata, trusted: &[u32], is_safe: fn(&Path) -> bool) -> Vec<Doubt> {
     let mode = program.mode() & 0o7777;
     let writable = (mode & BY_OTHERS != 0).then(|| {
         Doubt::Refusal(format!(
             "may be written by others than its owner (mode {mode:o}), who could make Kea run anything; chmod go-w it"
         ))
     });
-    let foreign = foreign("", program, trusted, "it").filter(|_| !is_read_only(place));
+    let foreign = foreign("", program, trusted, "it").filter(|_| !is_safe(place));
     writable.into_iter().chain(foreign).collect()
 }
 
 /// Of a directory or a link on the way, or at its end.
-fn of_place(place: &Path, metadata: &Metadata, is_end: bool, trusted: &[u32]) -> Vec<Doubt> {
+fn of_place(
+    place: &Path,
+    metadata: &Metadata,
+    is_end: bool,
+    trusted: &[u32],
+    is_safe: fn(&Path) -> bool,
+) -> Vec<Doubt> {
     let mut name = String::new();
     printable(place.as_os_str().as_bytes(), &mut name);
     let subject = match is_end {
@@ -169,7 +195,7 @@ fn of_place(place: &Path, metadata: &Metadata, is_end: bool, trusted: &[u32]) ->
         ))),
     };
     let doubts: Vec<_> = writable.into_iter().chain(foreign(&subject, metadata, trusted, &name)).collect();
-    if doubts.is_empty() || is_read_only(place) { vec![] } else { doubts }
+    if doubts.is_empty() || is_safe(place) { vec![] } else { doubts }
 }
 
 fn foreign(subject: &str, metadata: &Metadata, trusted: &[u32], name: impl Display) -> Option<Doubt> {

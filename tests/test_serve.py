@@ -204,6 +204,41 @@ def test_a_daemon_that_dies(link, tmp_path, daemon):
     assert "ended with exit status 3" in daemon.log()
 
 
+def test_a_daemon_that_ends_while_there_is_nothing_to_do(link, tmp_path, daemon):
+    """What Kea waits for next does not fail with it."""
+    with Kea(4, SUBNET4, tmp_path, [daemon.hook(hook_points=[POINT])]) as kea:
+        client = stranger(link)
+        assert client.discover().type == OFFER
+        [mine] = [pid for pid in processes.children(daemon.pid)]
+        os.kill(mine, signal.SIGKILL)
+        wait_until(lambda: kea.status()["restarts"] == 1 and kea.status()["down"] is None, "another daemon")
+        assert client.discover().type == OFFER
+        assert (kea.status()["done"], kea.status()["failures"]) == (2, 0)
+
+
+def test_a_daemon_that_answers_twice(link, tmp_path):
+    """Nothing counts as handled that was not."""
+    script = write_script(tmp_path / "twice", f"""\
+#!/usr/bin/python3
+import json, os, sys
+for line in sys.stdin:
+    event = json.loads(line)
+    answer = {{"hello": 1, "ahead": 8}} if "hello" in event else {{"seq": event["seq"]}}
+    print(json.dumps(answer), flush=True)
+    if "seq" in answer:
+        print(event["vars"]["KEA_QUERY4_HWADDR"], file=open("{tmp_path}/diary", "a"))
+        if not os.path.exists("{tmp_path}/once"):
+            open("{tmp_path}/once", "w").close()
+            print(json.dumps(answer), flush=True)
+""")
+    with Service(tmp_path, script, mode="daemon", concurrency=1) as service:
+        with Kea(4, SUBNET4, tmp_path, [service.hook(**TOLD)]) as kea:
+            clients = [stranger(link) for _ in range(6)]
+            assert {client.discover().type for client in clients} == {OFFER}
+            quiet(kea)
+            assert set((tmp_path / "diary").read_text().split()) == {client.mac for client in clients}
+
+
 def test_a_daemon_that_hangs(link, tmp_path, daemon):
     """The event fails at the file's time-out, and the next one comes to another daemon."""
     with Kea(4, SUBNET4, tmp_path, [daemon.hook(**TOLD)]) as kea:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,99 @@ def test_a_line_without_an_end(tmp_path, mode):
         assert processes.Footprint.of(service.pid).kilobytes < 64 * 1024
         with Taken(service) as another:
             assert another.greet()["hello"] == 1
+
+
+ID = "9dee3a7ea28fb10f-{}"
+
+
+def test_ids_take_no_memory(service):
+    """Long ones, of events that nobody reads the answer of."""
+    before = processes.Footprint.of(service.pid).kilobytes
+    for _ in range(20):
+        with Taken(service) as taken:
+            taken.greet()
+            for seq in range(3):
+                taken.connection.sendall(json.dumps(event(seq, hook="none", KEA_EVENT_ID="f" * (3 << 20))).encode() + b"\n")
+                taken.lines.readline()
+    assert processes.Footprint.of(service.pid).kilobytes - before < 32 * 1024
+
+
+def test_a_forged_id_hides_no_event(service, recorder):
+    """An event that was not sent before is handled, whoever has named its id; one that comes again is not."""
+    with Taken(service) as taken:
+        taken.greet()
+        assert taken.say(event(1, KEA_EVENT_ID=ID.format(1), KEA_EVENT_ATTEMPT="1"))["next"] == "continue"
+    with Taken(service) as taken:
+        taken.greet()
+        for attempt, calls in [("1", 2), ("2", 2)]:
+            assert taken.say(event(1, KEA_EVENT_ID=ID.format(1), KEA_EVENT_ATTEMPT=attempt))["next"] == "continue"
+            assert len(recorder.calls()) == calls
+
+
+def test_what_is_left_behind(tmp_path):
+    """Thousands of events of one who has gone: no more than one is begun, and the next is greeted at once."""
+    script = write_script(tmp_path / "slow", f"#!/bin/sh\necho >>{tmp_path}/runs\n/bin/sleep 0.5\n")
+    with Service(tmp_path, script, concurrency=2) as service:
+        with Taken(service) as taken:
+            taken.greet()
+            taken.connection.settimeout(1)
+            with suppress(TimeoutError):
+                for seq in range(10_000):
+                    taken.connection.sendall(json.dumps(event(seq)).encode() + b"\n")
+        with Taken(service) as another:
+            assert another.greet()["hello"] == 1
+        assert len((tmp_path / "runs").read_text()) < 10
+
+
+def test_who_does_not_read(tmp_path):
+    """His connection is closed, others are greeted meanwhile, and the service ends when it is told to."""
+    script = write_script(tmp_path / "loud", "#!/bin/sh\ni=0; while [ $i -lt 90 ]; do echo $i; i=$((i+1)); done\n")
+    with Service(tmp_path, script, concurrency=2) as service:
+        with Taken(service) as taken:
+            taken.greet()
+            taken.connection.settimeout(0.5)
+            with suppress(TimeoutError):
+                for seq in range(10_000):
+                    taken.connection.sendall(json.dumps(event(seq)).encode() + b"\n")
+            taken.connection.shutdown(socket.SHUT_WR)
+            with Taken(service) as another:
+                assert another.greet()["hello"] == 1
+            process = service.process
+            os.kill(service.pid, signal.SIGTERM)
+            wait_until(lambda: process.poll() is not None, "the end of the service", 20)
+
+
+def test_who_says_nothing(service):
+    with Taken(service) as taken:
+        assert taken.lines.readline() == b""
+    assert "no greeting has come within 10 s" in service.log()
+
+
+def test_of_two_variables_of_one_name_a_daemon_gets_the_first(tmp_path):
+    script = write_script(tmp_path / "daemon", f"#!/bin/sh\nread -r l; echo '{{\"hello\":1}}'\nread -r l; echo \"$l\" >{tmp_path}/line\n")
+    with Service(tmp_path, script, mode="daemon") as service, Taken(service) as taken:
+        taken.greet()
+        text = json.dumps(event(1, KEA_QUERY4_TYPE="x"))
+        taken.connection.sendall(text.replace('"KEA_QUERY4_TYPE"', '"KEA_HOOK_POINT": "evil", "KEA_QUERY4_TYPE"').encode() + b"\n")
+        assert "evil" not in wait_until(lambda: (tmp_path / "line").exists() and (tmp_path / "line").read_text(), "the line")
+
+
+def test_a_mount_that_is_read_only_here_proves_nothing(tmp_path):
+    """In systemd's sandbox all are; outside, others may write there."""
+    if Path("/proc/self/uid_map").read_text().split()[2] == "1":
+        pytest.skip("an ordinary user's namespace has no other users")
+    place = tmp_path / "place"
+    place.mkdir()
+    script = write_script(place / "script", f"#!/bin/sh\necho ran >{tmp_path}/ran\n")
+    place.chmod(0o777)
+    subprocess.run(f"mount --bind {place} {place} && mount -o remount,bind,ro {place}", shell=True, check=True)
+    try:
+        with Service(tmp_path, script) as service, Taken(service) as taken:
+            taken.greet()
+            assert "may be written by everybody" in taken.say(event())["failure"]["text"]
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_is_no_event(service):

@@ -78,7 +78,7 @@ impl Service {
 
     pub fn read(file: &Path) -> Result<Service, String> {
         let refused = |reason: String| format!("{}: {reason}", file.display());
-        trust::program(file, true).map_err(refused)?;
+        trust::in_a_sandbox(file).map_err(refused)?;
         let length = fs::metadata(file).map_err(|error| refused(error.to_string()))?.len();
         if length > FILE_BYTES {
             return Err(refused(format!("has {length} bytes, more than {FILE_BYTES}")));

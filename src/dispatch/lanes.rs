@@ -7,6 +7,7 @@ mod reports;
 use std::collections::{HashMap, HashSet};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use greeting::{Greeting, HELLO_WITHIN, no_hello};
@@ -44,6 +45,8 @@ pub struct Lanes {
     told_to_end: HashSet<u64>,
     /// So many lanes the handler serves, as it has said last.
     served: usize,
+    /// A server has closed a connection before it was greeted.
+    is_closed_early: bool,
     pause: Duration,
     /// When to make what is missing.
     retry: Option<Instant>,
@@ -69,6 +72,7 @@ impl Lanes {
             retired: HashMap::new(),
             told_to_end: HashSet::new(),
             served: usize::MAX,
+            is_closed_early: false,
             pause: PAUSES.0 / 2,
             retry: None,
         }
@@ -140,10 +144,9 @@ impl Lanes {
 
     /// At load: makes all lanes, and waits until the first is ready.
     pub fn start(&mut self) -> Result<(), String> {
-        self.make(Instant::now() + PATIENCE_AT_LOAD)?;
+        let mut failure = self.make_unless_closed(Instant::now() + PATIENCE_AT_LOAD)?;
         let patience = if self.shared.config.required { HELLO_WITHIN } else { PATIENCE };
         let deadline = Instant::now() + patience;
-        let mut failure = None;
         loop {
             self.read_reports();
             failure = self.greet(|_| true).or(failure);
@@ -152,7 +155,14 @@ impl Lanes {
                     failure.into_iter().for_each(|reason| self.failed(reason));
                     return Ok(());
                 }
-                Some(reason) if self.greeting.is_empty() => return Err(reason),
+                Some(reason) if self.greeting.is_empty() => {
+                    if !std::mem::take(&mut self.is_closed_early) || Instant::now() >= deadline {
+                        return Err(reason);
+                    }
+                    thread::sleep(PAUSES.0);
+                    failure = self.make_unless_closed(deadline)?;
+                    continue;
+                }
                 // Required, the greeting itself fails then.
                 _ if Instant::now() >= deadline && !self.shared.config.required => {
                     return Err(self.silence(None, &no_hello(patience)));
@@ -188,6 +198,14 @@ impl Lanes {
             if let Err(reason) = self.make(Instant::now() + PATIENCE) {
                 self.failed(reason);
             }
+        }
+    }
+
+    /// The same at load, where a service that is being started anew may close what has waited for it: then why it is closed.
+    fn make_unless_closed(&mut self, deadline: Instant) -> Result<Option<String>, String> {
+        match self.make(deadline) {
+            Err(reason) if self.is_closed_early => Ok(Some(reason)),
+            made => made.map(|()| None),
         }
     }
 
@@ -260,6 +278,7 @@ impl Lanes {
                     ready.push(greeting.lane);
                 }
                 Some(Err(reason)) => {
+                    self.is_closed_early |= greeting.is_hung_up && self.shared.config.mode == Mode::Socket;
                     self.give_up(greeting.lane.id);
                     failure = Some(self.silence(Some(&greeting), &reason));
                 }

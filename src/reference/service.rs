@@ -64,7 +64,7 @@ const AFTER: &str = r##"
 ## What the program may do
 
 It runs as a user without a name (`DynamicUser=`), with no capability. It can write into `/var/lib/kea-runscript/NAME`, its working directory, and into a `/tmp` and a `/var/tmp` of its own. What it writes only root can read, unless it says otherwise. It sees no other process, no home directory and no network.
-It cannot read `/etc/kea` or `/var/log/kea` where they are Kea's alone: put its files into `/var/lib/kea-runscript/NAME`, or below `/etc`, readable by all. Calls that only root needs (chown, setuid, nice) end it by SIGSYS, `sed -i` among them: write to another file and `mv` it.
+It cannot read `/etc/kea` or `/var/log/kea` where they are Kea's alone: put its files into `/var/lib/kea-runscript/NAME`, or below `/etc`, readable by all. Calls that only root needs (chown, setuid, nice) are not permitted. It may have 1 GiB of memory.
 
 Give it more rights in a drop-in for this service. [examples/systemd](../examples/systemd) has two: `route.conf` for `ip`, `network.conf` for programs that speak with others. For anything else, `systemctl edit kea-runscript@NAME`:
 
@@ -93,7 +93,7 @@ What Kea waits for fails at once while nobody serves it, and `on-failure` says w
 ## If a stranger has taken Kea over
 
 He can say that something has happened which has not: any hook point, any values. That is worth as much as the program makes of it, so check there what matters, as `prefix-routes.sh` does: it makes routes within the prefixes of its own file only.
-He can choose neither program nor arguments nor environment nor user, and can signal nothing. Names of hook points and variables have to be ours. A line has 16 MiB at most. The service takes twice `concurrency` connections at most. Nobody but root and Kea's user is served.
+He can choose neither program nor arguments nor environment nor user, and can signal nothing. Names of hook points and variables have to be ours. A line has 4 MiB at most. The service takes twice `concurrency` connections at most, and closes one that says nothing for 10 seconds or does not read its answers. Nobody but root and Kea's user is served. He can keep the service busy: give each Kea a service of its own.
 
 ## Without systemd's socket
 

@@ -16,7 +16,7 @@ use super::refusal::{cannot_start, explain, too_big};
 use super::sys::{self, Child, Program};
 use crate::event::Variables;
 use crate::syscall::failed;
-use crate::trust;
+use crate::trust::Trust;
 use crate::verdict::{Failure, FailureKind};
 
 /// A file that somebody is still writing cannot be executed: how often and after how long we try again.
@@ -33,8 +33,8 @@ pub struct Executable {
     environment: Environment,
     /// RLIMIT_NOFILE, soft and hard, before we have raised our own.
     open_files: (rlim_t, rlim_t),
-    /// Whom we trust with it is nobody but root and our own user.
-    strict: bool,
+    /// Looks whether anybody else could have changed the program.
+    trust: Trust,
 }
 
 impl Executable {
@@ -42,7 +42,7 @@ impl Executable {
         path: PathBuf,
         arguments: Vec<OsString>,
         environment: Environment,
-        strict: bool,
+        trust: Trust,
     ) -> io::Result<Executable> {
         let denied = |error| io::Error::other(failed("prlimit64", error));
         let open_files = getrlimit(Resource::RLIMIT_NOFILE).map_err(denied)?;
@@ -56,7 +56,7 @@ impl Executable {
             arguments: arguments.collect::<Result<_, _>>()?,
             environment,
             open_files,
-            strict,
+            trust,
         })
     }
 
@@ -77,7 +77,7 @@ impl Executable {
         standard: [BorrowedFd; 3],
     ) -> Result<Child, Failure> {
         // A missing program has its own refusal below.
-        if let Err(reason) = trust::program(&self.path, self.strict) {
+        if let Err(reason) = (self.trust)(&self.path) {
             return Err(Failure::new(FailureKind::Start, cannot_start(&self.path, &format!("it {reason}"))));
         }
         let configured = self.arguments.iter().map(CString::as_c_str);

@@ -10,8 +10,8 @@ use super::{complain, line_of, report};
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::verdict::Answer;
 
-/// Far more than the environment that a line becomes may have.
-const LINE_BYTES: u64 = 16 << 20;
+/// How long a peer may take to greet us, and to read what we write, if it is a stranger.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What holds for all events of a lane.
 pub trait Gate: Sync {
@@ -23,6 +23,16 @@ pub trait Gate: Sync {
     /// No event takes longer, whatever its line says.
     fn most(&self) -> Duration {
         Duration::MAX
+    }
+
+    /// How long a line may be: far more than the environment that it becomes may have.
+    fn line_bytes(&self) -> u64 {
+        16 << 20
+    }
+
+    /// Whether no more events are begun when there is nobody to read an answer.
+    fn ends_with_its_peer(&self) -> bool {
+        false
     }
 
     /// The answer to an event for which nothing is done.
@@ -39,58 +49,76 @@ pub struct Open;
 
 impl Gate for Open {}
 
-/// Reads the other side's greeting, and answers it with ours; false if there is none.
-pub fn greet(hello: &Hello, mut stream: &UnixStream, lines: &mut impl BufRead) -> io::Result<bool> {
-    let Some(first) = next(lines)? else { return Ok(false) };
-    let theirs: Hello = parse(&first, "a greeting")?;
-    stream.write_all(line(hello)?.as_bytes())?;
+/// Waits for the other side's greeting; `None` if there is none.
+pub fn greeting(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<Hello>> {
+    next(gate, lines)?.map(|first| parse(&first, "a greeting")).transpose()
+}
+
+/// Answers it with ours.
+pub fn greet(ours: &Hello, theirs: &Hello, mut stream: &UnixStream) -> io::Result<()> {
+    stream.write_all(line(ours)?.as_bytes())?;
     match theirs.hello {
-        PROTOCOL => Ok(true),
+        PROTOCOL => Ok(()),
         other => Err(io::Error::other(format!("the other side speaks version {other}, not {PROTOCOL}"))),
     }
 }
 
 /// The next event, and when it has come; `None` at the end.
 pub fn next_event(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<(Event, Instant)>> {
-    let Some(line) = next(lines)? else { return Ok(None) };
+    let Some(line) = next(gate, lines)? else { return Ok(None) };
     let (since, mut event): (_, Event) = (Instant::now(), parse(&line, "an event")?);
     event.timeout = event.timeout.min(u64::try_from(gate.most().as_millis()).unwrap_or(u64::MAX));
     Ok(Some((event, since)))
 }
 
 /// Handles events until the other side closes the lane; what has come before that is handled all the same.
-pub fn serve(script: &Script, stream: &UnixStream, gate: &dyn Gate) {
-    said(converse(script, stream, gate));
+pub fn serve(script: &Script, stream: &UnixStream) {
+    let mut lines = BufReader::new(stream);
+    let served = greeting(&Open, &mut lines).and_then(|theirs| match theirs {
+        Some(theirs) => converse(script, stream, &mut lines, &theirs, &Open),
+        None => Ok(()),
+    });
+    if let Err(error) = served {
+        complain_of_end(&error);
+    }
 }
 
 /// Says why a lane has ended, unless it is that Kea has: with an answer of ours unread, or before our hello.
-pub fn said(ended: io::Result<()>) {
-    match ended {
-        Err(error) if [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) => {}
-        Err(error) => complain(format_args!("lane closed: {error}")),
-        Ok(()) => {}
+pub fn complain_of_end(error: &io::Error) {
+    if ![io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) {
+        complain(format_args!("lane closed: {error}"));
     }
 }
 
-fn converse(script: &Script, stream: &UnixStream, gate: &dyn Gate) -> io::Result<()> {
-    let mut lines = BufReader::new(stream);
-    if !greet(&gate.hello(), stream, &mut lines)? {
-        return Ok(());
-    }
-    while let Some((event, since)) = next_event(gate, &mut lines)? {
+/// Answers a greeting, and events until their end.
+pub fn converse(
+    script: &Script,
+    stream: &UnixStream,
+    lines: &mut impl BufRead,
+    theirs: &Hello,
+    gate: &dyn Gate,
+) -> io::Result<()> {
+    greet(&gate.hello(), theirs, stream)?;
+    while let Some((event, since)) = next_event(gate, lines)? {
         let answer = gate.answer_at_once(&event).unwrap_or_else(|| script.handle(&event, since));
         gate.is_answered(&event, &answer);
-        send(script.path(), stream, &answer);
+        if !send(script.path(), stream, &answer)? && gate.ends_with_its_peer() {
+            break;
+        }
     }
     Ok(())
 }
 
-/// Writes the answer; if nobody is there to read it, what the administrator should know goes to standard error.
-/// The end of the lane shows in the next read.
-pub fn send(path: &Path, mut stream: &UnixStream, answer: &Answer) {
-    let sent = line_of(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes()));
-    if sent.is_err() {
-        report(path, answer);
+/// Writes the answer, and whether somebody may read it; if not, what the administrator should know goes to standard error.
+/// The end of the lane shows in the next read. An error is a peer that does not read.
+pub fn send(path: &Path, mut stream: &UnixStream, answer: &Answer) -> io::Result<bool> {
+    match line_of(answer).map_err(io::Error::from).and_then(|line| stream.write_all(line.as_bytes())) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::other("answers are not read")),
+        Err(_) => {
+            report(path, answer);
+            Ok(false)
+        }
+        Ok(()) => Ok(true),
     }
 }
 
@@ -99,12 +127,12 @@ fn parse<'a, T: serde::Deserialize<'a>>(line: &'a [u8], what: &str) -> io::Resul
 }
 
 /// Waits for a line; `None` at the end of the stream, even in the middle of a line.
-fn next(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    lines.take(LINE_BYTES).read_until(b'\n', &mut line)?;
+fn next(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, most) = (Vec::new(), gate.line_bytes());
+    lines.take(most).read_until(b'\n', &mut line)?;
     match line.last() {
         Some(b'\n') => Ok(Some(line)),
-        _ if line.len() as u64 == LINE_BYTES => Err(io::Error::other("a line has no end")),
+        _ if line.len() as u64 == most => Err(io::Error::other("a line has no end")),
         _ => Ok(None),
     }
 }

@@ -10,12 +10,12 @@ mod handled;
 mod listener;
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ use self::daemon::Program;
 use self::handled::{Handled, Recent};
 use super::environment::Environment;
 use super::executable::Executable;
-use super::lane::{self, Gate};
+use super::lane::{self, Gate, PATIENCE};
 use super::leftovers::Leftovers;
 use super::orphans::Orphans;
 use super::script::{Script, WHEN_FIT};
@@ -37,14 +37,21 @@ use super::{complain, complain_of, spawn_in, sys};
 use crate::config::Mode;
 use crate::config::service::Service;
 use crate::event::{Event, Hello};
+use crate::lane::MOST_AHEAD;
 use crate::syscall::failed;
+use crate::text::{GLIMPSE, excerpt};
+use crate::trust;
 use crate::verdict::{Answer, Failure, FailureKind, Next};
 use crate::wait::{readable, wait_for};
 
 /// The variable that tells a script where the tools are, for `answer`.
 const TOOLS: (&str, &str) = ("KEA_RUNSCRIPT", "kea-runscript");
-/// How long no more is said of connections that are refused.
-const QUIET: Duration = Duration::from_secs(60);
+/// How long no more is said of connections after one that was refused or closed.
+const QUIET: Duration = Duration::from_secs(10);
+/// A line has a megabyte of variables at most, and JSON doubles some of that.
+const LINE_BYTES: u64 = 4 << 20;
+/// So much is looked at for further events.
+const BUFFER: usize = 64 * 1024;
 
 /// Serves what this file says until it is told to end.
 pub fn main(file: &Path) -> ExitCode {
@@ -69,7 +76,7 @@ fn serve(file: &Path) -> Result<(), String> {
     let env = service.env.iter().map(|(name, value)| (name.into(), value.into()));
     let environment = Environment::of(tools.into_iter().chain(env));
     let args = service.args.iter().map(Into::into).collect();
-    let program = Executable::new(service.script.clone(), args, environment, true).map_err(said)?;
+    let program = Executable::new(service.script.clone(), args, environment, trust::in_a_sandbox).map_err(said)?;
     let handler = match service.mode {
         Mode::Daemon => Handler::Daemons(Program::new(program, Arc::clone(&leftovers))),
         _ => Handler::Script(Script::new(program, Arc::clone(&leftovers), Arc::default()).map_err(said)?),
@@ -77,7 +84,8 @@ fn serve(file: &Path) -> Result<(), String> {
     let connections = Connections::new().map_err(said)?;
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let server = Server { service, handler, connections, handled: Handled::default() };
+    let (handled, quiet_until) = (Handled::default(), Mutex::default());
+    let server = Server { service, handler, connections, handled, quiet_until };
     orphans.reap_during(|| server.accept_until_the_end(&listener))?;
     complain_of(&server.service.script, &leftovers.take_lines());
     Ok(())
@@ -88,6 +96,7 @@ struct Server {
     handler: Handler,
     connections: Connections,
     handled: Handled,
+    quiet_until: Mutex<Option<Instant>>,
 }
 
 enum Handler {
@@ -104,7 +113,6 @@ impl Server {
             Ok(told) => told,
             Err(error) => return complain(failed("signalfd4", error)),
         };
-        let mut quiet_until = Instant::now();
         thread::scope(|scope| {
             loop {
                 let mut fds = vec![readable(told.as_fd()), readable(self.connections.as_fd())];
@@ -118,10 +126,8 @@ impl Server {
                 if is_over {
                     break;
                 }
-                let refused = if is_new { self.accept(scope, listener).err() } else { None };
-                if let Some(reason) = refused.filter(|_| Instant::now() >= quiet_until) {
-                    complain(reason);
-                    quiet_until = Instant::now() + QUIET;
+                if let Some(reason) = is_new.then(|| self.accept(scope, listener).err()).flatten() {
+                    self.complain(&format_args!("a connection is closed again: {reason}"));
                 }
             }
             self.connections.end();
@@ -129,14 +135,29 @@ impl Server {
     }
 
     fn accept<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, listener: &UnixListener) -> Result<(), String> {
-        let said = |error: &dyn Display| format!("a connection is closed again: {error}");
-        let (stream, _) = match listener.accept() {
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            accepted => accepted.map_err(|error| said(&failed("accept4", error)))?,
+            Err(error) => {
+                // There may be no descriptor for it before another connection ends.
+                thread::sleep(Duration::from_millis(100));
+                return Err(failed("accept4", error));
+            }
         };
-        self.check_peer(&stream).map_err(|reason| said(&reason))?;
+        self.check_peer(&stream)?;
+        let timed = stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.set_read_timeout(Some(PATIENCE)));
+        timed.map_err(|error| failed("setsockopt", error))?;
         let connection = self.connections.add(stream);
-        spawn_in(scope, "lane", move || self.converse(&connection)).map_err(|error| said(&error))
+        let converse = move || {
+            let ended = self.converse(&connection);
+            let is_worth = |error: &io::Error| {
+                ![io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind())
+            };
+            if let Some(error) = ended.err().filter(is_worth) {
+                self.complain(&format_args!("a connection is closed: {error}"));
+            }
+        };
+        spawn_in(scope, "lane", converse).map_err(|error| error.to_string())
     }
 
     fn check_peer(&self, stream: &UnixStream) -> Result<(), String> {
@@ -147,15 +168,40 @@ impl Server {
         }
     }
 
-    /// All that an earlier connection was sent is finished before this one is greeted: so order holds over Kea's end.
-    fn converse(&self, connection: &Connection) {
-        connection.wait_for_those_before();
-        let door = Door { server: self, recent: Recent::default() };
-        match &self.handler {
-            Handler::Script(script) => lane::serve(script, &connection.stream, &door),
-            Handler::Daemons(program) => daemon::serve(program, &connection.stream, &door),
-        }
+    /// All that an earlier connection of this Kea was sent is finished before this one is greeted: so order holds over Kea's
+    /// end.
+    fn converse(&self, connection: &Connection) -> io::Result<()> {
+        let stream = &*connection.stream;
+        let mut lines = BufReader::with_capacity(BUFFER, stream);
+        let ahead = if let Handler::Daemons(_) = self.handler { MOST_AHEAD } else { 0 };
+        let door = Door { server: self, recent: Recent::new(ahead) };
+        let greeted = lane::greeting(&door, &mut lines);
+        let Some(theirs) = greeted.map_err(|error| late(error, "no greeting has come"))? else { return Ok(()) };
+        stream.set_read_timeout(None)?;
+        connection.wait_for_those_before(&excerpt(&*theirs.server, GLIMPSE));
+        let ended = match &self.handler {
+            Handler::Script(script) => lane::converse(script, stream, &mut lines, &theirs, &door),
+            Handler::Daemons(program) => daemon::serve(program, stream, &mut lines, &theirs, &door),
+        };
         self.handled.add(&door.recent);
+        ended
+    }
+
+    /// Says what a stranger can have us say as often as he likes.
+    fn complain(&self, text: &dyn Display) {
+        let mut quiet_until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if quiet_until.is_none_or(|until| until <= Instant::now()) {
+            *quiet_until = Some(Instant::now() + QUIET);
+            complain(text);
+        }
+    }
+}
+
+/// A read that has taken too long says so in other words.
+fn late(error: io::Error, text: &str) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(format!("{text} within {} s", PATIENCE.as_secs())),
+        _ => error,
     }
 }
 
@@ -173,6 +219,15 @@ impl Gate for Door<'_> {
 
     fn most(&self) -> Duration {
         self.server.service.timeout
+    }
+
+    fn line_bytes(&self) -> u64 {
+        LINE_BYTES
+    }
+
+    /// Kea's library sends again what is left; anybody else could leave us any number of events.
+    fn ends_with_its_peer(&self) -> bool {
+        true
     }
 
     fn answer_at_once(&self, event: &Event) -> Option<Answer> {

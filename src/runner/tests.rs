@@ -24,6 +24,7 @@ use super::reports::Reports;
 use super::script::Script;
 use super::{Handler, Runner, lane};
 use crate::event::{Event, line};
+use crate::trust;
 use crate::verdict::{Answer, FailureKind};
 
 /// A directory with one script in it, gone with the test.
@@ -71,7 +72,8 @@ impl Bench {
     pub fn daemons_with(&self, marking: Arc<Marking>, patience: Duration) -> (Daemons, OwnedFd) {
         let (control, peer) = crate::control::pair().unwrap();
         let reports = Reports::new(&control, Leftovers::new().unwrap(), self.script()).unwrap();
-        let program = Executable::new(self.script(), vec![], Environment::inherited(), false).unwrap();
+        let program =
+            Executable::new(self.script(), vec![], Environment::inherited(), trust::program_by(false)).unwrap();
         (Daemons::new(Arc::new(program), reports, marking, patience), peer)
     }
 
@@ -121,7 +123,7 @@ impl Peer {
     pub fn bare_lane<'scope>(scope: &'scope Scope<'scope, '_>, runner: &'scope Runner) -> Peer {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let Handler::Script(script) = &runner.handler else { panic!("a daemon's lane is not ours") };
-        scope.spawn(move || lane::serve(script, &theirs, &lane::Open));
+        scope.spawn(move || lane::serve(script, &theirs));
         Peer(BufReader::new(ours))
     }
 
@@ -152,7 +154,8 @@ impl Peer {
 
 fn load(script: &Path, arguments: &[&str], marking: Arc<Marking>) -> Script {
     let arguments = arguments.iter().map(Into::into).collect();
-    let program = Executable::new(script.into(), arguments, Environment::inherited(), false).unwrap();
+    let program =
+        Executable::new(script.into(), arguments, Environment::inherited(), trust::program_by(false)).unwrap();
     Script::new(program, Leftovers::new().unwrap(), marking).unwrap()
 }
 
@@ -239,7 +242,7 @@ fn what_is_left_running_lives_and_is_heard() {
          echo after",
     );
     let leftovers = Leftovers::new().unwrap();
-    let program = Executable::new(bench.script(), vec![], Environment::inherited(), false).unwrap();
+    let program = Executable::new(bench.script(), vec![], Environment::inherited(), trust::program_by(false)).unwrap();
     let script = Script::new(program, Arc::clone(&leftovers), Arc::default()).unwrap();
     let event = event(10_000, &[]);
     let answer = script.handle(&event, Instant::now());

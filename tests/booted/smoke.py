@@ -138,7 +138,14 @@ def test_a_removed_line_stays_removed_and_a_removal_leaves_profiles_that_load():
     assert sh("systemctl is-active kea-dhcp6-server").strip() == "active", "a Kea that runs goes on"
     sh("systemctl reload apparmor")
     assert fails("grep -qs kea-hook-runscript /etc/apparmor.d/local/*")
+    assert sh(f"systemctl is-active {SERVICE}.socket || true").strip() != "active", "its services have ended"
+    # Not purged.
+    sh(f"apt-get install -q -y {PACKAGE}")
+    if machine.has_locals():
+        sh("grep -q kea-hook-runscript /etc/apparmor.d/local/usr.sbin.kea-dhcp4 /etc/apparmor.d/local/usr.sbin.kea-dhcp6")
     sh("apt-get purge -q -y kea-hook-runscript")
     assert not Path("/var/lib/kea/runscript").exists() and not Path("/var/lib/kea-hook-runscript").exists()
+    assert not list(Path("/etc/systemd/system/sockets.target.wants").glob("kea-runscript@*"))
     sh(f"apt-get install -q -y {PACKAGE}")
+    sh("systemctl enable --now kea-runscript@prefix-routes.socket")
     start(6)

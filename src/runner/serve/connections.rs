@@ -24,7 +24,13 @@ pub struct Connections {
 #[derive(Default)]
 struct Open {
     last: u64,
-    by_number: BTreeMap<u64, Arc<UnixStream>>,
+    by_number: BTreeMap<u64, One>,
+}
+
+struct One {
+    stream: Arc<UnixStream>,
+    /// Whose it is, as its greeting has said.
+    server: String,
 }
 
 /// One of them, until it is dropped.
@@ -45,7 +51,7 @@ impl Connections {
         let mut open = self.lock();
         open.last += 1;
         let number = open.last;
-        open.by_number.insert(number, Arc::clone(&stream));
+        open.by_number.insert(number, One { stream: Arc::clone(&stream), server: String::new() });
         Connection { all: self, number, stream }
     }
 
@@ -61,7 +67,7 @@ impl Connections {
     /// Takes no more events: those that have come and not begun are for another time.
     pub fn end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
-        self.lock().by_number.values().for_each(|stream| drop(stream.shutdown(Shutdown::Read)));
+        self.lock().by_number.values().for_each(|one| drop(one.stream.shutdown(Shutdown::Read)));
     }
 
     pub fn is_ending(&self) -> bool {
@@ -80,11 +86,15 @@ impl AsFd for Connections {
 }
 
 impl Connection<'_> {
-    /// Waits until those that came before and have been hung up have come to their end: a Kea that was killed has left them
-    /// at work, and the next one may have events of the same client or lease.
-    pub fn wait_for_those_before(&self) {
+    /// Waits until those of this server that came before and have been hung up have come to their end: a Kea that was killed
+    /// has left them at work, and the next one may have events of the same client or lease.
+    pub fn wait_for_those_before(&self, server: &str) {
         let mut open = self.all.lock();
-        while open.by_number.range(..self.number).any(|(_, other)| is_hung_up(other)) {
+        if let Some(one) = open.by_number.get_mut(&self.number) {
+            one.server = server.into();
+        }
+        let counts = |other: &One| other.server == server && is_gone(&other.stream);
+        while open.by_number.range(..self.number).any(|(_, other)| counts(other)) {
             open = self.all.has_ended.wait(open).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -99,13 +109,11 @@ impl Drop for Connection<'_> {
     }
 }
 
-/// Whether nothing more will come from the other side.
-fn is_hung_up(stream: &UnixStream) -> bool {
-    // Not in nix.
-    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::from_bits_retain(libc::POLLRDHUP))];
+/// Whether the other side has closed it. One that has only ended what it says may never read our answers.
+fn is_gone(stream: &UnixStream) -> bool {
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::empty())];
     let _ = wait_for(&mut fds, Some(Instant::now()));
-    // Bits that nix does not know make `any` unsure.
-    fds[0].any() != Some(false)
+    fds[0].revents().is_some_and(|happened| happened.contains(PollFlags::POLLHUP))
 }
 
 #[cfg(test)]
@@ -124,13 +132,14 @@ mod tests {
         let (ends, streams): (Vec<_>, Vec<_>) = (0..4).map(|_| UnixStream::pair().unwrap()).unzip();
         let mut ends: Vec<_> = ends.into_iter().map(Some).collect();
         let mut all: Vec<_> = streams.into_iter().map(|stream| Some(connections.add(stream))).collect();
+        all.iter().flatten().for_each(|one| one.wait_for_those_before("kea"));
         let waiting = all[2].take().unwrap();
-        waiting.wait_for_those_before();
+        waiting.wait_for_those_before("kea");
         (ends[0], ends[3]) = (None, None);
         thread::scope(|scope| {
             let (tell, told) = channel();
             scope.spawn(move || {
-                waiting.wait_for_those_before();
+                waiting.wait_for_those_before("kea");
                 tell.send(()).unwrap();
             });
             assert_eq!(told.recv_timeout(MOMENT), Err(RecvTimeoutError::Timeout));
@@ -144,6 +153,8 @@ mod tests {
     fn two_that_are_hung_up_do_not_wait_for_each_other() {
         let connections = Connections::new().unwrap();
         let both: Vec<_> = (0..2).map(|_| connections.add(UnixStream::pair().unwrap().0)).collect();
-        thread::scope(|scope| both.into_iter().for_each(|one| drop(scope.spawn(move || one.wait_for_those_before()))));
+        thread::scope(|scope| {
+            both.into_iter().for_each(|one| drop(scope.spawn(move || one.wait_for_those_before("kea"))))
+        });
     }
 }

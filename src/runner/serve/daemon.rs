@@ -1,9 +1,10 @@
 //! A connection whose events a daemon of its own answers: each line is read and checked here, and told to the daemon in our
 //! own words.
 
+use std::collections::HashSet;
 use std::io::{self, BufReader};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::super::daemons::Daemons;
 use super::super::executable::Executable;
-use super::super::lane::{Gate, greet, next_event, said, send};
+use super::super::lane::{self, Gate, next_event, send};
 use super::super::leftovers::Leftovers;
 use super::super::reports::Reports;
 use super::super::script::hook_point;
@@ -20,17 +21,16 @@ use super::complain_of;
 use crate::config::Mode;
 use crate::control;
 use crate::event::{Event, Hello, PROTOCOL, line};
-use crate::lane::{Failed, Lane};
+use crate::lane::{Failed, Lane, MOST_AHEAD};
 use crate::text::unreadable;
 use crate::variables::is_name;
 use crate::verdict::{Answer, Failure, FailureKind, LogLine};
+use crate::wait::{readable, wait_for};
 
 /// How long a daemon may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(8);
 /// The one lane of each.
 const LANE: u64 = 1;
-/// So much is looked at for further events.
-const BUFFER: usize = 64 * 1024;
 
 /// The daemons' program.
 pub struct Program {
@@ -49,27 +49,31 @@ impl Program {
 }
 
 /// Starts a daemon, and stays with it until the connection ends, or the daemon does.
-pub fn serve(program: &Program, stream: &UnixStream, gate: &dyn Gate) {
-    let served = start(program, gate.most()).and_then(|(daemons, control)| {
-        let ended = thread::scope(|scope| {
-            let (ours, its) = UnixStream::pair()?;
-            daemons.take(scope, LANE, Arc::new(its), None)?;
-            let daemon = Daemon { lane: Lane::new(LANE, ours), daemons: &daemons, control: &control };
-            let ended = daemon.converse(stream, gate);
-            // The library need not wait for the daemon's end.
-            let _ = stream.shutdown(Shutdown::Both);
-            if ended.is_ok() {
-                daemons.let_go(LANE)
-            } else {
-                daemons.stop(LANE)
-            }
-            ended
-        });
-        // Its last words have no answer to go with.
-        complain_of(program.path(), &heard(&control));
+pub fn serve(
+    program: &Program,
+    stream: &UnixStream,
+    lines: &mut BufReader<&UnixStream>,
+    theirs: &Hello,
+    gate: &dyn Gate,
+) -> io::Result<()> {
+    let (daemons, control) = start(program, gate.most())?;
+    let ended = thread::scope(|scope| {
+        let (ours, its) = UnixStream::pair()?;
+        daemons.take(scope, LANE, Arc::new(its), None)?;
+        let daemon = Daemon { lane: Lane::new(LANE, ours), daemons: &daemons, control: &control, stream, gate };
+        let ended = daemon.converse(lines, theirs);
+        // The library need not wait for the daemon's end.
+        let _ = stream.shutdown(Shutdown::Both);
+        if ended.is_ok() {
+            daemons.let_go(LANE)
+        } else {
+            daemons.stop(LANE)
+        }
         ended
     });
-    said(served);
+    // Its last words have no answer to go with.
+    complain_of(program.path(), &heard(&control));
+    ended
 }
 
 /// What becomes of a daemon of this connection, and where that is heard of.
@@ -87,24 +91,40 @@ struct Daemon<'a> {
     lane: Lane,
     daemons: &'a Daemons,
     control: &'a OwnedFd,
+    /// Kea's connection.
+    stream: &'a UnixStream,
+    gate: &'a dyn Gate,
 }
 
 impl Daemon<'_> {
-    fn converse(mut self, stream: &UnixStream, gate: &dyn Gate) -> io::Result<()> {
+    fn converse(mut self, lines: &mut BufReader<&UnixStream>, theirs: &Hello) -> io::Result<()> {
         let hello = self.greet()?;
-        let mut lines = BufReader::with_capacity(BUFFER, stream);
-        if !greet(&Hello { ahead: hello.ahead, ..gate.hello() }, stream, &mut lines)? {
-            return Ok(());
-        }
-        while let Some((event, _)) = next_event(gate, &mut lines)? {
+        lane::greet(&Hello { ahead: hello.ahead, ..self.gate.hello() }, theirs, self.stream)?;
+        loop {
+            self.wait_for_an_event(lines)?;
+            let Some((event, _)) = next_event(self.gate, lines)? else { return Ok(()) };
             let mut events = vec![event];
             // What has been sent ahead is told ahead.
-            while events.len() <= hello.ahead && lines.buffer().contains(&b'\n') {
-                events.extend(next_event(gate, &mut lines)?.map(|(event, _)| event));
+            while events.len() <= hello.ahead.min(MOST_AHEAD) && lines.buffer().contains(&b'\n') {
+                events.extend(next_event(self.gate, lines)?.map(|(event, _)| event));
             }
-            self.tell(events, stream, gate)?;
+            if !self.tell(events)? {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// A daemon that ends meanwhile, or speaks, costs no event: its connection ends.
+    fn wait_for_an_event(&self, lines: &BufReader<&UnixStream>) -> io::Result<()> {
+        if !lines.buffer().is_empty() {
+            return Ok(());
+        }
+        let mut fds = [readable(self.stream.as_fd()), self.lane.poll_fd()];
+        wait_for(&mut fds, None)?;
+        match fds[1].any() {
+            Some(false) => Ok(()),
+            _ => Err(io::Error::other("its daemon has ended, or has spoken unasked")),
+        }
     }
 
     fn greet(&mut self) -> io::Result<Hello> {
@@ -122,11 +142,11 @@ impl Daemon<'_> {
         }
     }
 
-    /// Has these events answered, one after the other.
-    fn tell(&mut self, events: Vec<Event>, stream: &UnixStream, gate: &dyn Gate) -> io::Result<()> {
+    /// Has these events answered, one after the other; whether somebody may have read the answers.
+    fn tell(&mut self, events: Vec<Event>) -> io::Result<bool> {
         let (mut all, mut out) = (Vec::new(), String::new());
         for event in events {
-            let at_once = gate.answer_at_once(&event);
+            let at_once = self.gate.answer_at_once(&event);
             let at_once = at_once.or_else(|| hook_point(&event).err().map(|failure| failed(event.seq, failure)));
             let event = checked(event);
             if at_once.is_none() {
@@ -136,23 +156,29 @@ impl Daemon<'_> {
         }
         let gone = |failed: Failed| io::Error::other(failed.to_string());
         self.lane.send(|lines| *lines = out).map_err(gone)?;
+        let mut is_heard = true;
         for (event, at_once) in all {
-            let answer = match at_once.map_or_else(|| answer(&mut self.lane, self.control, &event), Ok) {
+            match at_once.map_or_else(|| answer(&mut self.lane, self.control, &event), Ok) {
+                Ok(answer) => is_heard &= self.pass_on(&event, &answer)?,
                 Err(Failed::TimedOut) => {
                     let text = format!("no answer within {} ms", event.timeout);
-                    failed(event.seq, Failure::new(FailureKind::Timeout, text))
+                    self.pass_on(&event, &failed(event.seq, Failure::new(FailureKind::Timeout, text)))?;
+                    return Err(io::Error::other("a daemon that does not answer in time is stopped"));
                 }
                 // Kea's library knows best what becomes of an event whose connection ends without an answer.
-                answer => answer.map_err(gone)?,
-            };
-            let is_late = answer.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Timeout);
-            gate.is_answered(&event, &answer);
-            send(self.daemons.path(), stream, &answer);
-            if is_late {
-                return Err(io::Error::other("a daemon that does not answer in time is stopped"));
+                Err(failed) => return Err(gone(failed)),
             }
         }
-        Ok(())
+        Ok(is_heard)
+    }
+
+    fn pass_on(&self, event: &Event, answer: &Answer) -> io::Result<bool> {
+        if answer.seq != event.seq {
+            let (theirs, ours) = (answer.seq, event.seq);
+            return Err(io::Error::other(format!("its daemon has answered event {theirs} where {ours} was due")));
+        }
+        self.gate.is_answered(event, answer);
+        send(self.daemons.path(), self.stream, answer)
     }
 }
 
@@ -171,8 +197,9 @@ fn failed(seq: u64, failure: Failure) -> Answer {
     Answer { seq, failure: Some(failure), ..Answer::default() }
 }
 
-/// An event in which nothing stands but what our tables know.
+/// An event in which nothing stands but what our tables know, and that once.
 fn checked(event: Event) -> Event {
-    let vars = event.vars.iter().filter(|(name, _)| is_name(name)).collect();
+    let mut own = HashSet::new();
+    let vars = event.vars.iter().filter(|(name, _)| is_name(name) && own.insert(*name)).collect();
     Event { vars, at: None, ..event }
 }
