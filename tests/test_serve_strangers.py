@@ -153,7 +153,7 @@ def test_who_does_not_read(tmp_path):
 def test_who_says_nothing(service):
     with Taken(service) as taken:
         assert taken.lines.readline() == b""
-    assert "no greeting has come within 10 s" in service.log()
+    wait_until(lambda: "no greeting has come within 10 s" in service.log(), "the service's word")
 
 
 def test_of_two_variables_of_one_name_a_daemon_gets_the_first(tmp_path):
@@ -237,7 +237,7 @@ def test_who_is_served(tmp_path, service):
         return done.stdout.strip() + done.stderr.strip()[-200:]
     assert said().startswith('{"hello":1')
     assert "hello" not in said("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    assert f"user {NOBODY} is neither root nor `kea-user`" in service.log()
+    wait_until(lambda: f"user {NOBODY} is neither root nor `kea-user`" in service.log(), "the service's word")
 
 
 @pytest.mark.parametrize("spoil, reason", [
