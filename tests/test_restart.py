@@ -52,7 +52,7 @@ def test_without_a_spool_what_is_queued_is_lost_with_kea(link, tmp_path):
 
 def test_a_new_kea_while_scripts_of_the_old_one_run(link, tmp_path):
     """Neither they nor the runner hold what belongs to Kea: ports, sockets, files."""
-    diary = Diary(link, tmp_path, seconds=0.1)
+    diary = Diary(link, tmp_path, seconds=0.4)
     with Kea(4, SUBNET4, tmp_path, [diary.hook()]) as kea:
         processes.kill_runner()
         wait_until(processes.runners, "another, started while Kea has all its files open")
