@@ -1,5 +1,6 @@
 """DHCPv4 clients made of packets: every byte is ours, whatever a real client would never send included."""
 
+import contextlib
 import itertools
 import random
 import socket
@@ -143,6 +144,14 @@ class Wire4:
         there = (self.link.server_mac, source, self.link.server4) if unicast else ("ff" * 6, source, EVERYBODY)
         self.raw.send(frame(message.pack(), mac, *there, port, 67))
 
+    def make_room(self):
+        """A socket that is full of others' answers, such as perfdhcp's, would drop the one to come."""
+        self.raw.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._keep(self.raw.recv(65536))
+        self.raw.setblocking(True)
+
     def sender_mac(self, message):
         return message.chaddr.hex() if len(message.chaddr) == 6 else self.link.client_mac
 
@@ -162,6 +171,9 @@ class Wire4:
             data = self.raw.recv(65536)
         except TimeoutError:
             raise NoAnswer(complaint) from None
+        self._keep(data)
+
+    def _keep(self, data):
         ip = data[14:]
         udp = ip[(ip[0] & 15) * 4:]
         if ip[9] == socket.IPPROTO_UDP and udp[:2] == b"\0\x43" and udp[8] == 2:
@@ -199,6 +211,7 @@ class Client4:
 
     def exchange(self, message, unicast=False, timeout=5.0):
         """Sends the message and returns the answer, or raises NoAnswer."""
+        self.wire.make_room()
         self.send(message, unicast)
         answer = self.wire.receive(message.xid, timeout)
         if answer.type == ACK and answer.yiaddr != NOWHERE:
