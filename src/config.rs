@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
 use crate::verdict::Next;
+pub use handler::{TOOLS, TOOLS_PATH};
 use handler::{handler, program};
 pub use points::{Point, Wait, Ways};
 use read::{Refusal, Section};

@@ -45,6 +45,13 @@ class Taken:
         self.connection.sendall(json.dumps(line).encode() + b"\n")
         return json.loads(self.lines.readline() or "null")
 
+    def flood(self):
+        """Sends events, and reads nothing, until the service does not either."""
+        self.connection.settimeout(0.5)
+        with suppress(TimeoutError):
+            for seq in range(10_000):
+                self.connection.sendall(json.dumps(event(seq)).encode() + b"\n")
+
     def __enter__(self):
         return self
 
@@ -123,10 +130,7 @@ def test_what_is_left_behind(tmp_path):
     with Service(tmp_path, script, concurrency=2) as service:
         with Taken(service) as taken:
             taken.greet()
-            taken.connection.settimeout(1)
-            with suppress(TimeoutError):
-                for seq in range(10_000):
-                    taken.connection.sendall(json.dumps(event(seq)).encode() + b"\n")
+            taken.flood()
         with Taken(service) as another:
             assert another.greet()["hello"] == 1
         assert len((tmp_path / "runs").read_text()) < 10
@@ -138,10 +142,7 @@ def test_who_does_not_read(tmp_path):
     with Service(tmp_path, script, concurrency=2) as service:
         with Taken(service) as taken:
             taken.greet()
-            taken.connection.settimeout(0.5)
-            with suppress(TimeoutError):
-                for seq in range(10_000):
-                    taken.connection.sendall(json.dumps(event(seq)).encode() + b"\n")
+            taken.flood()
             taken.connection.shutdown(socket.SHUT_WR)
             with Taken(service) as another:
                 assert another.greet()["hello"] == 1

@@ -67,6 +67,23 @@ def test_it_does_not_say_hello(link, tmp_path):
             kea.kill()
 
 
+def test_it_is_started_anew_at_load(link, tmp_path):
+    """Whoever listened has ended with connections that he had not greeted; who comes after him greets them."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen(64)
+        kea = Kea(4, SUBNET4, tmp_path, [config(tmp_path / "socket", concurrency=1, wait=False)])
+        kea.launch()
+        try:
+            listener.accept()[0].close()
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b'{"hello":1}\n')
+                kea.wait_log("RUNSCRIPT_LOADED")
+        finally:
+            kea.kill()
+
+
 @pytest.mark.parametrize("owner, served", [(0, False), (NOBODY, True), (1234, False)])
 def test_whom_we_obey(link, tmp_path, owner, served):
     """Somebody else than root and Kea's user listens: he has to own the directory, whoever may write there."""

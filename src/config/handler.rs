@@ -7,6 +7,11 @@ use serde_json::Value;
 use super::read::{Refusal, Section};
 use super::{Kea, Mode};
 
+/// The program that makes answers of words.
+pub const TOOLS: &str = "kea-runscript";
+/// The variable that tells a script where that is.
+pub const TOOLS_PATH: &str = "KEA_RUNSCRIPT";
+
 /// What says how something is started, which does not go with `socket`.
 const OF_A_PROGRAM: [&str; 7] = ["script", "name", "mode", "args", "env", "keep-capabilities", "runner"];
 

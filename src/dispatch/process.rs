@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::programs::{explain, find, find_tools, warn};
 use super::without_signals;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, TOOLS_PATH};
 use crate::control::{self, Order, Report, THE_RUNNER};
 use crate::lane;
 use crate::spool::Spool;
 use crate::syscall;
 use crate::trust;
 
-/// The variable that tells a script where the tools are, for `answer`.
-const TOOLS_PATH: &str = "KEA_RUNSCRIPT";
 /// Our end of the runner's control socket: it lives until this is closed and its work is done.
 pub struct Runner {
     /// Its own among what is watched beside lanes.

@@ -10,14 +10,13 @@ use nix::sys::prctl::get_no_new_privs;
 use nix::unistd::AccessFlags;
 use once_cell::sync::OnceCell;
 
-use crate::config::Config;
+use crate::config::{Config, TOOLS};
 use crate::log::log_repeating;
 use crate::messages;
 use crate::syscall;
 use crate::trust;
 
 const RUNNER: &str = "kea-runscript-runner";
-const TOOLS: &str = "kea-runscript";
 /// Where `make install` may have put both.
 const INSTALLED: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 

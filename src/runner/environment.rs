@@ -24,27 +24,39 @@ impl Environment {
         Environment { inherited: pairs.into_iter().filter_map(named).collect() }
     }
 
-    /// The whole environment of one run, and what cannot be part of it. A variable that is none of the tables' could
-    /// steer the loader, a shell or the library's own programs. It is left out, and the event goes on: a runner that is
-    /// older than the library (`make install`, `runner`) shall not stop service over a variable that is new. So is all but
-    /// the first of one name, for some programs would take the first and others the last.
+    /// The whole environment of one run, and what cannot be part of it: the event goes on without.
     pub fn with<'a>(&'a self, variables: &'a Variables) -> (Vec<&'a CStr>, Vec<LeftOut<'a>>) {
-        let (mut own, mut entries, mut left_out) = (HashSet::new(), Vec::new(), Vec::new());
+        let (mut names, mut entries, mut left_out) = (Names::default(), Vec::new(), Vec::new());
         for (name, entry) in variables.entries() {
-            let reason = match CStr::from_bytes_with_nul(entry.as_bytes()) {
-                _ if !variables::is_name(name) => "no variable has this name",
-                _ if !own.insert(name.as_bytes()) => "another before it has this name",
-                Err(_) => "no environment can hold it",
-                Ok(entry) => {
-                    entries.push(entry);
-                    continue;
-                }
-            };
-            left_out.push(LeftOut { name, reason });
+            let checked = names
+                .add(name)
+                .and_then(|()| CStr::from_bytes_with_nul(entry.as_bytes()).map_err(|_| "no environment can hold it"));
+            match checked {
+                Ok(entry) => entries.push(entry),
+                Err(reason) => left_out.push(LeftOut { name, reason }),
+            }
         }
-        let inherited = self.inherited.iter().filter(|(name, _)| !own.contains(&**name));
+        let inherited = self.inherited.iter().filter(|(name, _)| !names.0.contains(&**name));
         let inherited = inherited.map(|(_, entry)| entry.as_c_str());
         (inherited.chain(entries).collect(), left_out)
+    }
+}
+
+/// The names of an event's variables. One that is none of the tables' could steer the loader, a shell or the library's own
+/// programs. It is left out, and the event goes on: a runner that is older than the library (`make install`, `runner`) shall
+/// not stop service over a variable that is new. So is all but the first of one name, for some programs would take the first
+/// and others the last.
+#[derive(Default)]
+pub struct Names<'a>(HashSet<&'a [u8]>);
+
+impl<'a> Names<'a> {
+    /// An error says why the variable is left out.
+    pub fn add(&mut self, name: &'a str) -> Result<(), &'static str> {
+        match name {
+            _ if !variables::is_name(name) => Err("no variable has this name"),
+            _ if !self.0.insert(name.as_bytes()) => Err("another before it has this name"),
+            _ => Ok(()),
+        }
     }
 }
 

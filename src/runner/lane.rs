@@ -14,7 +14,7 @@ use crate::verdict::Answer;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What holds for all events of a lane.
-pub trait Gate: Sync {
+pub trait Rules: Sync {
     /// Ours.
     fn hello(&self) -> Hello {
         Hello::ours()
@@ -45,13 +45,13 @@ pub trait Gate: Sync {
 }
 
 /// For the library whose runner we are: its lines say all.
-pub struct Open;
+struct LibraryRules;
 
-impl Gate for Open {}
+impl Rules for LibraryRules {}
 
 /// Waits for the other side's greeting; `None` if there is none.
-pub fn greeting(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<Hello>> {
-    next(gate, lines)?.map(|first| parse(&first, "a greeting")).transpose()
+pub fn greeting(rules: &dyn Rules, lines: &mut impl BufRead) -> io::Result<Option<Hello>> {
+    next(rules, lines)?.map(|first| parse(&first, "a greeting")).transpose()
 }
 
 /// Answers it with ours.
@@ -64,29 +64,30 @@ pub fn greet(ours: &Hello, theirs: &Hello, mut stream: &UnixStream) -> io::Resul
 }
 
 /// The next event, and when it has come; `None` at the end.
-pub fn next_event(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<(Event, Instant)>> {
-    let Some(line) = next(gate, lines)? else { return Ok(None) };
+pub fn next_event(rules: &dyn Rules, lines: &mut impl BufRead) -> io::Result<Option<(Event, Instant)>> {
+    let Some(line) = next(rules, lines)? else { return Ok(None) };
     let (since, mut event): (_, Event) = (Instant::now(), parse(&line, "an event")?);
-    event.timeout = event.timeout.min(u64::try_from(gate.most().as_millis()).unwrap_or(u64::MAX));
+    event.timeout = event.timeout.min(u64::try_from(rules.most().as_millis()).unwrap_or(u64::MAX));
     Ok(Some((event, since)))
 }
 
 /// Handles events until the other side closes the lane; what has come before that is handled all the same.
 pub fn serve(script: &Script, stream: &UnixStream) {
     let mut lines = BufReader::new(stream);
-    let served = greeting(&Open, &mut lines).and_then(|theirs| match theirs {
-        Some(theirs) => converse(script, stream, &mut lines, &theirs, &Open),
+    let served = greeting(&LibraryRules, &mut lines).and_then(|theirs| match theirs {
+        Some(theirs) => converse(script, stream, &mut lines, &theirs, &LibraryRules),
         None => Ok(()),
     });
-    if let Err(error) = served {
-        complain_of_end(&error);
+    if let Err(error) = served.or_else(unless_kea_is_gone) {
+        complain(format_args!("lane closed: {error}"));
     }
 }
 
-/// Says why a lane has ended, unless it is that Kea has: with an answer of ours unread, or before our hello.
-pub fn complain_of_end(error: &io::Error) {
-    if ![io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) {
-        complain(format_args!("lane closed: {error}"));
+/// Nothing is wrong with an end that is Kea's: with an answer of ours unread, or before our hello.
+pub fn unless_kea_is_gone(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
     }
 }
 
@@ -96,13 +97,13 @@ pub fn converse(
     stream: &UnixStream,
     lines: &mut impl BufRead,
     theirs: &Hello,
-    gate: &dyn Gate,
+    rules: &dyn Rules,
 ) -> io::Result<()> {
-    greet(&gate.hello(), theirs, stream)?;
-    while let Some((event, since)) = next_event(gate, lines)? {
-        let answer = gate.answer_at_once(&event).unwrap_or_else(|| script.handle(&event, since));
-        gate.is_answered(&event, &answer);
-        if !send(script.path(), stream, &answer)? && gate.ends_with_its_peer() {
+    greet(&rules.hello(), theirs, stream)?;
+    while let Some((event, since)) = next_event(rules, lines)? {
+        let answer = rules.answer_at_once(&event).unwrap_or_else(|| script.handle(&event, since));
+        rules.is_answered(&event, &answer);
+        if !send(script.path(), stream, &answer)? && rules.ends_with_its_peer() {
             break;
         }
     }
@@ -127,8 +128,8 @@ fn parse<'a, T: serde::Deserialize<'a>>(line: &'a [u8], what: &str) -> io::Resul
 }
 
 /// Waits for a line; `None` at the end of the stream, even in the middle of a line.
-fn next(gate: &dyn Gate, lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let (mut line, most) = (Vec::new(), gate.line_bytes());
+fn next(rules: &dyn Rules, lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, most) = (Vec::new(), rules.line_bytes());
     lines.take(most).read_until(b'\n', &mut line)?;
     match line.last() {
         Some(b'\n') => Ok(Some(line)),

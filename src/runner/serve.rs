@@ -29,13 +29,13 @@ use self::daemon::Program;
 use self::handled::{Handled, Recent};
 use super::environment::Environment;
 use super::executable::Executable;
-use super::lane::{self, Gate, PATIENCE};
+use super::lane::{self, PATIENCE, Rules};
 use super::leftovers::Leftovers;
 use super::orphans::Orphans;
 use super::script::{Script, WHEN_FIT};
 use super::{complain, complain_of, spawn_in, sys};
-use crate::config::Mode;
 use crate::config::service::Service;
+use crate::config::{Mode, TOOLS, TOOLS_PATH};
 use crate::event::{Event, Hello};
 use crate::lane::MOST_AHEAD;
 use crate::syscall::failed;
@@ -44,8 +44,6 @@ use crate::trust;
 use crate::verdict::{Answer, Failure, FailureKind, Next};
 use crate::wait::{readable, wait_for};
 
-/// The variable that tells a script where the tools are, for `answer`.
-const TOOLS: (&str, &str) = ("KEA_RUNSCRIPT", "kea-runscript");
 /// How long no more is said of connections after one that was refused or closed.
 const QUIET: Duration = Duration::from_secs(10);
 /// A line has a megabyte of variables at most, and JSON doubles some of that.
@@ -71,8 +69,8 @@ fn serve(file: &Path) -> Result<(), String> {
     let orphans = Orphans::adopt()?;
     let said = |error: io::Error| error.to_string();
     let leftovers = Leftovers::new().map_err(said)?;
-    let tools = std::env::current_exe().map(|runner| runner.with_file_name(TOOLS.1)).ok();
-    let tools = tools.filter(|path| path.exists()).map(|path| (TOOLS.0.into(), path.into_os_string()));
+    let tools = std::env::current_exe().map(|runner| runner.with_file_name(TOOLS)).ok();
+    let tools = tools.filter(|path| path.exists()).map(|path| (TOOLS_PATH.into(), path.into_os_string()));
     let env = service.env.iter().map(|(name, value)| (name.into(), value.into()));
     let environment = Environment::of(tools.into_iter().chain(env));
     let args = service.args.iter().map(Into::into).collect();
@@ -149,11 +147,7 @@ impl Server {
         timed.map_err(|error| failed("setsockopt", error))?;
         let connection = self.connections.add(stream);
         let converse = move || {
-            let ended = self.converse(&connection);
-            let is_worth = |error: &io::Error| {
-                ![io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind())
-            };
-            if let Some(error) = ended.err().filter(is_worth) {
+            if let Err(error) = self.converse(&connection).or_else(lane::unless_kea_is_gone) {
                 self.complain(&format_args!("a connection is closed: {error}"));
             }
         };
@@ -174,16 +168,16 @@ impl Server {
         let stream = &*connection.stream;
         let mut lines = BufReader::with_capacity(BUFFER, stream);
         let ahead = if let Handler::Daemons(_) = self.handler { MOST_AHEAD } else { 0 };
-        let door = Door { server: self, recent: Recent::new(ahead) };
-        let greeted = lane::greeting(&door, &mut lines);
+        let rules = ServiceRules { server: self, recent: Recent::new(ahead) };
+        let greeted = lane::greeting(&rules, &mut lines);
         let Some(theirs) = greeted.map_err(|error| late(error, "no greeting has come"))? else { return Ok(()) };
         stream.set_read_timeout(None)?;
         connection.wait_for_those_before(&excerpt(&*theirs.server, GLIMPSE));
         let ended = match &self.handler {
-            Handler::Script(script) => lane::converse(script, stream, &mut lines, &theirs, &door),
-            Handler::Daemons(program) => daemon::serve(program, stream, &mut lines, &theirs, &door),
+            Handler::Script(script) => lane::converse(script, stream, &mut lines, &theirs, &rules),
+            Handler::Daemons(program) => daemon::serve(program, stream, &mut lines, &theirs, &rules),
         };
-        self.handled.add(&door.recent);
+        self.handled.add(&rules.recent);
         ended
     }
 
@@ -205,13 +199,13 @@ fn late(error: io::Error, text: &str) -> io::Error {
     }
 }
 
-/// What a connection's events have to pass.
-struct Door<'a> {
+/// What holds for the events of a connection.
+struct ServiceRules<'a> {
     server: &'a Server,
     recent: Recent,
 }
 
-impl Gate for Door<'_> {
+impl Rules for ServiceRules<'_> {
     fn hello(&self) -> Hello {
         // A script is not sent anything ahead: it may put off an event, and be slow while another lane is idle.
         Hello { lanes: self.server.service.concurrency, ..Hello::ours() }

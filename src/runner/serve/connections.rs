@@ -15,14 +15,14 @@ use nix::sys::eventfd::EventFd;
 use crate::wait::{self, wait_for};
 
 pub struct Connections {
-    open: Mutex<Open>,
+    open: Mutex<Numbered>,
     has_ended: Condvar,
     news: EventFd,
     is_ending: AtomicBool,
 }
 
 #[derive(Default)]
-struct Open {
+struct Numbered {
     last: u64,
     by_number: BTreeMap<u64, One>,
 }
@@ -74,7 +74,7 @@ impl Connections {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,6 +147,14 @@ mod tests {
             told.recv().unwrap();
         });
         assert_eq!(connections.count(), 2);
+    }
+
+    #[test]
+    fn none_waits_for_another_server() {
+        let connections = Connections::new().unwrap();
+        let [four, six] = [0, 1].map(|_| connections.add(UnixStream::pair().unwrap().0));
+        four.wait_for_those_before("kea-dhcp4");
+        six.wait_for_those_before("kea-dhcp6");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A connection whose events a daemon of its own answers: each line is read and checked here, and told to the daemon in our
 //! own words.
 
-use std::collections::HashSet;
 use std::io::{self, BufReader};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,8 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::daemons::Daemons;
+use super::super::environment::Names;
 use super::super::executable::Executable;
-use super::super::lane::{self, Gate, next_event, send};
+use super::super::lane::{self, Rules, next_event, send};
 use super::super::leftovers::Leftovers;
 use super::super::reports::Reports;
 use super::super::script::hook_point;
@@ -23,7 +23,6 @@ use crate::control;
 use crate::event::{Event, Hello, PROTOCOL, line};
 use crate::lane::{Failed, Lane, MOST_AHEAD};
 use crate::text::unreadable;
-use crate::variables::is_name;
 use crate::verdict::{Answer, Failure, FailureKind, LogLine};
 use crate::wait::{readable, wait_for};
 
@@ -54,13 +53,13 @@ pub fn serve(
     stream: &UnixStream,
     lines: &mut BufReader<&UnixStream>,
     theirs: &Hello,
-    gate: &dyn Gate,
+    rules: &dyn Rules,
 ) -> io::Result<()> {
-    let (daemons, control) = start(program, gate.most())?;
+    let (daemons, control) = start(program, rules.most())?;
     let ended = thread::scope(|scope| {
         let (ours, its) = UnixStream::pair()?;
         daemons.take(scope, LANE, Arc::new(its), None)?;
-        let daemon = Daemon { lane: Lane::new(LANE, ours), daemons: &daemons, control: &control, stream, gate };
+        let daemon = Daemon { lane: Lane::new(LANE, ours), daemons: &daemons, control: &control, stream, rules };
         let ended = daemon.converse(lines, theirs);
         // The library need not wait for the daemon's end.
         let _ = stream.shutdown(Shutdown::Both);
@@ -93,20 +92,20 @@ struct Daemon<'a> {
     control: &'a OwnedFd,
     /// Kea's connection.
     stream: &'a UnixStream,
-    gate: &'a dyn Gate,
+    rules: &'a dyn Rules,
 }
 
 impl Daemon<'_> {
     fn converse(mut self, lines: &mut BufReader<&UnixStream>, theirs: &Hello) -> io::Result<()> {
         let hello = self.greet()?;
-        lane::greet(&Hello { ahead: hello.ahead, ..self.gate.hello() }, theirs, self.stream)?;
+        lane::greet(&Hello { ahead: hello.ahead, ..self.rules.hello() }, theirs, self.stream)?;
         loop {
             self.wait_for_an_event(lines)?;
-            let Some((event, _)) = next_event(self.gate, lines)? else { return Ok(()) };
+            let Some((event, _)) = next_event(self.rules, lines)? else { return Ok(()) };
             let mut events = vec![event];
             // What has been sent ahead is told ahead.
             while events.len() <= hello.ahead.min(MOST_AHEAD) && lines.buffer().contains(&b'\n') {
-                events.extend(next_event(self.gate, lines)?.map(|(event, _)| event));
+                events.extend(next_event(self.rules, lines)?.map(|(event, _)| event));
             }
             if !self.tell(events)? {
                 return Ok(());
@@ -146,7 +145,7 @@ impl Daemon<'_> {
     fn tell(&mut self, events: Vec<Event>) -> io::Result<bool> {
         let (mut all, mut out) = (Vec::new(), String::new());
         for event in events {
-            let at_once = self.gate.answer_at_once(&event);
+            let at_once = self.rules.answer_at_once(&event);
             let at_once = at_once.or_else(|| hook_point(&event).err().map(|failure| failed(event.seq, failure)));
             let event = checked(event);
             if at_once.is_none() {
@@ -177,7 +176,7 @@ impl Daemon<'_> {
             let (theirs, ours) = (answer.seq, event.seq);
             return Err(io::Error::other(format!("its daemon has answered event {theirs} where {ours} was due")));
         }
-        self.gate.is_answered(event, answer);
+        self.rules.is_answered(event, answer);
         send(self.daemons.path(), self.stream, answer)
     }
 }
@@ -199,7 +198,7 @@ fn failed(seq: u64, failure: Failure) -> Answer {
 
 /// An event in which nothing stands but what our tables know, and that once.
 fn checked(event: Event) -> Event {
-    let mut own = HashSet::new();
-    let vars = event.vars.iter().filter(|(name, _)| is_name(name) && own.insert(*name)).collect();
+    let mut names = Names::default();
+    let vars = event.vars.iter().filter(|(name, _)| names.add(name).is_ok()).collect();
     Event { vars, at: None, ..event }
 }
