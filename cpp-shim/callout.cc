@@ -29,6 +29,7 @@ void tell(const HookPoint& point, CalloutHandle& handle, Collect collect) {
     FactsBuilder& facts = FactsBuilder::fresh();
     // A script that refuses strangers must not be evaded by a packet that we fail to read: it gets what there is.
     guarded(name_of(point), [&] {
+        facts.skipped(handle.getStatus() == CalloutHandle::NEXT_STEP_SKIP);
         collect(handle, facts);
         return 0;
     });

@@ -2,7 +2,9 @@
 
 #include "callout.h"
 
+using isc::dhcp::ClientIdPtr;
 using isc::dhcp::Host;
+using isc::dhcp::HWAddrPtr;
 using isc::dhcp::Lease4CollectionPtr;
 using isc::dhcp::Lease4Ptr;
 using isc::dhcp::Pkt4Ptr;
@@ -62,6 +64,7 @@ EXPORT int lease4_renew(CalloutHandle& handle) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+        facts.sought(argument<ClientIdPtr>(handle, "clientid"), argument<HWAddrPtr>(handle, "hwaddr"));
     });
 }
 

@@ -5,8 +5,18 @@
 using isc::dhcp::Host;
 using isc::dhcp::Lease6CollectionPtr;
 using isc::dhcp::Lease6Ptr;
+using isc::dhcp::Option6IAPtr;
 using isc::dhcp::Pkt6Ptr;
 using namespace runscript;
+
+namespace {
+
+/// The argument that has the identity association of a lease.
+const char* ia_of(const Lease6Ptr& lease) {
+    return lease && lease->getType() == isc::dhcp::Lease::TYPE_PD ? "ia_pd" : "ia_na";
+}
+
+} // namespace
 
 EXPORT int buffer6_receive(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
@@ -47,14 +57,18 @@ EXPORT int lease6_select(CalloutHandle& handle) {
 EXPORT int lease6_renew(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
-        facts.lease(argument<Lease6Ptr>(handle, "lease6"));
+        const auto lease = argument<Lease6Ptr>(handle, "lease6");
+        facts.lease(lease);
+        facts.ia(argument<Option6IAPtr>(handle, ia_of(lease)));
     });
 }
 
 EXPORT int lease6_rebind(CalloutHandle& handle) {
     return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
         facts.query(argument<Pkt6Ptr>(handle, "query6"));
-        facts.lease(argument<Lease6Ptr>(handle, "lease6"));
+        const auto lease = argument<Lease6Ptr>(handle, "lease6");
+        facts.lease(lease);
+        facts.ia(argument<Option6IAPtr>(handle, ia_of(lease)));
     });
 }
 

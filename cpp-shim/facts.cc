@@ -45,11 +45,14 @@ void FactsBuilder::clear() {
     reuse(old_lease_);
     reuse(committed_);
     reuse(deleted_);
+    reuse(sought_);
+    reuse(ia_);
     reuse(ddns_);
     reuse(host_identifier_);
     reuse(offer_lifetime_);
     fake_allocation_ = false;
     remove_lease_ = false;
+    is_skipped_ = false;
 }
 
 Facts FactsBuilder::facts() const {
@@ -67,11 +70,14 @@ Facts FactsBuilder::facts() const {
     facts.old_lease = slice(old_lease_);
     facts.committed = slice(committed_);
     facts.deleted = slice(deleted_);
+    facts.sought = slice(sought_);
+    facts.ia = slice(ia_);
     facts.ddns = slice(ddns_);
     facts.host_identifier = slice(host_identifier_);
     facts.offer_lifetime = slice(offer_lifetime_);
     facts.fake_allocation = fake_allocation_;
     facts.remove_lease = remove_lease_;
+    facts.is_skipped = is_skipped_;
     return facts;
 }
 
@@ -183,6 +189,16 @@ void FactsBuilder::committed(const isc::dhcp::Lease4CollectionPtr& leases) { add
 void FactsBuilder::committed(const isc::dhcp::Lease6CollectionPtr& leases) { add_leases(committed_, leases); }
 void FactsBuilder::deleted(const isc::dhcp::Lease4CollectionPtr& leases) { add_leases(deleted_, leases); }
 void FactsBuilder::deleted(const isc::dhcp::Lease6CollectionPtr& leases) { add_leases(deleted_, leases); }
+
+void FactsBuilder::sought(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address) {
+    sought_.push_back({client_id ? add(client_id->getClientId()) : NO_FACT, hwaddr(address)});
+}
+
+void FactsBuilder::ia(const isc::dhcp::Option6IAPtr& option) {
+    if (option) {
+        ia_.push_back({option->getType(), option->getIAID(), option->getT1(), option->getT2()});
+    }
+}
 
 void FactsBuilder::ddns(const std::string& hostname, bool fwd_update, bool rev_update) {
     ddns_.push_back({add(hostname), fwd_update, rev_update});

@@ -4,6 +4,7 @@
 
 #include "kea-hook-runscript/src/bridge.rs.h"
 
+#include <dhcp/option6_ia.h>
 #include <dhcp/pkt4.h>
 #include <dhcp/pkt6.h>
 #include <dhcpsrv/host.h>
@@ -54,11 +55,14 @@ class FactsBuilder {
     void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
     void deleted(const isc::dhcp::Lease6CollectionPtr& leases);
 
+    void sought(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address);
+    void ia(const isc::dhcp::Option6IAPtr& option);
     void ddns(const std::string& hostname, bool fwd_update, bool rev_update);
     void host_identifier(isc::dhcp::Host::IdentifierType kind, const std::vector<uint8_t>& value);
     void offer_lifetime(uint32_t seconds) { offer_lifetime_.push_back(seconds); }
     void fake_allocation(bool fake) { fake_allocation_ = fake; }
     void remove_lease(bool remove) { remove_lease_ = remove; }
+    void skipped(bool skipped) { is_skipped_ = skipped; }
 
   private:
     void clear();
@@ -103,11 +107,14 @@ class FactsBuilder {
     std::vector<Packet6> query6_, response6_;
     std::vector<Subnet> subnet_;
     std::vector<Lease> lease_, old_lease_, committed_, deleted_;
+    std::vector<Sought> sought_;
+    std::vector<Ia> ia_;
     std::vector<Ddns> ddns_;
     std::vector<HostIdentifier> host_identifier_;
     std::vector<uint32_t> offer_lifetime_;
     bool fake_allocation_ = false;
     bool remove_lease_ = false;
+    bool is_skipped_ = false;
     /// Where options are packed.
     isc::util::OutputBuffer packed_{0};
 };

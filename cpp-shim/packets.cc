@@ -137,12 +137,16 @@ void FactsBuilder::add_packet(std::vector<Packet4>& list, Pkt4& packet, bool und
     fact.giaddr = ipv4(packet.getGiaddr());
     fact.relayed = packet.isRelayed();
     fact.hops = packet.getHops();
+    fact.secs = packet.getSecs();
+    fact.flags = packet.getFlags();
     fact.transaction_id = packet.getTransid();
     const Pkt& outer = outermost(packet);
     fact.local_address = add(outer.getLocalAddr());
     fact.local_port = outer.getLocalPort();
     fact.remote_address = add(outer.getRemoteAddr());
     fact.remote_port = outer.getRemotePort();
+    fact.local_hwaddr = hwaddr(packet.getLocalHWAddr());
+    fact.remote_hwaddr = hwaddr(packet.getRemoteHWAddr());
     fact.classes = classes(packet);
     const OptionPtr vendor_class = option_of(packet.options_, isc::dhcp::DHO_VENDOR_CLASS_IDENTIFIER);
     fact.vendor_class = vendor_class ? attempt([&] { return vendor_class->toString(); }) : NO_FACT;
@@ -168,6 +172,8 @@ void FactsBuilder::add_packet(std::vector<Packet6>& list, Pkt6& packet, bool und
     fact.local_port = packet.getLocalPort();
     fact.remote_address = address(packet.getRemoteAddr());
     fact.remote_port = packet.getRemotePort();
+    fact.remote_hwaddr = hwaddr(packet.getRemoteHWAddr());
+    fact.is_tcp = packet.getProto() == Pkt6::TCP;
     // Kea's check of it costs less than Kea's text.
     fact.has_duid = packet.getClientId() != nullptr;
     fact.classes = classes(packet);

@@ -52,6 +52,8 @@ pub mod ffi {
         giaddr: u32,
         relayed: bool,
         hops: u8,
+        secs: u16,
+        flags: u16,
         transaction_id: u32,
         /// 4 bytes; of DHCPv4 over DHCPv6 16.
         local_address: Span,
@@ -59,6 +61,10 @@ pub mod ffi {
         /// The same.
         remote_address: Span,
         remote_port: u16,
+        /// Of the server's interface.
+        local_hwaddr: HwAddr,
+        /// Of the sender, as the frame had it.
+        remote_hwaddr: HwAddr,
         /// Names of client classes, of `names`.
         classes: Span,
         /// Option 60 in Kea's words (`Option::toString`).
@@ -100,6 +106,9 @@ pub mod ffi {
         local_port: u16,
         remote_address: [u8; 16],
         remote_port: u16,
+        /// Of the sender, as the frame had it.
+        remote_hwaddr: HwAddr,
+        is_tcp: bool,
         /// Whether Kea takes its client identifier for a DUID (`Pkt6::getClientId`).
         has_duid: bool,
         /// Names of client classes, of `names`.
@@ -156,6 +165,24 @@ pub mod ffi {
         id: u32,
     }
 
+    /// By which `lease4_renew` has looked for the lease.
+    #[derive(Clone, Copy, Debug)]
+    struct Sought {
+        /// Absent where the client has sent none, or Kea does not go by it (`match-client-id`).
+        client_id: Span,
+        hwaddr: HwAddr,
+    }
+
+    /// The identity association of `lease6_renew` and `lease6_rebind` (RFC 8415, 21.4 and 21.21), as Kea answers it.
+    #[derive(Clone, Copy, Debug)]
+    struct Ia {
+        /// The option's code: 3 IA_NA, 25 IA_PD.
+        code: u16,
+        iaid: u32,
+        t1: u32,
+        t2: u32,
+    }
+
     /// What `ddns4_update` and `ddns6_update` are about.
     #[derive(Clone, Copy, Debug)]
     struct Ddns {
@@ -190,12 +217,16 @@ pub mod ffi {
         /// Leases of `leases4_committed`, `leases6_committed`, `lease4_offer`.
         committed: &'a [Lease],
         deleted: &'a [Lease],
+        sought: &'a [Sought],
+        ia: &'a [Ia],
         ddns: &'a [Ddns],
         host_identifier: &'a [HostIdentifier],
         /// For how long Kea keeps an offered address for the client, in seconds.
         offer_lifetime: &'a [u32],
         fake_allocation: bool,
         remove_lease: bool,
+        /// Another library has told Kea to skip what it is about to do.
+        is_skipped: bool,
     }
 
     /// What Kea shall do next (`CalloutHandle::CalloutNextStep`), the mildest first.

@@ -21,7 +21,9 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::dialect::Dialect;
 use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
+use crate::variables::Style;
 use crate::verdict::Next;
 pub use handler::{TOOLS, TOOLS_PATH};
 use handler::{handler, program};
@@ -38,6 +40,7 @@ const QUEUE_LIMIT_BOUNDS: (u64, u64) = (1, 1_000_000);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub mode: Mode,
+    pub dialect: Dialect,
     /// The program; with [`Mode::Socket`] the socket.
     pub script: PathBuf,
     pub args: Vec<String>,
@@ -53,6 +56,8 @@ pub struct Config {
     pub concurrency: usize,
     pub queue_limit: usize,
     pub spool: Spool,
+    /// A parameter by its name of ISC's library, where nothing is said of the dialect.
+    pub name_of_isc: Option<&'static str>,
     /// Among the scripts of this path, from 1.
     pub number: usize,
     pub debug: bool,
@@ -104,6 +109,11 @@ impl Config {
         };
         let parts = [(Wait::Yes, "waits"), (Wait::Park, "parks"), (Wait::No, "does not wait")];
         parts.into_iter().filter_map(part).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How its variables are written.
+    pub fn style(&self) -> Style {
+        Style { dialect: self.dialect, debug: self.debug }
     }
 
     /// The longest time that an event may take.
@@ -196,12 +206,14 @@ fn scripts(value: &Value, kea: Kea) -> Result<Vec<Config>, Refusal> {
 
 fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
     section.check_keys()?;
-    let points = points::points(section, kea)?;
+    let dialect = dialect(section)?;
+    let points = points::points(section, kea, dialect)?;
     let ways = Ways::of(&points);
     let (mode, script) = handler(section, kea)?;
     let answers = answers(section, ways)?;
     Ok(Config {
         mode,
+        dialect,
         script,
         answers,
         args: section.strings("args")?,
@@ -213,12 +225,23 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
         spool: Spool::default(),
+        name_of_isc: ["name", "sync"]
+            .into_iter()
+            .find_map(|key| section.has(key))
+            .filter(|_| section.has("dialect").is_none()),
         number: 1,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
         strict: kea.scripts_only_there,
         required: section.bool("required")?.unwrap_or(true),
     })
+}
+
+fn dialect(section: &Section) -> Result<Dialect, Refusal> {
+    let Some(value) = section.get("dialect") else { return Ok(Dialect::default()) };
+    let named = |dialect: &Dialect| value.as_str() == Some(dialect.name());
+    let remedy = || section.refuse("dialect", "give \"runscript\" or \"isc\"");
+    Dialect::ALL.into_iter().find(named).ok_or_else(remedy)
 }
 
 fn cpus() -> usize {

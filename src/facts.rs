@@ -1,7 +1,9 @@
 //! What Kea knows at a hook point, as our own copy: it outlives the callout.
 
 use crate::bridge::ABSENT;
-use crate::bridge::ffi::{self, Ddns, HostIdentifier, Lease, OptionFact, Packet4, Packet6, Relay, Span, Subnet};
+use crate::bridge::ffi::{
+    self, Ddns, HostIdentifier, Ia, Lease, OptionFact, Packet4, Packet6, Relay, Sought, Span, Subnet,
+};
 use crate::wire::{Item, held};
 
 /// The owned twin of [`ffi::Facts`].
@@ -20,11 +22,14 @@ pub struct Facts {
     pub old_lease: Option<Lease>,
     pub committed: Vec<Lease>,
     pub deleted: Vec<Lease>,
+    pub sought: Option<Sought>,
+    pub ia: Option<Ia>,
     pub ddns: Option<Ddns>,
     pub host_identifier: Option<HostIdentifier>,
     pub offer_lifetime: Option<u32>,
     pub fake_allocation: bool,
     pub remove_lease: bool,
+    pub is_skipped: bool,
 }
 
 impl From<&ffi::Facts<'_>> for Facts {
@@ -43,11 +48,14 @@ impl From<&ffi::Facts<'_>> for Facts {
             old_lease: facts.old_lease.first().copied(),
             committed: facts.committed.to_vec(),
             deleted: facts.deleted.to_vec(),
+            sought: facts.sought.first().copied(),
+            ia: facts.ia.first().copied(),
             ddns: facts.ddns.first().copied(),
             host_identifier: facts.host_identifier.first().copied(),
             offer_lifetime: facts.offer_lifetime.first().copied(),
             fake_allocation: facts.fake_allocation,
             remove_lease: facts.remove_lease,
+            is_skipped: facts.is_skipped,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::bridge::ffi::{self, Change, CommandAnswer, Loaded, Step, Verdict};
 use crate::config::{self, Config, Kea, Wait};
 use crate::crowd::{self, Crowd, Place};
+use crate::dialect::Dialect;
 use crate::dispatch::{Left, Script, Task};
 use crate::facts::Facts;
 use crate::guard::guarded;
@@ -152,6 +153,9 @@ fn announce(config: &Config) {
         config.where_kea_waits(),
     ];
     log(messages::LOADED, &args);
+    if let Some(key) = config.name_of_isc {
+        log(messages::DIALECT_UNSAID, &[config.script.display().to_string(), key.into()]);
+    }
 }
 
 pub fn unload() {
@@ -207,6 +211,10 @@ impl Instance {
         let mut parking = Vec::new();
         for (number, script) in self.scripts.iter().enumerate() {
             let Some(how) = script.config().points[point] else { continue };
+            // Where it is called at all, ISC's library leaves out what another has had Kea skip.
+            if facts.is_skipped && HOOK_POINTS[point].of_isc && script.config().dialect == Dialect::Isc {
+                continue;
+            }
             let task = Task::new(point, how, facts.clone());
             match how.wait {
                 Wait::No => script.post(task),

@@ -44,6 +44,11 @@ impl HookPoint {
         HookPoint { of_packet: true, ..self }
     }
 
+    /// libdhcp_run_script is called here.
+    const fn of_isc(self) -> HookPoint {
+        HookPoint { of_isc: true, ..self }
+    }
+
     const fn honours(self, keys: &'static [Key]) -> HookPoint {
         HookPoint { keys, ..self }
     }
@@ -108,6 +113,8 @@ pub struct HookPoint {
     pub sends: bool,
     /// Whether its events are of a packet or an offer: dropped before those of leases, where there is no room for all.
     pub of_packet: bool,
+    /// Whether ISC's libdhcp_run_script of Kea 3.0 has it.
+    pub of_isc: bool,
 }
 
 const fn point(
@@ -132,6 +139,7 @@ const fn point(
         resumed: Resumed::Nothing,
         sends: false,
         of_packet: false,
+        of_isc: false,
     }
 }
 
@@ -162,13 +170,13 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
         "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED4),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
-        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").honours(RENEWED4),
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").of_isc().honours(RENEWED4),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
-        "A client releases its lease. skip, drop: the lease is kept."),
+        "A client releases its lease. skip, drop: the lease is kept.").of_isc(),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
-        "A client says that its address is in use by another. skip, drop: the lease is not declined."),
+        "A client says that its address is in use by another. skip, drop: the lease is not declined.").of_isc(),
     point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").honours(SENT4).parks("2.2", Resumed::Nothing),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(SENT4).parks("2.2", Resumed::Nothing),
     point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
         "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").of_packet().honours(SENT4).parks("2.5.2", Resumed::AddressInUse),
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
@@ -178,9 +186,9 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
-        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc(),
     point("lease4_recover", Dhcp4, true, &[Lease4], [SKIP, CONTINUE],
-        "A declined address is about to be used again. skip: it stays declined."),
+        "A declined address is about to be used again. skip: it stays declined.").of_isc(),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
         "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
@@ -195,25 +203,25 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
         "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED6),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client renews; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
+        "A client renews; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6),
     point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client rebinds; once per lease. skip, drop: this lease is not extended.").honours(RENEWED6),
+        "A client rebinds; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6),
     point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
-        "A client releases; once per lease. skip, drop: the lease is kept."),
+        "A client releases; once per lease. skip, drop: the lease is kept.").of_isc(),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
-        "A client says that an address is in use by another. skip: this lease is not declined; drop: the packet is dropped."),
+        "A client says that an address is in use by another. skip: this lease is not declined; drop: the packet is dropped.").of_isc(),
     point("addr6_register", Dhcp6, false, &[Query6, Response6, Lease6, OldLease6], [SKIP, DROP],
-        "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0"),
+        "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0").of_isc(),
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").honours(&[Key::OptionData]).parks("2.2", Resumed::Nothing),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(&[Key::OptionData]).parks("2.2", Resumed::Nothing),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
         "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").sends(&[Key::OptionData]),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],
-        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle."),
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc(),
     point("lease6_recover", Dhcp6, true, &[Lease6], [SKIP, CONTINUE],
-        "A declined address is about to be used again. skip: it stays declined."),
+        "A declined address is about to be used again. skip: it stays declined.").of_isc(),
 ];
 
 impl HookPoint {

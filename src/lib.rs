@@ -42,6 +42,7 @@ pub mod control;
 mod crowd;
 #[allow(unsafe_code)]
 mod descriptor;
+mod dialect;
 mod dispatch;
 pub mod event;
 mod facts;

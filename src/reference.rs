@@ -1,6 +1,7 @@
 //! The reference in docs/, rendered from the tables that the code itself uses. A test keeps the two equal.
 
 mod answers;
+mod dialect;
 #[cfg(test)]
 mod inspector;
 mod service;
@@ -31,7 +32,7 @@ const INTRO: [&str; 4] = [
      its value and the remedy. See [hook-points.md](hook-points.md) for where a program may be called.\n\n\
      | parameter | type, bounds | default | meaning |\n| --- | --- | --- | --- |\n",
     "# Hook points\n\nIn the order in which a packet meets them. `*` marks those at which the program is called unless \
-     the parameter `hook-points` names others. *skip* and *drop* are what Kea does if an answer or `on-failure` says so; where one \
+     the parameter `hook-points` names others; with `dialect` `isc`, `°` marks them. *skip* and *drop* are what Kea does if an answer or `on-failure` says so; where one \
      is missing, Kea goes on as if nothing had happened. The variables are explained in [variables.md](variables.md), \
      the keys that an answer may have in [answers.md](answers.md).\n",
     "# Variables\n\nThe program finds them in its environment, which holds nothing else but what the parameter `env` \
@@ -96,12 +97,20 @@ fn hook_points() -> String {
             server.name()
         );
         for row in HOOK_POINTS.iter().filter(|row| row.server == server) {
-            let star = if row.default { " *" } else { "" };
+            let marks =
+                [(row.default, "*"), (row.of_isc, "°")].map(|(is_so, mark)| if is_so { mark } else { "" }).concat();
+            let space = if marks.is_empty() { "" } else { " " };
             let groups: Vec<_> = row.groups.iter().map(|&group| heading(group)).collect();
             let since = row.since.map_or(String::new(), |version| format!(" From Kea {version} on."));
             let since = since + &parks(row);
             let keys = answers::keys(row);
-            let _ = writeln!(page, "| `{}`{star} | {}{since} | {} | {keys} |", row.name, row.doc, groups.join(", "));
+            let _ = writeln!(
+                page,
+                "| `{}`{space}{marks} | {}{since} | {} | {keys} |",
+                row.name,
+                row.doc,
+                groups.join(", ")
+            );
         }
     }
     page + UNHEARD
@@ -204,7 +213,7 @@ fn variables() -> String {
         "Each only at the hook points that say so in [hook-points.md](hook-points.md).",
         &rest.concat(),
     );
-    page
+    page + &dialect::section()
 }
 
 const LEASES: &str = "A DHCPv4 lease is `KEA_LEASE4_`, a DHCPv6 lease `KEA_LEASE6_`. \

@@ -1,9 +1,10 @@
-//! Facts to variables, dialect `runscript`: kea-hook-runscript's names and values, and those that it lacked.
+//! Facts to variables. Dialect `runscript`: kea-hook-runscript's names and values, and those that it lacked.
 //!
-//! One row a variable, in `rows`. To add one: a fact in bridge.rs, a line in facts.cc, a row; docs/variables.md
+//! One row a variable, in `rows`; in `isc` those of the other dialect. To add one: a fact in bridge.rs, a line in facts.cc, a row; docs/variables.md
 //! is checked against the rows.
 
 mod collector;
+pub mod isc;
 pub mod names;
 mod options;
 pub mod rows;
@@ -13,6 +14,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
+use crate::dialect::Dialect;
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
 use crate::ids::Seq;
@@ -53,14 +55,27 @@ pub struct Try {
     pub attempt: u32,
 }
 
-/// Appends an event's variables, but for those of a try, as the members of a JSON object. With `debug`, Kea's own texts too.
-pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, facts: &Facts, debug: bool) {
+/// How variables are written.
+#[derive(Clone, Copy, Default)]
+pub struct Style {
+    pub dialect: Dialect,
+    /// Kea's own texts too.
+    pub debug: bool,
+}
+
+/// Appends an event's variables, but for those of a try, as the members of a JSON object.
+pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, facts: &Facts, style: Style) {
     let mut out = Collector::new(out);
     out.begin(COMMON_PREFIX);
-    let of = Of { facts, server, debug };
+    let (of, point) = (Of { facts, server, debug: style.debug }, occasion.point);
     add(&mut out, rows::OCCASION, of, Some(occasion));
-    for &group in occasion.point.groups {
-        add_group(&mut out, group, of);
+    let is_iscs = style.dialect == Dialect::Isc;
+    if is_iscs {
+        isc::add_all(&mut out, point, of);
+    }
+    // Where ISC's library is never called, there is no script that would stumble over more.
+    if !is_iscs || !point.of_isc {
+        point.groups.iter().for_each(|&group| add_group(&mut out, group, of));
     }
     out.finish();
 }
@@ -85,8 +100,8 @@ fn add_group(out: &mut Collector, group: Group, of: Of) {
         Group::Response6 => packet6(out, prefix, of, facts.response6.as_ref()),
         Group::Subnet4 | Group::Subnet6 => add(out, rows::SUBNET, of, facts.subnet.as_ref()),
         Group::Lease4 | Group::Lease6 => add(out, rows::LEASE, of, facts.lease.as_ref()),
-        Group::Leases4 | Group::Leases6 => list(out, prefix, of, &facts.committed),
-        Group::DeletedLeases4 | Group::DeletedLeases6 => list(out, prefix, of, &facts.deleted),
+        Group::Leases4 | Group::Leases6 => list(out, prefix, rows::LEASE, of, &facts.committed),
+        Group::DeletedLeases4 | Group::DeletedLeases6 => list(out, prefix, rows::LEASE, of, &facts.deleted),
         Group::OldLease4 | Group::OldLease6 => add(out, rows::LEASE, of, facts.old_lease.as_ref()),
         Group::OfferLifetime => add(out, rows::OFFER_LIFETIME, of, facts.offer_lifetime.as_ref()),
         Group::FakeAllocation => add(out, rows::FAKE_ALLOCATION, of, Some(facts)),
@@ -142,11 +157,11 @@ fn packet6(out: &mut Collector, prefix: &str, of: Of, packet: Option<&Packet6>) 
 }
 
 /// `<prefix>SIZE`, and `<prefix>AT<n>_<name>` for each lease, from 0.
-fn list(out: &mut Collector, prefix: &str, of: Of, leases: &[Lease]) {
+fn list(out: &mut Collector, prefix: &str, rows: &[Row<Lease>], of: Of, leases: &[Lease]) {
     out.add("SIZE", true, |out| number(out, leases.len() as u64));
     for (n, lease) in leases.iter().enumerate() {
         out.begin(format_args!("{prefix}AT{n}_"));
-        add(out, rows::LEASE, of, Some(lease));
+        add(out, rows, of, Some(lease));
     }
 }
 

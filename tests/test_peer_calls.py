@@ -12,9 +12,10 @@ import pytest
 from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
 from rig.kea import REPOSITORY, Kea, hook, version
-from rig.kea_versions import CHANGES, expected, in_order
+from rig.kea_versions import CHANGES, expected
 from rig.net import Link
-from rig.recorded import CASES, PEER, differences, is_timer
+from rig.recorded import CASES, PEER, differences
+from rig.replay import play
 from rig.replay4 import Replay4
 from rig.replay6 import Replay6, wait_past
 
@@ -60,22 +61,6 @@ def replay(link, recorder, directory, case, wanted, config, wait=True):
             player.close()
     different = differences(wanted.records, calls, since, player.vendor_class)
     assert not different, "\n".join(different)
-
-
-def play(player, steps, recorder):
-    """Sends the packets of the steps, each when the calls of the one before are there; returns the calls."""
-    player.prepare()
-    first = awaited = len(recorder.calls())
-    for step in steps:
-        if not is_timer(step):
-            player.send(step)
-        awaited += len(step)
-        recorder.wait(awaited, timeout=20)
-    # A call too many would come before this one.
-    player.send_mark()
-    recorder.wait(awaited + 1)
-    calls = in_order(steps, recorder.calls()[first:])
-    return calls[:-1] if player.is_mark(calls[-1]) else calls
 
 
 def test_each_change_is_met():

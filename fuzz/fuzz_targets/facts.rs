@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn run(data: &mut Unstructured) -> Result<()> {
-    let (point, debug) = (data.choose_index(HOOK_POINTS.len())?, data.arbitrary()?);
+    let (point, debug, is_iscs) = (data.choose_index(HOOK_POINTS.len())?, data.arbitrary()?, data.arbitrary()?);
     // Most of the bytes, as the rest of what is made here takes little.
     let length = data.arbitrary::<u16>()? as usize * data.len() / (1 << 16);
     let rest = data.bytes(length)?;
@@ -34,14 +34,17 @@ fn run(data: &mut Unstructured) -> Result<()> {
         response4: &optional(data)?,
         response6: &optional(data)?,
         subnet: &optional(data)?,
+        sought: &optional(data)?,
+        ia: &optional(data)?,
         ddns: &optional(data)?,
         host_identifier: &optional(data)?,
         offer_lifetime: &optional(data)?,
         fake_allocation: data.arbitrary()?,
         remove_lease: data.arbitrary()?,
+        is_skipped: data.arbitrary()?,
         bytes: &bytes,
     };
-    line(point, &facts, debug);
+    line(point, &facts, debug, is_iscs);
     Ok(())
 }
 
@@ -112,14 +115,16 @@ macro_rules! facts {
 facts! {
     OptionFact: code depth data;
     HwAddr: bytes htype source;
-    Packet4: wire options again name interface ifindex hwaddr ciaddr yiaddr siaddr giaddr relayed hops transaction_id
-        local_address local_port remote_address remote_port classes vendor_class rai circuit_id remote_id;
+    Packet4: wire options again name interface ifindex hwaddr ciaddr yiaddr siaddr giaddr relayed hops secs flags transaction_id
+        local_address local_port remote_address remote_port local_hwaddr remote_hwaddr classes vendor_class rai circuit_id remote_id;
     Relay: hops link_address peer_address options again;
     Packet6: wire options again relays name interface ifindex hwaddr transaction_id local_address local_port
-        remote_address remote_port has_duid classes debug;
+        remote_address remote_port remote_hwaddr is_tcp has_duid classes debug;
     Lease: kind address prefix_len hwaddr client hostname cltt valid_lft preferred_lft iaid subnet_id pool_id state
         expired fqdn_fwd fqdn_rev user_context debug;
     Subnet: prefix prefix_len id;
+    Sought: client_id hwaddr;
+    Ia: code iaid t1 t2;
     Ddns: hostname fwd_update rev_update;
     HostIdentifier: kind value;
 }

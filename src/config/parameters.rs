@@ -34,13 +34,15 @@ const fn later(name: &'static str, only: &'static str) -> Parameter {
 pub const PARAMETERS: &[Parameter] = &[
     Parameter { alias: Some("name"), ..row("script", "string", "-",
         "Absolute path of the program to run; nobody but its owner may be able to write it, nor everybody a directory above it: see operation.md, Who may change a program. Required, unless `socket` or `scripts` is given. From Kea 3.0 on it must be in the directory that Kea allows, and may then be named without it: see operation.md, Where Kea allows programs.") },
-    Parameter { alias: Some("sync"), ..row("wait", "boolean or `park`", "`true`",
+    Parameter { alias: Some("sync"), ..row("wait", "boolean or `park`", "`true`; with `dialect` `isc` `false`",
         "Whether Kea waits for the program to end. If not, events are queued in order and Kea goes on at once. `park`: the packet waits, and Kea goes on with others meanwhile, where it can (hook-points.md says where); at the other hook points it just waits. Refused if Kea can park at none of the selected hook points, as at the default ones before version 2.6; then name `leases4_committed` or `leases6_committed`. See operation.md, Parking.") },
+    row("dialect", "`runscript` or `isc`", "`runscript`",
+        "Whose variables the program reads. `isc`: the names and formats of ISC's libdhcp_run_script (variables.md, Dialect isc), its hook points by default (hook-points.md), and `wait` is `false` unless set. For programs that were written for that library: see migration.md."),
     row("mode", "`exec` or `daemon`", "`exec`",
         "`exec`: the program is run once per event. `daemon`: it is started once for each of the `concurrency` lanes, reads events on standard input and answers on standard output: see lines.md. When it ends, it is started again."),
     row("socket", "string", "-",
         "Absolute path of a Unix socket. Nothing is started then, and `script`, `mode`, `args`, `env`, `keep-capabilities` and `runner` are refused: the library makes `concurrency` connections to who listens there, and speaks as with a daemon. That has to be root, Kea's own user, or the owner of the socket's directory."),
-    row("hook-points", "list of strings or maps", "those marked in hook-points.md, nine in kea-dhcp4 and ten in kea-dhcp6",
+    row("hook-points", "list of strings or maps", "those of the `dialect` in hook-points.md: of `runscript` nine in kea-dhcp4 and ten in kea-dhcp6",
         "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`."),
     row("args", "list of strings", "`[]`",
         "Arguments of the program, after the hook point's name; a daemon gets these alone. Every local user can read them (ps): a secret belongs into a file that the program reads."),
@@ -76,5 +78,4 @@ pub const PARAMETERS: &[Parameter] = &[
         "Several programs, each a map with the parameters above; no other parameter stands beside it. Those that Kea waits for are called in this order, and the severest of their verdicts counts."),
     later("replay", "false"),
     later("coalesce", "false"),
-    later("dialect", "\"runscript\""),
 ];

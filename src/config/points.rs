@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::read::{Refusal, Section, outline};
 use super::{Kea, TIMEOUT_BOUNDS};
+use crate::dialect::Dialect;
 use crate::hook_points::{HOOK_POINTS, HookPoint, find};
 
 /// How a script is called at one hook point.
@@ -87,15 +88,16 @@ fn default_timeout(wait: Wait) -> Duration {
 }
 
 /// The hook points of this server, by `hook-points` or by default.
-pub fn points(section: &Section, kea: Kea) -> Result<Vec<Option<Point>>, Refusal> {
+pub fn points(section: &Section, kea: Kea, dialect: Dialect) -> Result<Vec<Option<Point>>, Refusal> {
     let key = section.alias("wait", "sync")?;
+    let unless_said = if dialect.waits_by_default() { Wait::Yes } else { Wait::No };
     let common = Common {
-        wait: key.map_or(Ok(Wait::Yes), |key| wait(section, key))?,
+        wait: key.map_or(Ok(unless_said), |key| wait(section, key))?,
         timeout: section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?,
     };
     let points = match section.list("hook-points", "names or maps")? {
         Some(list) => selected(section, list, &common, kea)?,
-        None => default(&common, kea),
+        None => default(&common, kea, dialect),
     };
     if common.wait == Wait::Park && !points.iter().flatten().any(|point| point.wait == Wait::Park) {
         let remedy =
@@ -105,9 +107,9 @@ pub fn points(section: &Section, kea: Kea) -> Result<Vec<Option<Point>>, Refusal
     Ok(points)
 }
 
-fn default(common: &Common, kea: Kea) -> Vec<Option<Point>> {
+fn default(common: &Common, kea: Kea, dialect: Dialect) -> Vec<Option<Point>> {
     let point = |row: &HookPoint| common.point(common.at(row, kea), None);
-    let wanted = |row: &HookPoint| row.default && row.server == kea.server;
+    let wanted = |row: &HookPoint| dialect.is_default_at(row) && row.server == kea.server && kea.knows(row.name);
     HOOK_POINTS.iter().map(|row| wanted(row).then(|| point(row))).collect()
 }
 

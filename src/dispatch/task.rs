@@ -200,7 +200,7 @@ impl Task {
             keys: common.into_iter().chain(texts.iter().map(String::as_str)),
         };
         let occasion = Occasion { point: self.row(), time };
-        body.write(out, |out| write_variables(out, server, &occasion, facts, config.debug));
+        body.write(out, |out| write_variables(out, server, &occasion, facts, config.style()));
     }
 
     /// The client and the leases that it is about, for the log.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::is_seen;
 use crate::bridge::ffi;
 use crate::config::{self, Config, Kea, Point, Wait};
+use crate::dialect::Dialect;
 use crate::dispatch::{Line, Task};
 use crate::event::Event;
 use crate::facts::Facts;
@@ -23,12 +24,13 @@ const LABEL: &str = "duid=[no info], [no hwaddr info], tid=0x0";
 
 /// Whatever Kea knows at a hook point, the handler's line is JSON and one line; it names variables of the tables, each once;
 /// each value is as the docs say of its kind, and all together are what the kernel takes for an environment.
-pub fn line(point: usize, facts: &ffi::Facts, debug: bool) {
+pub fn line(point: usize, facts: &ffi::Facts, debug: bool, is_iscs: bool) {
     let facts = Facts::from(facts);
     let server = Server { name: HOOK_POINTS[point].server.name().into(), version: "2.2.0".into(), label: LABEL.into() };
     let how = Point { wait: Wait::Yes, timeout: Duration::from_secs(5) };
     let mut task = Task::new(point, how, Arc::new(facts));
-    let config = Config { debug, ..CONFIG.clone() };
+    let dialect = if is_iscs { Dialect::Isc } else { Dialect::Runscript };
+    let config = Config { debug, dialect, ..CONFIG.clone() };
     let mut line = String::new();
     let deadline = Instant::now() + how.timeout;
     let how = Line { config: &config, server: &server, deadline, is_for_runner: false };

@@ -64,7 +64,9 @@ fn a_solicit_at_each_hook_point() {
     let mut shim = Shim::default();
     let query6 = [shim.solicit()];
     let facts = Facts { query6: &query6, response6: &query6, ..shim.facts() };
-    (0..HOOK_POINTS.len()).for_each(|point| line(point, &facts, true));
+    for point in 0..HOOK_POINTS.len() {
+        [false, true].into_iter().for_each(|is_iscs| line(point, &facts, true, is_iscs));
+    }
 }
 
 #[test]

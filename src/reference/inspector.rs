@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::dialect::Dialect;
 use crate::hook_points::HOOK_POINTS;
+use crate::variables::Style;
 use crate::variables::names::kind;
 use crate::variables::tests::{Shim, everything, written};
 
@@ -13,13 +15,15 @@ const NUMBERED: [&str; 5] = ["AT", "RELAY", "OPTION_", "_SUB_", "_ENTERPRISE_"];
 pub fn header() -> String {
     let mut kinds = BTreeMap::new();
     for point in HOOK_POINTS {
-        // A lease of either family has names of its own.
-        let one = everything(&mut Shim::default());
-        let mut other = everything(&mut Shim::default());
-        (other.lease, other.old_lease) = (one.old_lease, one.lease);
-        for facts in [one, other] {
-            for (name, _) in written(point.name, facts, true).iter() {
-                kinds.insert(pattern(name), kind(name).unwrap());
+        for dialect in Dialect::ALL {
+            // A lease of either family has names of its own.
+            let one = everything(&mut Shim::default());
+            let mut other = everything(&mut Shim::default());
+            (other.lease, other.old_lease) = (one.old_lease, one.lease);
+            for facts in [one, other] {
+                for (name, _) in written(point.name, facts, Style { dialect, debug: true }).iter() {
+                    kinds.insert(pattern(name), kind(name).unwrap());
+                }
             }
         }
     }

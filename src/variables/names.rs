@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::rows::{self, Row};
-use super::{COMMON_PREFIX, TRUNCATED, options, prefix};
+use super::{COMMON_PREFIX, TRUNCATED, isc, options, prefix};
+use crate::bridge::ffi::Lease;
 use crate::hook_points::{Group, HOOK_POINTS};
 
 /// Numbers that count: relays of a packet, leases of a list. A packet of 64 KiB has no more.
@@ -37,7 +38,31 @@ pub fn kind(name: &str) -> Option<&'static str> {
         _ => named(rows::OCCASION, rest).or_else(|| named(rows::TRY, rest)),
     };
     let of_group = |&group| name.strip_prefix(prefix(group)).and_then(|rest| kind_in(group, rest));
-    name.strip_prefix(COMMON_PREFIX).and_then(common).or_else(|| GROUPS.iter().find_map(of_group))
+    let ours = name.strip_prefix(COMMON_PREFIX).and_then(common).or_else(|| GROUPS.iter().find_map(of_group));
+    ours.or_else(|| kind_of_isc(name))
+}
+
+/// The same of dialect `isc`.
+fn kind_of_isc(name: &str) -> Option<&'static str> {
+    let of_group = |&group| {
+        let rest = name.strip_prefix(isc::prefix(group)?)?;
+        match group {
+            Group::Query4 => named(isc::PACKET4, rest),
+            Group::Query6 => named(isc::PACKET6, rest),
+            Group::Subnet4 | Group::Subnet6 => named(isc::SUBNET, rest),
+            Group::Lease4 | Group::Lease6 | Group::OldLease6 => named(isc::LEASE, rest),
+            Group::RemoveLease => named(isc::REMOVE_LEASE, rest),
+            _ => listed(rest, isc::LEASE),
+        }
+    };
+    let others = || {
+        let of = |prefix| name.strip_prefix(prefix);
+        let sought = of(isc::SOUGHT_PREFIX).and_then(|rest| named(isc::SOUGHT, rest));
+        let ia = || of(isc::IA_PREFIX).and_then(|rest| named(isc::IA, rest));
+        let new = || of(isc::NEW_LEASE_PREFIX).and_then(|rest| named(isc::LEASE, rest));
+        sought.or_else(ia).or_else(new).or_else(|| named(isc::ADDRESS, name))
+    };
+    GROUPS.iter().find_map(of_group).or_else(others)
 }
 
 /// The same of a group's variable whose name goes on so behind the group's prefix.
@@ -49,10 +74,7 @@ fn kind_in(group: Group, rest: &str) -> Option<&'static str> {
         }
         Group::Subnet4 | Group::Subnet6 => named(rows::SUBNET, rest),
         Group::Lease4 | Group::Lease6 | Group::OldLease4 | Group::OldLease6 => named(rows::LEASE, rest),
-        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => match rest {
-            "SIZE" => Some("number"),
-            _ => numbered(rest, "AT", MOST).and_then(|rest| behind(rest, rows::LEASE)),
-        },
+        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => listed(rest, rows::LEASE),
         Group::OfferLifetime => named(rows::OFFER_LIFETIME, rest),
         Group::FakeAllocation => named(rows::FAKE_ALLOCATION, rest),
         Group::RemoveLease => named(rows::REMOVE_LEASE, rest),
@@ -63,6 +85,14 @@ fn kind_in(group: Group, rest: &str) -> Option<&'static str> {
 
 fn named<T>(rows: &[Row<T>], name: &str) -> Option<&'static str> {
     rows.iter().find(|row| row.name == name).map(|row| row.kind)
+}
+
+/// Of a list of leases.
+fn listed(rest: &str, rows: &[Row<Lease>]) -> Option<&'static str> {
+    match rest {
+        "SIZE" => Some("number"),
+        _ => numbered(rest, "AT", MOST).and_then(|rest| behind(rest, rows)),
+    }
 }
 
 /// `_<name of a row>`.
@@ -95,16 +125,24 @@ fn numbered<'a>(text: &'a str, word: &str, most: u32) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Style;
     use super::super::tests::{Shim, everything, written};
     use super::*;
+    use crate::dialect::Dialect;
+
+    const OURS: Style = Style { dialect: Dialect::Runscript, debug: true };
+    const ISCS: Style = Style { dialect: Dialect::Isc, debug: true };
 
     #[test]
     fn every_name_that_is_written_is_one() {
         for point in HOOK_POINTS {
             let mut shim = Shim::default();
-            let variables = written(point.name, everything(&mut shim), true);
+            let variables = written(point.name, everything(&mut shim), OURS);
             let names: Vec<&str> = variables.iter().map(|(name, _)| name).collect();
             for name in &names {
+                assert!(is_name(name), "{}: {name}", point.name);
+            }
+            for (name, _) in written(point.name, everything(&mut shim), ISCS).iter() {
                 assert!(is_name(name), "{}: {name}", point.name);
             }
             // None of the hook point's groups was missing.
@@ -191,6 +229,14 @@ mod tests {
             "KEA_LEASES4_SIZE0",
             "KEA_LEASES4_ADDRESS",
             "KEA_LEASE4_AT0_ADDRESS",
+            "QUERY4_",
+            "QUERY4_OPTION_81",
+            "QUERY4_OPTION_82_SUB_OPTION_3",
+            "RESPONSE4_TYPE",
+            "LEASES4_AT65536_ADDRESS",
+            "PKT4_TYPE",
+            "ADDRESS",
+            "REMOVE_LEASE_",
         ];
         for name in others {
             assert!(!is_name(name), "{name:?}");
@@ -200,7 +246,7 @@ mod tests {
     #[test]
     fn a_name_with_one_character_more_less_or_other_is_none() {
         let mut shim = Shim::default();
-        let variables = written("leases6_committed", everything(&mut shim), false);
+        let variables = written("leases6_committed", everything(&mut shim), Style::default());
         let written: Vec<&str> = variables.iter().map(|(name, _)| name).collect();
         for name in &written {
             for at in (0..name.len()).filter(|at| !name.as_bytes()[*at].is_ascii_digit()) {

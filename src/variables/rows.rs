@@ -21,7 +21,12 @@ pub struct Row<T> {
     pub(super) value: fn(Of, &T, Out) -> bool,
 }
 
-const fn row<T>(name: &'static str, kind: &'static str, value: fn(Of, &T, Out) -> bool, doc: &'static str) -> Row<T> {
+pub(super) const fn row<T>(
+    name: &'static str,
+    kind: &'static str,
+    value: fn(Of, &T, Out) -> bool,
+    doc: &'static str,
+) -> Row<T> {
     // Digits, and what stands between them.
     let is_plain = matches!(
         kind.as_bytes(),
@@ -154,7 +159,7 @@ pub const RELAY: &[Row<Relay>] = &[
 /// Of the subnet; the first row has no name of its own.
 #[rustfmt::skip]
 pub const SUBNET: &[Row<Subnet>] = &[
-    row("", "prefix", |of, s, out| of.facts.bytes(s.prefix).is_none() || of.address(out, s.prefix) && word(out, "/") && number(out, s.prefix_len),
+    row("", "prefix", |of, s, out| of.prefix(out, s),
         "The chosen subnet, as in `192.0.2.0/24`; this and all below are empty if Kea found none."),
     row("_PREFIX", "address", |of, s, out| of.address(out, s.prefix),
         "Its address."),
@@ -251,12 +256,12 @@ pub const REMOVE_LEASE: &[Row<Facts>] = &[
 ];
 
 /// `Lease::typeToText`.
-fn type_name(kind: u8) -> &'static str {
+pub(super) fn type_name(kind: u8) -> &'static str {
     ["IA_NA", "IA_TA", "IA_PD", "V4"].get(usize::from(kind)).copied().unwrap_or("UNKNOWN")
 }
 
 /// `Lease::basicStatesToText`.
-fn state_name(state: u32) -> &'static str {
+pub(super) fn state_name(state: u32) -> &'static str {
     ["default", "declined", "expired-reclaimed", "released", "registered"]
         .get(state as usize)
         .copied()

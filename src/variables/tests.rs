@@ -56,11 +56,14 @@ impl Shim {
             old_lease: &[],
             committed: &[],
             deleted: &[],
+            sought: &[],
+            ia: &[],
             ddns: &[],
             host_identifier: &[],
             offer_lifetime: &[],
             fake_allocation: false,
             remove_lease: false,
+            is_skipped: false,
         }
     }
 
@@ -80,6 +83,8 @@ impl Shim {
             local_port: 0,
             remote_address: [0; 16],
             remote_port: 546,
+            remote_hwaddr: HwAddr { bytes: NOTHING, htype: 0, source: 0 },
+            is_tcp: false,
             has_duid: true,
             classes: self.put_names(&[b"ALL", b"VENDOR_CLASS_a\nb", b"VENDOR_CLASS_x\0REGISTERED"]),
             debug: self.put(b"two\nlines"),
@@ -107,7 +112,7 @@ pub fn everything(shim: &mut Shim) -> Facts {
     let options = Span { start: 0, len: shim.options.len() as u32 };
     let relay = Relay { hops: 1, link_address: [0; 16], peer_address: [0; 16], options, again: NOTHING };
     shim.relays = vec![relay; 2];
-    let query6 = Packet6 { hwaddr, options, relays: Span { start: 0, len: 2 }, ..query6 };
+    let query6 = Packet6 { hwaddr, remote_hwaddr: hwaddr, options, relays: Span { start: 0, len: 2 }, ..query6 };
     let query4 = Packet4 {
         name: text,
         interface: text,
@@ -119,11 +124,15 @@ pub fn everything(shim: &mut Shim) -> Facts {
         giaddr: 0,
         relayed: true,
         hops: 1,
+        secs: 1,
+        flags: 0x8000,
         transaction_id: 1,
         local_address: text,
         local_port: 67,
         remote_address: text,
         remote_port: 68,
+        local_hwaddr: hwaddr,
+        remote_hwaddr: hwaddr,
         classes: shim.put_names(&[b"x"]),
         vendor_class: text,
         rai: text,
@@ -163,6 +172,8 @@ pub fn everything(shim: &mut Shim) -> Facts {
     facts.ddns = Some(ffi::Ddns { hostname: text, fwd_update: true, rev_update: true });
     facts.host_identifier = Some(ffi::HostIdentifier { kind: 0, value: text });
     facts.offer_lifetime = Some(1);
+    facts.sought = Some(ffi::Sought { client_id: text, hwaddr });
+    facts.ia = Some(ffi::Ia { code: 3, iaid: 1, t1: 1, t2: 1 });
     facts
 }
 
@@ -181,14 +192,14 @@ fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
 }
 
 fn at(hook_point: &str, facts: &ffi::Facts, debug: bool) -> Variables {
-    written(hook_point, Facts::from(facts), debug)
+    written(hook_point, Facts::from(facts), Style { debug, ..Style::default() })
 }
 
 /// What is written of these facts.
-pub fn written(hook_point: &str, facts: Facts, debug: bool) -> Variables {
+pub fn written(hook_point: &str, facts: Facts, style: Style) -> Variables {
     let server = Server { name: "kea-dhcp6".into(), version: "2.2.0".into(), label: LABEL.into() };
     let mut text = String::from("{");
-    write_variables(&mut text, &server, &occasion(&HOOK_POINTS[find(hook_point).unwrap()]), &facts, debug);
+    write_variables(&mut text, &server, &occasion(&HOOK_POINTS[find(hook_point).unwrap()]), &facts, style);
     write_try(&mut text, &Try { unique: 0xa5, seq: 17, attempt: 2 });
     text.push('}');
     serde_json::from_str(&text).unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use itoa::Integer;
 
 use super::Server;
-use crate::bridge::ffi::Span;
+use crate::bridge::ffi::{Span, Subnet};
 use crate::facts::Facts;
 use crate::ids::{self, Seq};
 use crate::text;
@@ -94,6 +94,12 @@ impl Of<'_> {
             text::ipv6(bytes, out);
         }
         true
+    }
+
+    /// A subnet's prefix; empty where Kea has found none.
+    pub fn prefix(self, out: Out, subnet: &Subnet) -> bool {
+        let is_none = self.facts.bytes(subnet.prefix).is_none();
+        is_none || self.address(out, subnet.prefix) && word(out, "/") && number(out, subnet.prefix_len)
     }
 
     /// Kea's short name of a packet, as in its log: the one that says nothing, with what this packet has put in.

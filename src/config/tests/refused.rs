@@ -40,7 +40,8 @@ const BESIDE_A_SCRIPT: &[(&str, &str, &str)] = &[
     ("spool-sync", "-1", "give a whole number of milliseconds from 0 to 60000"),
     ("replay", "true", "is not supported by this version: give false or leave it out"),
     ("coalesce", "true", "is not supported by this version: give false or leave it out"),
-    ("dialect", "\"isc\"", "is not supported by this version: give \"runscript\" or leave it out"),
+    ("dialect", "\"dnsmasq\"", "give \"runscript\" or \"isc\""),
+    ("dialect", "true", "give \"runscript\" or \"isc\""),
 ];
 
 #[test]

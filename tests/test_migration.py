@@ -1,0 +1,145 @@
+"""docs/migration.md: programs that were written for another server are called here as they are there.
+
+Each server is a real one, on the same wire, for the same clients.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from rig.configs import SUBNET4
+from rig.dhcp4 import Client4
+from rig.dhcp6 import Client6
+from rig.dnsmasq import Dnsmasq
+from rig.examples import PROMPT, example
+from rig.kea import HOOK, REPOSITORY, Kea
+from rig.net import ip
+from rig.recorder import Recorder
+from rig.replay6 import wait_past
+from rig.wait import wait_until
+
+PAGE = (REPOSITORY / "docs" / "migration.md").read_text()
+MAC = "02:00:00:0a:00:01"
+# What a test's own seconds decide.
+README = (REPOSITORY / "examples/dnsmasq-script/README.md").read_text()
+TIMES = {"DNSMASQ_LEASE_EXPIRES", "DNSMASQ_TIME_REMAINING"}
+
+dhcpd = pytest.mark.skipif(not shutil.which("dhcpd", path="/usr/sbin"), reason="dhcpd is not packaged here any more")
+
+
+@pytest.mark.parametrize("number, hook_point, variable", [
+    (0, "lease4_select", "KEA_LEASE4_ADDRESS"), (1, "leases4_committed", "LEASES4_AT0_ADDRESS")], ids=["1.4.0", "isc"])
+def test_the_pages_configurations(link, tmp_path, recorder, number, hook_point, variable):
+    """With our paths. What the scripts find in detail is compared in test_peer_calls.py and test_dialect.py."""
+    entry = json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.S)[number])
+    entry["library"] = str(HOOK)
+    entry["parameters"] |= {key: str(recorder.script) for key in ("script", "name") if key in entry["parameters"]}
+    with Kea(4, SUBNET4, tmp_path, [entry]):
+        ack = Client4(link, MAC).dora()
+        assert recorder.wait(1, hook_point)[-1][variable] == ack.yiaddr
+
+
+def of_dnsmasq(calls):
+    """Arguments and variables of each call that the two servers can agree on."""
+    return [(call.args, {name: value for name, value in call.env.items() if name.startswith("DNSMASQ_")}) for call in calls]
+
+
+def live(link, client, recorder):
+    """A lease's whole life, each step when the program has been told of the one before."""
+    is_v4 = isinstance(client, Client4)
+    client.dora() if is_v4 else client.sarr()
+    recorder.wait(1)
+    if is_v4:
+        # A server may look by ARP where its answer has to go.
+        ip(f"addr replace {client.address}/32 dev {link.client}\n", link.namespace)
+    # dnsmasq says nothing of a renewal in the second of the lease.
+    wait_past(time.time())
+    client.renew()
+    recorder.wait(2)
+    client.release()
+    recorder.wait(3)
+
+
+def compare(theirs, ours):
+    """Each call has the same arguments; theirs has all variables of ours, and more that the example's README.md names."""
+    for (wanted, there), (args, here) in zip(of_dnsmasq(theirs), of_dnsmasq(ours), strict=True):
+        assert args == wanted and here.keys() & TIMES == there.keys() & TIMES
+        assert [name for name in there.keys() - here.keys() - {"DNSMASQ_LOG_DHCP"} if f"`{name}`" not in README] == []
+        for name in here:
+            # The two leases are some seconds apart; each lifetime is counted from the beginning.
+            assert here[name] == there[name] or name == "DNSMASQ_LEASE_EXPIRES" or (
+                name == "DNSMASQ_TIME_REMAINING" and abs(int(here[name]) - int(there[name])) <= 2), name
+
+
+def test_dnsmasqs_script4(link, tmp_path):
+    theirs, ours = Recorder(tmp_path, name="theirs"), Recorder(tmp_path, name="ours")
+    options = [(60, b"phone 7")]
+    with Dnsmasq(tmp_path, theirs.script, "--no-ping", "--dhcp-range=192.0.2.10,192.0.2.10,3600", "--domain=example.org", "--dhcp-authoritative"):
+        live(link, Client4(link, MAC, client_id=b"\1\2\0\0\x0a\0\1", hostname="alpha", options=options), theirs)
+    config = example("dnsmasq-script", "kea-dhcp4.conf", args=[ours.script], ddns_qualifying_suffix="example.org")
+    with Kea(4, config, tmp_path):
+        live(link, Client4(link, MAC, client_id=b"\1\2\0\0\x0a\0\1", hostname="alpha", options=options), ours)
+    compare(theirs.calls(), ours.calls())
+
+
+def test_dnsmasqs_script6(link, tmp_path):
+    theirs, ours = Recorder(tmp_path, name="theirs"), Recorder(tmp_path, name="ours")
+
+    with Dnsmasq(tmp_path, theirs.script, "--dhcp-range=2001:db8::1000,2001:db8::1000,64,3600", "--dhcp-authoritative"):
+        live(link, Client6(link, link.client_mac), theirs)
+    config = example("dnsmasq-script", "kea-dhcp6.conf", args=[ours.script])
+    config["subnet6"][0]["pools"] = [{"pool": "2001:db8::1000/128"}]
+    with Kea(6, config, tmp_path):
+        live(link, Client6(link, link.client_mac), ours)
+    compare(theirs.calls(), ours.calls())
+
+
+def test_dnsmasqs_script_of_a_lease_that_ends(link, tmp_path, recorder):
+    config = example("dnsmasq-script", "kea-dhcp4.conf", args=[recorder.script], valid_lifetime=1, **PROMPT)
+    with Kea(4, config, tmp_path):
+        address = Client4(link, MAC).dora().yiaddr
+        recorder.wait(2)
+    assert [call.args for call in recorder.calls()] == [["add", MAC, address], ["del", MAC, address]]
+
+
+class Dhcpd:
+    """A real dhcpd, with the statements of the example's README.md."""
+
+    def __init__(self, directory, program):
+        [statement] = re.findall(r"^    on commit \{.*?^    \}$", (REPOSITORY / "examples/dhcpd-execute/README.md").read_text(), re.S | re.M)
+        statements = [statement.replace("commit", event).replace("/usr/local/sbin/dhcp-event", str(program))
+                      for event in ("commit", "release", "expiry")]
+        (directory / "dhcpd.conf").write_text("\n".join([
+            "authoritative; ddns-update-style none; default-lease-time 3600; min-lease-time 1; ping-check false;",
+            "subnet 192.0.2.0 netmask 255.255.255.0 { range 192.0.2.10 192.0.2.10; }", *statements]))
+        (directory / "dhcpd.leases").touch()
+        self.log_file = directory / "dhcpd.log"
+        # AppArmor's profile is of the path that Debian installs.
+        server = shutil.copy("/usr/sbin/dhcpd", "/run")
+        self.command = [server, "-4", "-f", "-d", "-cf", directory / "dhcpd.conf", "-lf", directory / "dhcpd.leases",
+                        "-pf", directory / "dhcpd.pid", "vs"]
+
+    def __enter__(self):
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        wait_until(lambda: "Server starting service" in self.log_file.read_text(), lambda: f"dhcpd ({self.log_file.read_text()})")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+@dhcpd
+def test_dhcpds_execute(link, tmp_path):
+    theirs, ours = Recorder(tmp_path, name="theirs"), Recorder(tmp_path, name="ours")
+    with Dhcpd(tmp_path, theirs.script):
+        live(link, Client4(link, MAC, hostname="alpha"), theirs)
+    with Kea(4, example("dhcpd-execute", "kea-dhcp4.conf", args=[ours.script]), tmp_path):
+        live(link, Client4(link, MAC, hostname="alpha"), ours)
+    assert [call.args for call in ours.calls()] == [call.args for call in theirs.calls()]
+    assert ours.calls()[0].args == ["commit", "192.0.2.10", "2:0:0:a:0:1", "alpha"]
