@@ -59,6 +59,7 @@ check: lint unit build ## Check all but what takes minutes by its nature (PYTEST
 # These compute, and hardly wait.
 check-long: WORKERS = 2
 check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
+	$(Q)RUSTFLAGS='--cfg fuzzing' cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(CARGO_TARGET_DIR)/fuzz-check
 	$(Q)$(TESTS) -m long $(PYTEST)
 
 # The library is built anew with each sanitizer; Kea is not: see tests/rig/sanitizer.py, which has the same flags.

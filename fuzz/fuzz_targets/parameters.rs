@@ -32,6 +32,7 @@ fuzz_target!(|data: &[u8]| {
         hook_points: &known,
         scripts_directory: Path::new(["", "/usr/share/kea/scripts", "scripts", "/"][usize::from(kea >> 4 & 3)]),
         scripts_only_there: kea & 64 != 0,
+        data_directory: Path::new("/var/lib/kea"),
     };
     parameters(&text, kea);
 });
