@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import cache
@@ -42,7 +43,9 @@ class Release:
     # Only compiled: its headers are worth a look, and its Kea behaves like a neighbour's.
     compile_only: bool = False
     cells: dict = field(default_factory=dict)
-    skipped: list = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+    skipped: set = field(default_factory=set)
+    seconds: float = 0
     ok: bool = False
 
     @property

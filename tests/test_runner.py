@@ -70,7 +70,8 @@ def test_killed_while_scripts_run(link, tmp_path, gate, threads):
         gate.open()
         quiet(kea)
         lines = gate.printer.lines()
-        assert lines[:2] == lines[2:4]
+        # Two that are started at once may print in either order.
+        assert sorted(lines[:2]) == lines[2:4]
         # One was handled three times and one twice, nothing else was.
         assert len(lines) == len(clients) * len(POINTS) + 3
         for client in clients:
