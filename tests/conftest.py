@@ -87,7 +87,7 @@ def is_whole(config):
     """Whether these are all tests, but those that take minutes at most: what `make check` and `make matrix` run."""
     options = config.option
     return (config.args_source == config.ArgsSource.TESTPATHS and not options.keyword and not options.collectonly
-            and options.markexpr in ("", "not long and not product"))
+            and options.markexpr in ("", "not long and not product", "not alone"))
 
 
 @pytest.hookimpl(optionalhook=True)
