@@ -64,7 +64,7 @@ EXPORT int lease4_renew(CalloutHandle& handle) {
         facts.query(argument<Pkt4Ptr>(handle, "query4"));
         facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
         facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-        facts.sought(argument<ClientIdPtr>(handle, "clientid"), argument<HWAddrPtr>(handle, "hwaddr"));
+        facts.looked_up_by(argument<ClientIdPtr>(handle, "clientid"), argument<HWAddrPtr>(handle, "hwaddr"));
     });
 }
 

@@ -45,7 +45,7 @@ void FactsBuilder::clear() {
     reuse(old_lease_);
     reuse(committed_);
     reuse(deleted_);
-    reuse(sought_);
+    reuse(looked_up_by_);
     reuse(ia_);
     reuse(ddns_);
     reuse(host_identifier_);
@@ -70,7 +70,7 @@ Facts FactsBuilder::facts() const {
     facts.old_lease = slice(old_lease_);
     facts.committed = slice(committed_);
     facts.deleted = slice(deleted_);
-    facts.sought = slice(sought_);
+    facts.looked_up_by = slice(looked_up_by_);
     facts.ia = slice(ia_);
     facts.ddns = slice(ddns_);
     facts.host_identifier = slice(host_identifier_);
@@ -190,8 +190,8 @@ void FactsBuilder::committed(const isc::dhcp::Lease6CollectionPtr& leases) { add
 void FactsBuilder::deleted(const isc::dhcp::Lease4CollectionPtr& leases) { add_leases(deleted_, leases); }
 void FactsBuilder::deleted(const isc::dhcp::Lease6CollectionPtr& leases) { add_leases(deleted_, leases); }
 
-void FactsBuilder::sought(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address) {
-    sought_.push_back({client_id ? add(client_id->getClientId()) : NO_FACT, hwaddr(address)});
+void FactsBuilder::looked_up_by(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address) {
+    looked_up_by_.push_back({client_id ? add(client_id->getClientId()) : NO_FACT, hwaddr(address)});
 }
 
 void FactsBuilder::ia(const isc::dhcp::Option6IAPtr& option) {

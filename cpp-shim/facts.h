@@ -55,7 +55,7 @@ class FactsBuilder {
     void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
     void deleted(const isc::dhcp::Lease6CollectionPtr& leases);
 
-    void sought(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address);
+    void looked_up_by(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address);
     void ia(const isc::dhcp::Option6IAPtr& option);
     void ddns(const std::string& hostname, bool fwd_update, bool rev_update);
     void host_identifier(isc::dhcp::Host::IdentifierType kind, const std::vector<uint8_t>& value);
@@ -107,7 +107,7 @@ class FactsBuilder {
     std::vector<Packet6> query6_, response6_;
     std::vector<Subnet> subnet_;
     std::vector<Lease> lease_, old_lease_, committed_, deleted_;
-    std::vector<Sought> sought_;
+    std::vector<LookedUpBy> looked_up_by_;
     std::vector<Ia> ia_;
     std::vector<Ddns> ddns_;
     std::vector<HostIdentifier> host_identifier_;

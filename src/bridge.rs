@@ -165,9 +165,9 @@ pub mod ffi {
         id: u32,
     }
 
-    /// By which `lease4_renew` has looked for the lease.
+    /// By which `lease4_renew` has looked the lease up.
     #[derive(Clone, Copy, Debug)]
-    struct Sought {
+    struct LookedUpBy {
         /// Absent where the client has sent none, or Kea does not go by it (`match-client-id`).
         client_id: Span,
         hwaddr: HwAddr,
@@ -217,7 +217,7 @@ pub mod ffi {
         /// Leases of `leases4_committed`, `leases6_committed`, `lease4_offer`.
         committed: &'a [Lease],
         deleted: &'a [Lease],
-        sought: &'a [Sought],
+        looked_up_by: &'a [LookedUpBy],
         ia: &'a [Ia],
         ddns: &'a [Ddns],
         host_identifier: &'a [HostIdentifier],

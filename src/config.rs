@@ -56,8 +56,8 @@ pub struct Config {
     pub concurrency: usize,
     pub queue_limit: usize,
     pub spool: Spool,
-    /// A parameter by its name of ISC's library, where nothing is said of the dialect.
-    pub name_of_isc: Option<&'static str>,
+    /// The first parameter in ISC's words (`name`, `sync`) of a script that says no `dialect`.
+    pub word_of_isc: Option<&'static str>,
     /// Among the scripts of this path, from 1.
     pub number: usize,
     pub debug: bool,
@@ -225,7 +225,7 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
         queue_limit: section.bounded("queue-limit", QUEUE_LIMIT_BOUNDS, "events")?.unwrap_or(10_000) as usize,
         spool: Spool::default(),
-        name_of_isc: ["name", "sync"]
+        word_of_isc: ["name", "sync"]
             .into_iter()
             .find_map(|key| section.has(key))
             .filter(|_| section.has("dialect").is_none()),

@@ -2,7 +2,7 @@
 
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{
-    self, Ddns, HostIdentifier, Ia, Lease, OptionFact, Packet4, Packet6, Relay, Sought, Span, Subnet,
+    self, Ddns, HostIdentifier, Ia, Lease, LookedUpBy, OptionFact, Packet4, Packet6, Relay, Span, Subnet,
 };
 use crate::wire::{Item, held};
 
@@ -22,7 +22,7 @@ pub struct Facts {
     pub old_lease: Option<Lease>,
     pub committed: Vec<Lease>,
     pub deleted: Vec<Lease>,
-    pub sought: Option<Sought>,
+    pub looked_up_by: Option<LookedUpBy>,
     pub ia: Option<Ia>,
     pub ddns: Option<Ddns>,
     pub host_identifier: Option<HostIdentifier>,
@@ -48,7 +48,7 @@ impl From<&ffi::Facts<'_>> for Facts {
             old_lease: facts.old_lease.first().copied(),
             committed: facts.committed.to_vec(),
             deleted: facts.deleted.to_vec(),
-            sought: facts.sought.first().copied(),
+            looked_up_by: facts.looked_up_by.first().copied(),
             ia: facts.ia.first().copied(),
             ddns: facts.ddns.first().copied(),
             host_identifier: facts.host_identifier.first().copied(),

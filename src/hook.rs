@@ -153,7 +153,7 @@ fn announce(config: &Config) {
         config.where_kea_waits(),
     ];
     log(messages::LOADED, &args);
-    if let Some(key) = config.name_of_isc {
+    if let Some(key) = config.word_of_isc {
         log(messages::DIALECT_UNSAID, &[config.script.display().to_string(), key.into()]);
     }
 }

@@ -40,7 +40,7 @@ messages! {
     LOADED Info "version %1 calls %2, mode %3 with %4: Kea %5"
         "The library is at work; one line for each script, with its `mode`, its lanes (`concurrency`) and its hook points: where Kea waits for it, where it parks the packet, and where it does neither."
     DIALECT_UNSAID Warn "%1: \"%2\" is a parameter of ISC's libdhcp_run_script, whose variables have other names: set \"dialect\" to \"isc\" for a program that was written for it, else to \"runscript\""
-        "The configuration names the program, or says whether Kea waits, in the words of ISC's library. A program that reads its variables finds none of them here unless `dialect` is `isc`. See migration.md."
+        "The configuration names the program, or says whether Kea waits, in the words of ISC's library. A program that reads its variables finds none of them here unless `dialect` is `isc`. Events that are in the spool by then keep the names they were written with. See migration.md."
     LOAD_REFUSED Error "the configuration is refused: %1"
         "The line names the parameter, its value and the remedy; or the system call that is denied or fails in Kea or in the runner. Kea does not start; at a reload, it has given up its old configuration by then and answers no client until a good one comes (Kea's `CONFIG_UNRECOVERABLE_ERROR`). See operation.md, Changing the configuration."
     HANDLER_STARTED Debug "%1: ready with %2 lanes"

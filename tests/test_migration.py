@@ -15,12 +15,12 @@ from rig.configs import SUBNET4
 from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
 from rig.dnsmasq import Dnsmasq
-from rig.examples import PROMPT, example
+from rig.examples import example
 from rig.kea import HOOK, REPOSITORY, Kea
 from rig.net import ip
 from rig.recorder import Recorder
 from rig.replay6 import wait_past
-from rig.wait import wait_until
+from rig.wait import quiet, wait_until
 
 PAGE = (REPOSITORY / "docs" / "migration.md").read_text()
 MAC = "02:00:00:0a:00:01"
@@ -98,12 +98,66 @@ def test_dnsmasqs_script6(link, tmp_path):
     compare(theirs.calls(), ours.calls())
 
 
-def test_dnsmasqs_script_of_a_lease_that_ends(link, tmp_path, recorder):
-    config = example("dnsmasq-script", "kea-dhcp4.conf", args=[recorder.script], valid_lifetime=1, **PROMPT)
-    with Kea(4, config, tmp_path):
-        address = Client4(link, MAC).dora().yiaddr
-        recorder.wait(2)
-    assert [call.args for call in recorder.calls()] == [["add", MAC, address], ["del", MAC, address]]
+def prompt(config):
+    """A lease that has ended is noticed within a second."""
+    config["expired-leases-processing"] |= {"reclaim-timer-wait-time": 1}
+    return {**config, "decline-probation-period": 1}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_who_has_been_away_is_added_again(link, tmp_path, recorder, family):
+    config = prompt(example("dnsmasq-script", f"kea-dhcp{family}.conf", args=[recorder.script], valid_lifetime=2))
+    with Kea(family, config, tmp_path):
+        client = Client4(link, MAC) if family == 4 else Client6(link, MAC)
+        for count in (1, 3, 5):
+            client.dora() if family == 4 else client.sarr()
+            recorder.wait(count)
+            if count == 1:
+                client.release()
+            recorder.wait(count + 1)
+    assert [call.args[0] for call in recorder.calls()] == ["add", "del"] * 3
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_what_is_declined_ends_once(link, tmp_path, recorder, family):
+    config = prompt(example("dnsmasq-script", f"kea-dhcp{family}.conf", args=[recorder.script], valid_lifetime=2))
+    with Kea(family, config, tmp_path) as kea:
+        client = Client4(link, MAC) if family == 4 else Client6(link, MAC)
+        client.dora() if family == 4 else client.sarr()
+        client.decline()
+        kea.wait_log("DECLINED_RECOVERED")
+        quiet(kea)
+    assert [call.args[0] for call in recorder.calls()] == ["add", "del"]
+
+
+def test_a_name_is_no_option(link, tmp_path, recorder):
+    with Kea(4, example("dnsmasq-script", "kea-dhcp4.conf", args=[recorder.script]), tmp_path):
+        address = Client4(link, MAC, hostname="--all").dora().yiaddr
+        [call] = recorder.wait(1)
+        assert call.args == ["add", MAC, address] and "DNSMASQ_DOMAIN" not in call.env
+
+
+def test_a_lease_for_ever(link, tmp_path, recorder):
+    with Kea(4, example("dnsmasq-script", "kea-dhcp4.conf", args=[recorder.script], valid_lifetime=0xffffffff), tmp_path):
+        Client4(link, MAC).dora()
+        [call] = recorder.wait(1)
+        assert call["DNSMASQ_LEASE_EXPIRES"] == "0" and "DNSMASQ_TIME_REMAINING" not in call.env
+
+
+def test_dhcpds_program_hears_of_each_end_once(link, tmp_path, recorder):
+    """Of one that is released, one that is declined, and one that runs out."""
+    config = prompt(example("dhcpd-execute", "kea-dhcp4.conf", args=[recorder.script], valid_lifetime=2))
+    with Kea(4, config, tmp_path) as kea:
+        clients = [Client4(link, f"02:00:00:0a:00:{number:02x}") for number in range(3)]
+        for client in clients:
+            client.dora()
+        clients[0].release()
+        clients[1].decline()
+        recorder.wait(5)
+        kea.wait_log("DECLINED_RECOVERED")
+        quiet(kea)
+    ends = [call.args[:2] for call in recorder.calls() if call.args[0] != "commit"]
+    assert ends == [["release", clients[0].address], ["expiry", clients[2].address]]
 
 
 class Dhcpd:

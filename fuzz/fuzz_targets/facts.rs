@@ -34,7 +34,7 @@ fn run(data: &mut Unstructured) -> Result<()> {
         response4: &optional(data)?,
         response6: &optional(data)?,
         subnet: &optional(data)?,
-        sought: &optional(data)?,
+        looked_up_by: &optional(data)?,
         ia: &optional(data)?,
         ddns: &optional(data)?,
         host_identifier: &optional(data)?,
@@ -123,7 +123,7 @@ facts! {
     Lease: kind address prefix_len hwaddr client hostname cltt valid_lft preferred_lft iaid subnet_id pool_id state
         expired fqdn_fwd fqdn_rev user_context debug;
     Subnet: prefix prefix_len id;
-    Sought: client_id hwaddr;
+    LookedUpBy: client_id hwaddr;
     Ia: code iaid t1 t2;
     Ddns: hostname fwd_update rev_update;
     HostIdentifier: kind value;

@@ -90,9 +90,9 @@ fn default_timeout(wait: Wait) -> Duration {
 /// The hook points of this server, by `hook-points` or by default.
 pub fn points(section: &Section, kea: Kea, dialect: Dialect) -> Result<Vec<Option<Point>>, Refusal> {
     let key = section.alias("wait", "sync")?;
-    let unless_said = if dialect.waits_by_default() { Wait::Yes } else { Wait::No };
+    let default_wait = if dialect.waits_by_default() { Wait::Yes } else { Wait::No };
     let common = Common {
-        wait: key.map_or(Ok(unless_said), |key| wait(section, key))?,
+        wait: key.map_or(Ok(default_wait), |key| wait(section, key))?,
         timeout: section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?,
     };
     let points = match section.list("hook-points", "names or maps")? {

@@ -3,15 +3,15 @@
 use super::collector::Collector;
 use super::rows::{Row, row, state_name, type_name};
 use super::value::{Of, Out, address4, address6, number, word};
-use super::{add, list};
-use crate::bridge::ffi::{HwAddr, Ia, Lease, Packet4, Packet6, Sought, Subnet};
+use super::{COMMON_PREFIX, add, list};
+use crate::bridge::ffi::{Ia, Lease, LookedUpBy, Packet4, Packet6, Subnet};
 use crate::facts::Facts;
 use crate::hook_points::{Group, HookPoint};
 use crate::keys::{self, CLIENT_ID6, TYPE_V4};
 use crate::text::{colons, kea_hex};
 
 /// Of `lease4_renew`.
-pub const SOUGHT_PREFIX: &str = "PKT4_";
+pub const LOOKED_UP_BY_PREFIX: &str = "PKT4_";
 /// Of `lease6_renew` and `lease6_rebind`.
 pub const IA_PREFIX: &str = "PKT6_IA_";
 /// Of the lease that comes in an old one's place.
@@ -37,11 +37,11 @@ pub const PACKET4: &[Row<Packet4>] = &[
     row("GIADDR", "address", |_, p, out| address4(out, p.giaddr), "`KEA_QUERY4_GIADDR`"),
     row("RELAYED", "text", |_, p, out| yes(out, p.relayed), "`KEA_QUERY4_RELAYED`, as `true` or `false`"),
     row("HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.hwaddr.bytes, colons), "`KEA_QUERY4_HWADDR`"),
-    row("HWADDR_TYPE", "number", |of, p, out| htype(of, &p.hwaddr, out), "`KEA_QUERY4_HWADDR_TYPE`"),
+    row("HWADDR_TYPE", "number", |of, p, out| of.htype(out, &p.hwaddr), "`KEA_QUERY4_HWADDR_TYPE`"),
     row("LOCAL_HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.local_hwaddr.bytes, colons), "Hardware address of the server's interface; empty if Kea knows none"),
-    row("LOCAL_HWADDR_TYPE", "number", |of, p, out| htype(of, &p.local_hwaddr, out), "Its type; empty with it"),
+    row("LOCAL_HWADDR_TYPE", "number", |of, p, out| of.htype(out, &p.local_hwaddr), "Its type; empty where there is no address"),
     row("REMOTE_HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.remote_hwaddr.bytes, colons), "Hardware address that sent the frame; empty if Kea knows none"),
-    row("REMOTE_HWADDR_TYPE", "number", |of, p, out| htype(of, &p.remote_hwaddr, out), "Its type; empty with it"),
+    row("REMOTE_HWADDR_TYPE", "number", |of, p, out| of.htype(out, &p.remote_hwaddr), "Its type; empty where there is no address"),
     row("OPTION_82", "hex, upper case", |of, p, out| of.optional(out, p.rai, kea_hex), "`KEA_QUERY4_RAI`; absent if the packet has none"),
     row("OPTION_82_SUB_OPTION_1", "hex, upper case", |of, p, out| of.optional(out, p.circuit_id, kea_hex), "`KEA_QUERY4_RAI_CIRCUIT_ID`; the same"),
     row("OPTION_82_SUB_OPTION_2", "hex, upper case", |of, p, out| of.optional(out, p.remote_id, kea_hex), "`KEA_QUERY4_RAI_REMOTE_ID`; the same"),
@@ -59,7 +59,7 @@ pub const PACKET6: &[Row<Packet6>] = &[
     row("IFACE_INDEX", "number", |_, p, out| number(out, p.ifindex), "`KEA_QUERY6_IFINDEX`"),
     row("IFACE_NAME", "text", |of, p, out| of.text(out, p.interface), "`KEA_QUERY6_INTERFACE`"),
     row("REMOTE_HWADDR", "hardware address", |of, p, out| of.or_empty(out, p.remote_hwaddr.bytes, colons), "Hardware address that sent the frame; empty if Kea knows none"),
-    row("REMOTE_HWADDR_TYPE", "number", |of, p, out| htype(of, &p.remote_hwaddr, out), "Its type; empty with it"),
+    row("REMOTE_HWADDR_TYPE", "number", |of, p, out| of.htype(out, &p.remote_hwaddr), "Its type; empty where there is no address"),
     row("PROTO", "text", |_, p, out| word(out, if p.is_tcp { "TCP" } else { "UDP" }), "`UDP`, or `TCP` (RFC 5460)"),
     row("CLIENT_ID", "bytes", |of, p, out| { colons(of.facts.option(p.options, CLIENT_ID6).filter(|_| p.has_duid).unwrap_or_default(), out); true }, "`KEA_QUERY6_DUID`"),
     row("OPTION_18", "hex, upper case", |of, p, out| of_relay(of, p, 18, out), "Interface-Id (RFC 8415, 21.18) of the relay nearest to the client that has one; else absent"),
@@ -70,10 +70,10 @@ pub const PACKET6: &[Row<Packet6>] = &[
 /// Of the subnet; all are empty if Kea found none.
 #[rustfmt::skip]
 pub const SUBNET: &[Row<Subnet>] = &[
-    row("ID", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.id), "`KEA_SUBNET4_ID`"),
-    row("NAME", "prefix", |of, s, out| of.prefix(out, s), "`KEA_SUBNET4`"),
-    row("PREFIX", "address", |of, s, out| of.address(out, s.prefix), "`KEA_SUBNET4_PREFIX`"),
-    row("PREFIX_LEN", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.prefix_len), "`KEA_SUBNET4_PREFIXLEN`"),
+    row("_ID", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.id), "`KEA_SUBNET4_ID`"),
+    row("_NAME", "prefix", |of, s, out| of.prefix(out, s), "`KEA_SUBNET4`"),
+    row("_PREFIX", "address", |of, s, out| of.address(out, s.prefix), "`KEA_SUBNET4_PREFIX`"),
+    row("_PREFIX_LEN", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.prefix_len), "`KEA_SUBNET4_PREFIXLEN`"),
 ];
 
 /// Of a lease of either family.
@@ -83,7 +83,7 @@ pub const LEASE: &[Row<Lease>] = &[
     row("CLTT", "seconds", |_, l, out| number(out, l.cltt), "`KEA_LEASE4_CLIENT_LAST_TRANSMISSION`"),
     row("HOSTNAME", "text", |of, l, out| of.text(out, l.hostname), "`KEA_LEASE4_HOSTNAME`"),
     row("HWADDR", "hardware address", |of, l, out| of.or_empty(out, l.hwaddr.bytes, colons), "`KEA_LEASE4_HWADDR`"),
-    row("HWADDR_TYPE", "number", |of, l, out| htype(of, &l.hwaddr, out), "Its type (1 is Ethernet); empty with it"),
+    row("HWADDR_TYPE", "number", |of, l, out| of.htype(out, &l.hwaddr), "Its type (1 is Ethernet); empty where there is no address"),
     row("STATE", "text", |_, l, out| word(out, state_name(l.state)), "`KEA_LEASE4_STATE`"),
     row("SUBNET_ID", "number", |_, l, out| number(out, l.subnet_id), "`KEA_LEASE4_SUBNET_ID`"),
     row("VALID_LIFETIME", "seconds", |_, l, out| number(out, l.valid_lft), "`KEA_LEASE4_VALID_LIFETIME`"),
@@ -95,12 +95,12 @@ pub const LEASE: &[Row<Lease>] = &[
     row("TYPE", "text", |_, l, out| l.kind != TYPE_V4 && word(out, type_name(l.kind)), "`KEA_LEASE6_TYPE`"),
 ];
 
-/// By which `lease4_renew` has looked for the lease.
+/// By which `lease4_renew` has looked the lease up.
 #[rustfmt::skip]
-pub const SOUGHT: &[Row<Sought>] = &[
+pub const LOOKED_UP_BY: &[Row<LookedUpBy>] = &[
     row("CLIENT_ID", "bytes", |of, s, out| of.or_empty(out, s.client_id, colons), "The client identifier that Kea goes by; empty if it goes by none (`match-client-id`)"),
     row("HWADDR", "hardware address", |of, s, out| of.or_empty(out, s.hwaddr.bytes, colons), "The hardware address"),
-    row("HWADDR_TYPE", "number", |of, s, out| htype(of, &s.hwaddr, out), "Its type; empty with it"),
+    row("HWADDR_TYPE", "number", |of, s, out| of.htype(out, &s.hwaddr), "Its type; empty where there is no address"),
 ];
 
 /// Of the identity association of `lease6_renew` and `lease6_rebind`.
@@ -126,21 +126,17 @@ pub const ADDRESS: &[Row<Lease>] = &[
 
 /// What the names of a group's variables begin with; `None` of what ISC's library never tells.
 pub fn prefix(group: Group) -> Option<&'static str> {
-    Some(match group {
-        Group::Query4 => "QUERY4_",
-        Group::Query6 => "QUERY6_",
-        Group::Subnet4 => "SUBNET4_",
-        Group::Subnet6 => "SUBNET6_",
-        Group::Lease4 => "LEASE4_",
-        Group::Lease6 => "LEASE6_",
-        Group::Leases4 => "LEASES4_",
-        Group::Leases6 => "LEASES6_",
-        Group::DeletedLeases4 => "DELETED_LEASES4_",
-        Group::DeletedLeases6 => "DELETED_LEASES6_",
-        Group::OldLease6 => "OLD_LEASE6_",
-        Group::RemoveLease => "",
-        _ => return None,
-    })
+    let is_untold = matches!(
+        group,
+        Group::Response4
+            | Group::Response6
+            | Group::OldLease4
+            | Group::OfferLifetime
+            | Group::FakeAllocation
+            | Group::Ddns
+            | Group::HostIdentifier
+    );
+    super::prefix(group).strip_prefix(COMMON_PREFIX).filter(|_| !is_untold)
 }
 
 /// Adds what ISC's library tells of the facts of a hook point.
@@ -154,8 +150,8 @@ pub fn add_all(out: &mut Collector, point: &HookPoint, of: Of) {
             None => {}
         }
     }
-    out.begin(SOUGHT_PREFIX);
-    add(out, SOUGHT, of, of.facts.sought.as_ref());
+    out.begin(LOOKED_UP_BY_PREFIX);
+    add(out, LOOKED_UP_BY, of, of.facts.looked_up_by.as_ref());
     out.begin(IA_PREFIX);
     add(out, IA, of, of.facts.ia.as_ref());
 }
@@ -185,10 +181,6 @@ fn add_new_lease(out: &mut Collector, of: Of) {
 
 fn yes(out: Out, value: bool) -> bool {
     word(out, if value { "true" } else { "false" })
-}
-
-fn htype(of: Of, address: &HwAddr, out: Out) -> bool {
-    of.facts.bytes(address.bytes).is_none() || number(out, address.htype)
 }
 
 /// As `Pkt6::getAnyRelayOption` finds it, from the client's end.

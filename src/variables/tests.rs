@@ -56,7 +56,7 @@ impl Shim {
             old_lease: &[],
             committed: &[],
             deleted: &[],
-            sought: &[],
+            looked_up_by: &[],
             ia: &[],
             ddns: &[],
             host_identifier: &[],
@@ -172,7 +172,7 @@ pub fn everything(shim: &mut Shim) -> Facts {
     facts.ddns = Some(ffi::Ddns { hostname: text, fwd_update: true, rev_update: true });
     facts.host_identifier = Some(ffi::HostIdentifier { kind: 0, value: text });
     facts.offer_lifetime = Some(1);
-    facts.sought = Some(ffi::Sought { client_id: text, hwaddr });
+    facts.looked_up_by = Some(ffi::LookedUpBy { client_id: text, hwaddr });
     facts.ia = Some(ffi::Ia { code: 3, iaid: 1, t1: 1, t2: 1 });
     facts
 }

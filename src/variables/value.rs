@@ -6,7 +6,7 @@ use std::time::Duration;
 use itoa::Integer;
 
 use super::Server;
-use crate::bridge::ffi::{Span, Subnet};
+use crate::bridge::ffi::{HwAddr, Span, Subnet};
 use crate::facts::Facts;
 use crate::ids::{self, Seq};
 use crate::text;
@@ -78,6 +78,11 @@ impl Of<'_> {
     pub fn or_empty(self, out: Out, span: Span, write: fn(&[u8], &mut String)) -> bool {
         write(self.facts.bytes(span).unwrap_or_default(), out);
         true
+    }
+
+    /// The type of a hardware address; empty where there is no address.
+    pub fn htype(self, out: Out, address: &HwAddr) -> bool {
+        self.facts.bytes(address.bytes).is_none() || number(out, address.htype)
     }
 
     /// A client's bytes as text.

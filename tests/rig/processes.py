@@ -43,11 +43,6 @@ def runners():
     return sorted(pid for pid in named if stat(pid)[3:4] == [str(pid)])
 
 
-def running(script):
-    """Whether a process runs this script."""
-    return any(str(script).encode() in argv for argv in processes().values())
-
-
 def states():
     """How many processes are in which state; Z has ended, and nobody has waited for it."""
     found = Counter()
