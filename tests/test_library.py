@@ -21,7 +21,7 @@ def documented(family):
     """The hook points of the reference, by whether they are selected by default."""
     page = (REPOSITORY / "docs/hook-points.md").read_text()
     section = page.partition(f"## kea-dhcp{family}")[2].partition("\n## ")[0]
-    return {name: star == " *" for name, star in re.findall(r"^\| `(\w+)`( \*)? \|", section, re.M)}
+    return {name: "*" in marks for name, marks in re.findall(r"^\| `(\w+)` ?([*°]*) \|", section, re.M)}
 
 
 def test_only_what_kea_looks_up_is_exported():

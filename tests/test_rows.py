@@ -27,7 +27,7 @@ KEYS = {
 def documented():
     """Each hook point with its family and its keys, skipped where Kea lacks it."""
     page = (rows.PAGES / "hook-points.md").read_text()
-    for name, doc, keys in re.findall(r"^\| `(\w+)`(?: \*)? \| (.*) \| [^|]* \| ([^|]*) \|$", page, re.M):
+    for name, doc, keys in re.findall(r"^\| `(\w+)` ?[*°]* \| (.*) \| [^|]* \| ([^|]*) \|$", page, re.M):
         oldest = re.search(r"\. From Kea (\d+)\.(\d+) on\.", doc)
         marks = [since(*map(int, oldest.groups()))] if oldest else []
         yield pytest.param(6 if "6" in name else 4, name, re.findall(r"`([\w-]+)`", keys), id=name, marks=marks)
