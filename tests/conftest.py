@@ -23,6 +23,13 @@ def link():
     processes.kill_runners()
 
 
+@pytest.fixture(scope="module")
+def recorded_link():
+    """The interface as it was in the recording."""
+    with Link(server="vs", index=101, server4="10.4.0.1/16", client4="10.4.0.2/16") as link:
+        yield link
+
+
 @pytest.fixture
 def recorder(tmp_path):
     """A script that records its calls."""

@@ -6,18 +6,10 @@ import pytest
 from rig.isc import SideBySide
 from rig.kea import version
 from rig.kea_versions import CHANGES, expected
-from rig.net import Link
 from rig.recorded import CASES
 from rig.replay import play
 from rig.replay4 import Replay4
 from rig.replay6 import Replay6
-
-
-@pytest.fixture(scope="module")
-def recorded_link():
-    """The interface as it was in the recording."""
-    with Link(server="vs", index=101, server4="10.4.0.1/16", client4="10.4.0.2/16") as link:
-        yield link
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"v{case.family}-{case.name}")

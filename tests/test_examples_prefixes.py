@@ -148,9 +148,12 @@ def test_a_crowd(link, tmp_path):
     with Kea(6, config(**THREADS), tmp_path) as kea:
         def leases():
             return set(re.findall("DHCP6_PD_LEASE_ALLOC .* for prefix ([0-9a-f:]+/56)", kea.log()))
-        # A busy machine drops packets, and other clients come the next time.
-        while len(leases()) < 90:
+
+        def are_many():
+            """A busy machine drops packets, and other clients come the next time."""
             perfdhcp(link, 6, "-e", "prefix-only", "-r", 50, "-n", 100, "-R", 100)
+            return len(leases()) >= 90
+        wait_until(are_many, "90 prefixes", 60)
         # perfdhcp leaves while the last packets are on their way.
         wait_until(lambda: set(routes(6)) == leases() and kea.status()["pending"] == 0, "a route to each prefix")
 

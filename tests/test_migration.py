@@ -24,8 +24,8 @@ from rig.wait import quiet, wait_until
 
 PAGE = (REPOSITORY / "docs" / "migration.md").read_text()
 MAC = "02:00:00:0a:00:01"
-# What a test's own seconds decide.
 README = (REPOSITORY / "examples/dnsmasq-script/README.md").read_text()
+# What a test's own seconds decide.
 TIMES = {"DNSMASQ_LEASE_EXPIRES", "DNSMASQ_TIME_REMAINING"}
 
 dhcpd = pytest.mark.skipif(not shutil.which("dhcpd", path="/usr/sbin"), reason="dhcpd is not packaged here any more")

@@ -13,7 +13,6 @@ from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
 from rig.kea import REPOSITORY, Kea, hook, version
 from rig.kea_versions import CHANGES, expected
-from rig.net import Link
 from rig.recorded import CASES, PEER, differences
 from rig.replay import play
 from rig.replay4 import Replay4
@@ -23,13 +22,6 @@ PAGE = REPOSITORY / "docs" / "kea-versions.md"
 CHANGES_HERE = [change for change in CHANGES if change.since <= version()]
 SWITCHED = [pytest.param(case, change, id=f"v{case.family}-{case.name}-{'-'.join(change.switch)}")
             for change in CHANGES if change.switch for case in CASES if change.concerns(case)]
-
-
-@pytest.fixture(scope="module")
-def recorded_link():
-    """The interface as it was in the recording."""
-    with Link(server="vs", index=101, server4="10.4.0.1/16", client4="10.4.0.2/16") as link:
-        yield link
 
 
 @pytest.mark.pairs
