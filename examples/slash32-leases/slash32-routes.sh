@@ -1,52 +1,21 @@
 #!/bin/sh
-# Keeps a kernel route for each address that Kea leases: to the interface on which the client is.
-set -u
-PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Kea sets none
+# Keeps a kernel route for each address that Kea leases: to the interface on which its client is, or via the client's relay. The
+# arguments are the relays that may be next hops.
+[ "$1" = lease4_changed ] || exit 0
+shift
+PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Nobody else sets one.
+address=${KEA_LEASE4_ADDRESS-} hop=$KEA_NEXT_HOP
+# Other programs' routes differ in protocol or metric. Protocol 68 marks those that a replay has yet to tell of.
+route() { ip -4 route "$@"; }
 
-# Other programs' routes differ in protocol and metric, so none of them is ever replaced or removed.
-route() {
-    ip -4 route "$@" proto 67 metric 2067
-}
-
-# Address and state. A declined address is nobody's until Kea gives it out again.
-update() {
-    case $2 in
-        default)
-            route replace "$1/32" dev "$KEA_QUERY4_INTERFACE" ||
-                echo "no route to $1 on $KEA_QUERY4_INTERFACE" >&2
-            ;;
-        *)
-            remove "$1"
-            ;;
-    esac
-}
-
-remove() {
-    error=$(route del "$1/32" 2>&1) && return
-    case $error in
-        *"No such process"*) ;;    # It was gone already.
-        *) echo "the route to $1 stays: $error" >&2 ;;
-    esac
-}
-
-# Calls a function with address and state of each lease in the list.
-each() {
-    n=0 size='' address='' state=''
-    # What eval sees is names of variables, never their values.
-    eval "size=\$KEA_$1_SIZE"
-    while [ "$n" -lt "$size" ]; do
-        eval "address=\$KEA_$1_AT${n}_ADDRESS state=\$KEA_$1_AT${n}_STATE"
-        "$2" "$address" "$state"
-        n=$((n + 1))
-    done
-}
-
-case $1 in
-    leases4_committed)
-        each DELETED_LEASES4 remove
-        each LEASES4 update
-        ;;
-    lease4_expire)
-        remove "$KEA_LEASE4_ADDRESS"
-        ;;
+case $KEA_ACTION in
+    replay-begin) route show proto 67 | sed 's/^/route replace /; s/$/ proto 68/' | ip -4 -force -batch - ;;
+    replay-end) route flush proto 68 ;;
+    del) for mark in 67 68; do route flush exact "$address" proto "$mark"; done ;;
+    add | renew | reused | replay)
+        case ${hop:-none}:" $* " in
+            none:*) route replace "$address/32" dev "$KEA_INTERFACE" proto 67 metric 2067 ;;
+            *" $hop "*) route replace "$address/32" via "$hop" dev "$KEA_INTERFACE" proto 67 metric 2067 ;;
+            *) echo "no route to $address via $hop" >&2 ;;
+        esac ;;
 esac
