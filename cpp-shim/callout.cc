@@ -1,6 +1,7 @@
 #include "callout.h"
 
 #include "guard.h"
+#include "lease_events.h"
 #include "parking.h"
 #include "verdict.h"
 
@@ -70,13 +71,19 @@ void forward(const HookPoint& point, CalloutHandle& handle, Collect collect) {
 
 } // namespace
 
-int call(size_t index, CalloutHandle& handle, Collect collect) noexcept {
+int call(size_t index, CalloutHandle& handle, Collect collect, TellOfLeases tell_of_leases) noexcept {
     const Stopwatch stopwatch;
     const HookPoint& point = hook_point(index);
     guarded(name_of(point), [&] {
         forward(point, handle, collect);
         return 0;
     });
+    if (tell_of_leases && wants_lease_events()) {
+        guarded(name_of(point), [&] {
+            tell_of_leases(handle);
+            return 0;
+        });
+    }
     // Kea would only log the failure once more.
     return 0;
 }

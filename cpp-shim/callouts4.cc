@@ -1,6 +1,7 @@
 // DHCPv4's hook points, in the order in which a packet meets them: which of Kea's arguments become which facts.
 
 #include "callout.h"
+#include "lease_events.h"
 
 using isc::dhcp::ClientIdPtr;
 using isc::dhcp::Host;
@@ -48,49 +49,67 @@ EXPORT int ddns4_update(CalloutHandle& handle) {
 }
 
 EXPORT int lease4_select(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
-        facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
-        if (LEASE4_SELECT_HAS_OFFER_LFT) {
-            facts.offer_lifetime(argument<uint32_t>(handle, "offer_lft"));
-        }
-        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
+            facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
+            if (LEASE4_SELECT_HAS_OFFER_LFT) {
+                facts.offer_lifetime(argument<uint32_t>(handle, "offer_lft"));
+            }
+            facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+        },
+        LeaseEvents<Family4>::keep_its_origin);
 }
 
 EXPORT int lease4_renew(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
-        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-        facts.looked_up_by(argument<ClientIdPtr>(handle, "clientid"), argument<HWAddrPtr>(handle, "hwaddr"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
+            facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+            facts.looked_up_by(argument<ClientIdPtr>(handle, "clientid"), argument<HWAddrPtr>(handle, "hwaddr"));
+        },
+        [](CalloutHandle& handle) {
+            LeaseEvents<Family4>::remember(handle);
+            LeaseEvents<Family4>::keep_origin(handle);
+        });
 }
 
 EXPORT int lease4_release(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+        },
+        LeaseEvents<Family4>::remember);
 }
 
 EXPORT int lease4_decline(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+        },
+        LeaseEvents<Family4>::remember);
 }
 
 EXPORT int leases4_committed(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.committed(argument<Lease4CollectionPtr>(handle, "leases4"));
-        facts.deleted(argument<Lease4CollectionPtr>(handle, "deleted_leases4"));
-        if (COMMITTED_HAS_RESPONSE) {
-            facts.response(argument<Pkt4Ptr>(handle, "response4"));
-        }
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.committed(argument<Lease4CollectionPtr>(handle, "leases4"));
+            facts.deleted(argument<Lease4CollectionPtr>(handle, "deleted_leases4"));
+            if (COMMITTED_HAS_RESPONSE) {
+                facts.response(argument<Pkt4Ptr>(handle, "response4"));
+            }
+        },
+        LeaseEvents<Family4>::committed);
 }
 
 EXPORT int lease4_offer(CalloutHandle& handle) {
@@ -113,13 +132,16 @@ EXPORT int lease4_server_decline(CalloutHandle& handle) {
 }
 
 EXPORT int pkt4_send(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.response(argument<Pkt4Ptr>(handle, "response4"));
-        if (SEND_HAS_SUBNET) {
-            facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
-        }
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.response(argument<Pkt4Ptr>(handle, "response4"));
+            if (SEND_HAS_SUBNET) {
+                facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
+            }
+        },
+        LeaseEvents<Family4>::answered);
 }
 
 EXPORT int buffer4_send(CalloutHandle& handle) {
@@ -129,10 +151,13 @@ EXPORT int buffer4_send(CalloutHandle& handle) {
 }
 
 EXPORT int lease4_expire(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.lease(argument<Lease4Ptr>(handle, "lease4"));
-        facts.remove_lease(argument<bool>(handle, "remove_lease"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.lease(argument<Lease4Ptr>(handle, "lease4"));
+            facts.remove_lease(argument<bool>(handle, "remove_lease"));
+        },
+        LeaseEvents<Family4>::expired);
 }
 
 EXPORT int lease4_recover(CalloutHandle& handle) {

@@ -45,6 +45,7 @@ void FactsBuilder::clear() {
     reuse(old_lease_);
     reuse(committed_);
     reuse(deleted_);
+    reuse(others_);
     reuse(looked_up_by_);
     reuse(ia_);
     reuse(ddns_);
@@ -53,6 +54,7 @@ void FactsBuilder::clear() {
     fake_allocation_ = false;
     remove_lease_ = false;
     is_skipped_ = false;
+    is_reserved_ = false;
 }
 
 Facts FactsBuilder::facts() const {
@@ -70,6 +72,7 @@ Facts FactsBuilder::facts() const {
     facts.old_lease = slice(old_lease_);
     facts.committed = slice(committed_);
     facts.deleted = slice(deleted_);
+    facts.others = slice(others_);
     facts.looked_up_by = slice(looked_up_by_);
     facts.ia = slice(ia_);
     facts.ddns = slice(ddns_);
@@ -78,6 +81,7 @@ Facts FactsBuilder::facts() const {
     facts.fake_allocation = fake_allocation_;
     facts.remove_lease = remove_lease_;
     facts.is_skipped = is_skipped_;
+    facts.is_reserved = is_reserved_;
     return facts;
 }
 
@@ -110,16 +114,6 @@ HwAddr FactsBuilder::hwaddr(const isc::dhcp::HWAddrPtr& address) {
         return {NO_FACT, 0, 0};
     }
     return {add(address->hwaddr_), address->htype_, address->source_};
-}
-
-template <typename SubnetPtr>
-void FactsBuilder::add_subnet(const SubnetPtr& subnet) {
-    if (!subnet) {
-        subnet_.push_back({NO_FACT, 0, 0});
-        return;
-    }
-    const auto prefix = subnet->get();
-    subnet_.push_back({add(prefix.first.toBytes()), prefix.second, subnet->getID()});
 }
 
 void FactsBuilder::subnet(const Subnet4Argument& subnet) { add_subnet(subnet); }

@@ -55,6 +55,13 @@ class FactsBuilder {
     void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
     void deleted(const isc::dhcp::Lease6CollectionPtr& leases);
 
+    /// Where a lease is: its subnet with all that scripts want to know of it, and whether it is reserved.
+    void subnet_of(const isc::dhcp::Lease4Ptr& lease);
+    void subnet_of(const isc::dhcp::Lease6Ptr& lease);
+    /// The other leases of its client.
+    void others_than(const isc::dhcp::Lease4Ptr& lease);
+    void others_than(const isc::dhcp::Lease6Ptr& lease);
+
     void looked_up_by(const isc::dhcp::ClientIdPtr& client_id, const isc::dhcp::HWAddrPtr& address);
     void ia(const isc::dhcp::Option6IAPtr& option);
     void ddns(const std::string& hostname, bool fwd_update, bool rev_update);
@@ -98,6 +105,8 @@ class FactsBuilder {
     void add_leases(std::vector<Lease>& list, const Leases& leases);
     template <typename SubnetPtr>
     void add_subnet(const SubnetPtr& subnet);
+    template <typename Network, typename SubnetPtr>
+    void describe(const SubnetPtr& subnet, const char* space, uint16_t domain_name, uint16_t dns_servers);
 
     std::vector<uint8_t> bytes_;
     std::vector<Span> names_;
@@ -106,7 +115,7 @@ class FactsBuilder {
     std::vector<Packet4> query4_, response4_;
     std::vector<Packet6> query6_, response6_;
     std::vector<Subnet> subnet_;
-    std::vector<Lease> lease_, old_lease_, committed_, deleted_;
+    std::vector<Lease> lease_, old_lease_, committed_, deleted_, others_;
     std::vector<LookedUpBy> looked_up_by_;
     std::vector<Ia> ia_;
     std::vector<Ddns> ddns_;
@@ -115,6 +124,7 @@ class FactsBuilder {
     bool fake_allocation_ = false;
     bool remove_lease_ = false;
     bool is_skipped_ = false;
+    bool is_reserved_ = false;
     /// Where options are packed.
     isc::util::OutputBuffer packed_{0};
 };
@@ -122,6 +132,18 @@ class FactsBuilder {
 template <typename T>
 rust::Slice<const T> slice(const std::vector<T>& list) {
     return {list.data(), list.size()};
+}
+
+template <typename SubnetPtr>
+void FactsBuilder::add_subnet(const SubnetPtr& subnet) {
+    Subnet fact{NO_FACT, 0, 0, NO_FACT, NO_FACT, NO_FACT, NO_FACT, NO_FACT};
+    if (subnet) {
+        const auto prefix = subnet->get();
+        fact.prefix = add(prefix.first.toBytes());
+        fact.prefix_len = prefix.second;
+        fact.id = subnet->getID();
+    }
+    subnet_.push_back(fact);
 }
 
 /// What a span means; nothing if it is absent.

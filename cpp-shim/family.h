@@ -21,6 +21,8 @@ struct Family4 {
     static constexpr const char* RESPONSE = "response4";
     static constexpr const char* SUBNET = "subnet4";
     static constexpr const char* LEASE = "lease4";
+    static constexpr const char* LEASES = "leases4";
+    static constexpr const char* DELETED_LEASES = "deleted_leases4";
     static constexpr const char* OPTION_SPACE = DHCP4_OPTION_SPACE;
     static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_V4;
 };
@@ -34,6 +36,8 @@ struct Family6 {
     static constexpr const char* RESPONSE = "response6";
     static constexpr const char* SUBNET = "subnet6";
     static constexpr const char* LEASE = "lease6";
+    static constexpr const char* LEASES = "leases6";
+    static constexpr const char* DELETED_LEASES = "deleted_leases6";
     static constexpr const char* OPTION_SPACE = DHCP6_OPTION_SPACE;
     static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_NA;
 };

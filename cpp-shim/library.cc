@@ -2,10 +2,14 @@
 
 #include "callout.h"
 #include "guard.h"
+#include "lease_commands.h"
+#include "lease_events.h"
+#include "lease_pages.h"
 #include "main_loop.h"
 #include "parking.h"
 #include "statistics.h"
 
+#include <dhcpsrv/lease_mgr_factory.h>
 #include <hooks/library_handle.h>
 #include <hooks/server_hooks.h>
 
@@ -63,6 +67,23 @@ void keep_wanted(const rust::Vec<HookPoint>& ours, const Names& known_hook_point
     }
 }
 
+/// At `*_srv_configured`, when all libraries are there.
+int server_configured(CalloutHandle& handle) {
+    return guarded("configured", [&] {
+        if (wants_lease_events()) {
+            watch_lease_commands();
+            watch_service(argument<isc::dhcp::NetworkStatePtr>(handle, "network_state"));
+        }
+        configured();
+        return 0;
+    });
+}
+
+void watch_configuration(LibraryHandle& handle) {
+    const bool is_dhcp4 = isc::dhcp::CfgMgr::instance().getFamily() == AF_INET;
+    handle.registerCallout(is_dhcp4 ? "dhcp4_srv_configured" : "dhcp6_srv_configured", server_configured);
+}
+
 int start(LibraryHandle& handle) {
     const Names known_hook_points = ServerHooks::getServerHooks().getHookNames();
     Loaded loaded = load(server(handle, known_hook_points));
@@ -70,10 +91,12 @@ int start(LibraryHandle& handle) {
         return 1;
     }
     FactsBuilder::set_debug(loaded.debug);
+    set_lease_events(loaded.lease_events, loaded.other_leases);
+    watch_configuration(handle);
     if (loaded.parks) {
         open_parking();
     }
-    watch_main_loop();
+    watch_main_loop(loaded.lease_events);
     keep_wanted(loaded.hook_points, known_hook_points, handle);
     set_hook_points(std::move(loaded.hook_points));
     register_commands(handle);
@@ -81,9 +104,10 @@ int start(LibraryHandle& handle) {
     return 0;
 }
 
-/// Rust first: afterwards no verdict comes.
+/// Rust first: afterwards no verdict comes. Kea ends without its leases' database, and loads us anew with it.
 int stop() {
-    unload();
+    unload(!isc::dhcp::LeaseMgrFactory::haveInstance());
+    watch_service({});
     close_parking();
     leave_main_loop();
     withdraw_statistics();

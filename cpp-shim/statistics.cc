@@ -1,4 +1,4 @@
-// The commands `runscript-status` and `runscript-retry`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager of
+// The commands `runscript-status`, `runscript-retry` and `runscript-replay`, and Kea's statistics. Ours are counted in Rust and copied to Kea's manager of
 // statistics when somebody asks for them: exact then, and without its lock in every event. Hence `statistic-reset` does
 // not last: they start at 0 with each load of the library.
 
@@ -7,6 +7,7 @@
 #include "statistics.h"
 
 #include "guard.h"
+#include "main_loop.h"
 
 #include <cc/command_interpreter.h>
 #include <hooks/callout_handle.h>
@@ -70,15 +71,23 @@ int runscript_status(CalloutHandle& handle) {
     });
 }
 
-int runscript_retry(CalloutHandle& handle) {
-    return guarded(__func__, [&] {
+int answer_with(CommandAnswer (*carry_out)(rust::Str arguments), CalloutHandle& handle, const char* name) {
+    return guarded(name, [&] {
         ConstElementPtr command, parameters;
         handle.getArgument("command", command);
         isc::config::parseCommand(parameters, command);
-        const CommandAnswer answer = retry(parameters ? parameters->str() : "");
+        const CommandAnswer answer = carry_out(parameters ? parameters->str() : "");
         handle.setArgument("response", createAnswer(answer.result, static_cast<std::string>(answer.text)));
         return 0;
     });
+}
+
+int runscript_retry(CalloutHandle& handle) { return answer_with(retry, handle, __func__); }
+
+int runscript_replay(CalloutHandle& handle) {
+    const int result = answer_with(replay, handle, __func__);
+    look_for_replay();
+    return result;
 }
 
 } // namespace
@@ -86,6 +95,7 @@ int runscript_retry(CalloutHandle& handle) {
 void register_commands(isc::hooks::LibraryHandle& handle) {
     handle.registerCommandCallout("runscript-status", runscript_status);
     handle.registerCommandCallout("runscript-retry", runscript_retry);
+    handle.registerCommandCallout("runscript-replay", runscript_replay);
     handle.registerCommandCallout("statistic-get", statistic_get);
     handle.registerCommandCallout("statistic-get-all", statistic_get_all);
 }

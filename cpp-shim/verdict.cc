@@ -64,7 +64,7 @@ void attempt(const Change& change, size_t hook_point, Body body) {
 /// What has been kept with the packet; null if nothing has.
 KeptPtr kept(const CalloutHandle& handle) {
     KeptPtr kept;
-    if (!Counted::any()) {
+    if (!Counted<Kept>::any()) {
         return kept;
     }
     try {

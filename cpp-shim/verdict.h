@@ -10,6 +10,7 @@ namespace runscript {
 
 /// Knows whether there is one of its kind. Most packets have nothing kept, and to ask Kea for what is not there costs
 /// more than all else that we do at a hook point: it throws.
+template <typename Kind>
 class Counted {
   public:
     Counted() { ++count_; }
@@ -30,7 +31,7 @@ struct Kept {
     std::vector<Change> changes;
     /// No answer shall be sent.
     bool drop;
-    Counted counted{};
+    Counted<Kept> counted{};
 };
 
 using KeptPtr = std::shared_ptr<Kept>;

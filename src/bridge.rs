@@ -163,6 +163,16 @@ pub mod ffi {
         prefix: Span,
         prefix_len: u8,
         id: u32,
+        /// Of a lease's subnet, as are all below: absent at Kea's own hook points.
+        shared_network: Span,
+        /// JSON text.
+        user_context: Span,
+        /// `ddns-qualifying-suffix`.
+        ddns_suffix: Span,
+        /// Data of the options that clients get there, unless a pool, a class or a reservation says otherwise: 15 and 6 of
+        /// DHCPv4, 24 and 23 of DHCPv6.
+        domain_name: Span,
+        dns_servers: Span,
     }
 
     /// By which `lease4_renew` has looked the lease up.
@@ -217,6 +227,8 @@ pub mod ffi {
         /// Leases of `leases4_committed`, `leases6_committed`, `lease4_offer`.
         committed: &'a [Lease],
         deleted: &'a [Lease],
+        /// Of a lease event: the client's other leases.
+        others: &'a [Lease],
         looked_up_by: &'a [LookedUpBy],
         ia: &'a [Ia],
         ddns: &'a [Ddns],
@@ -227,6 +239,8 @@ pub mod ffi {
         remove_lease: bool,
         /// Another library has told Kea to skip what it is about to do.
         is_skipped: bool,
+        /// Of a lease event: there is a host reservation for the lease.
+        is_reserved: bool,
     }
 
     /// What Kea shall do next (`CalloutHandle::CalloutNextStep`), the mildest first.
@@ -278,6 +292,51 @@ pub mod ffi {
         /// Not 0: the packet stays parked with this ticket. The verdict itself comes by [`Server::resume`], and may have
         /// come.
         ticket: u64,
+    }
+
+    /// How Kea comes to tell of a lease.
+    #[derive(Clone, Copy, Debug)]
+    enum Source {
+        /// In a list of what a packet has changed: leases that are there, and leases that are not.
+        Committed,
+        Deleted,
+        /// Only in the answer.
+        Reused,
+        /// Not at all: the client had it before the packet.
+        Vanished,
+        Expired,
+        /// A command has added or changed it.
+        Commanded,
+        /// A command has deleted it.
+        Removed,
+        /// Nothing has happened to it.
+        Replayed,
+    }
+
+    /// Which leases are read for a replay.
+    #[derive(Debug)]
+    enum Pages {
+        /// None: there is no replay.
+        None,
+        /// None yet: scripts are not through with the last ones.
+        Later,
+        All,
+        Subnet,
+        Address,
+        HwAddress,
+        /// By its DUID; in DHCPv4 by its client identifier.
+        Client,
+    }
+
+    /// A part of these leases, which the shim shall tell of.
+    struct Page {
+        pages: Pages,
+        subnet_id: u32,
+        /// Of an address or a client.
+        bytes: Vec<u8>,
+        /// Those behind this address. A DHCPv4 address fills the first four bytes.
+        after: [u8; 16],
+        most: u32,
     }
 
     /// What Kea asks for with a packet that goes on after it was parked.
@@ -369,6 +428,10 @@ pub mod ffi {
         debug: bool,
         /// Whether packets may be parked.
         parks: bool,
+        /// Whether scripts want lease events.
+        lease_events: bool,
+        /// Whether they want to know of the client's other leases in them.
+        other_leases: bool,
     }
 
     /// The answer to a command of Kea's.
@@ -388,12 +451,33 @@ pub mod ffi {
         /// Starts afresh from the parameters.
         fn load(server: &Server) -> Loaded;
 
-        /// Stops every thread; events not yet answered go on in the runner.
-        fn unload();
+        /// Stops every thread; events not yet answered go on in the runner. Kea `ends`, or loads us anew.
+        fn unload(ends: bool);
 
         /// Hands an event to the scripts that want it; returns within the configured time-out. `ticket`: not 0 if the
         /// packet can be parked; its number, which is never used again.
         fn event(hook_point: usize, facts: &Facts, ticket: u64) -> Verdict;
+
+        /// Hands a lease event to the scripts that want it, if these facts of a lease make one.
+        fn lease_event(source: Source, facts: &Facts);
+
+        /// The next page of a replay.
+        fn replay_page() -> Page;
+
+        /// It has been told of, up to this address, and may have been the last.
+        fn replay_told(last: [u8; 16], is_last: bool);
+
+        /// Carries out the command `runscript-replay`; its arguments are JSON text, empty if there are none.
+        fn replay(arguments: &str) -> CommandAnswer;
+
+        /// Kea serves again what it had stopped to serve: a high-availability partner may have handed its leases over.
+        fn serves_again();
+
+        /// Kea has a new configuration. Called when all libraries are loaded, and the new leases' database may not be.
+        fn configured();
+
+        /// What a lease shall keep under the key `runscript` of its user context, made of the query's facts.
+        fn lease_origin(facts: &Facts) -> String;
 
         /// Kea refuses a change, for this reason.
         fn refused(hook_point: usize, change: &Change, reason: &str);
@@ -428,8 +512,8 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, event, load, log_text, refused, retry, statistic_names, statistic_values, status, turning,
-    unknown_class, unload,
+    callout_took, configured, event, lease_event, lease_origin, load, log_text, refused, replay, replay_page,
+    replay_told, retry, serves_again, statistic_names, statistic_values, status, turning, unknown_class, unload,
 };
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

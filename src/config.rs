@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::hook_points::{HOOK_POINTS, HookPoint, Server};
+use crate::hook_points::{Group, HOOK_POINTS, HookPoint, Server};
 use crate::variables::Style;
 use crate::verdict::Next;
 pub use handler::{TOOLS, TOOLS_PATH};
@@ -60,6 +60,12 @@ pub struct Config {
     pub word_of_isc: Option<&'static str>,
     /// Among the scripts of this path, from 1.
     pub number: usize,
+    /// Whether it is told of all leases once more when it cannot know of them.
+    pub replay: bool,
+    /// Whether of a lease's events that wait the newest alone is kept.
+    pub coalesce: bool,
+    /// Whether lease events say what other leases the client has.
+    pub other_leases: bool,
     pub debug: bool,
     pub runner: Option<PathBuf>,
     /// Kea allows programs of one directory only: whom we would only warn of is refused.
@@ -111,6 +117,11 @@ impl Config {
         parts.into_iter().filter_map(part).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether it is told of lease events.
+    pub fn hears_of_leases(&self) -> bool {
+        hears_of_leases(&self.points)
+    }
+
     /// How its variables are written.
     pub fn style(&self) -> Style {
         Style { dialect: self.dialect, debug: self.debug }
@@ -138,14 +149,15 @@ pub struct Kea<'a> {
 }
 
 impl Kea<'_> {
-    fn knows(&self, hook_point: &str) -> bool {
-        self.hook_points.iter().any(|name| name == hook_point)
+    /// Whether a script may be called there.
+    fn has(&self, row: &HookPoint) -> bool {
+        row.is_ours || self.hook_points.iter().any(|name| name == row.name)
     }
 
     /// Whether it can park packets there.
     pub fn parks(&self, row: &HookPoint) -> bool {
         let can = row.parks.is_some_and(|since| numbers(self.version) >= numbers(since));
-        can && row.server == self.server && self.knows(row.name)
+        can && row.server == self.server && self.has(row)
     }
 }
 
@@ -219,7 +231,6 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         args: section.strings("args")?,
         env: env::env(section, kea)?,
         keep_capabilities: capabilities::kept(section)?,
-        points,
         ways,
         on_failure: on_failure(section, answers)?,
         concurrency: section.bounded("concurrency", CONCURRENCY_BOUNDS, "lanes")?.map_or_else(cpus, |n| n as usize),
@@ -230,11 +241,52 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
             .find_map(|key| section.has(key))
             .filter(|_| section.has("dialect").is_none()),
         number: 1,
+        replay: replay(section, &points)?,
+        coalesce: coalesce(section, &points)?,
+        other_leases: other_leases(section, &points)?,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
         strict: kea.scripts_only_there,
         required: section.bool("required")?.unwrap_or(true),
+        points,
     })
+}
+
+fn hears_of_leases(points: &[Option<Point>]) -> bool {
+    HOOK_POINTS.iter().zip(points).any(|(row, how)| row.is_of_leases() && how.is_some())
+}
+
+fn replay(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
+    let hears = hears_of_leases(points);
+    let wanted = section.bool("replay")?.unwrap_or(hears);
+    if wanted && !hears {
+        let remedy = "only lease events are replayed: add lease4_changed or lease6_changed to \"hook-points\"";
+        return Err(section.refuse("replay", remedy));
+    }
+    Ok(wanted)
+}
+
+fn coalesce(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
+    let wanted = section.bool("coalesce")?.unwrap_or(false);
+    if wanted && !hears_of_leases(points) {
+        let remedy = "only lease events are coalesced: add lease4_changed or lease6_changed to \"hook-points\"";
+        return Err(section.refuse("coalesce", remedy));
+    }
+    let mut lease_events = HOOK_POINTS.iter().zip(points).filter(|(row, _)| row.is_of_leases());
+    if wanted && lease_events.any(|(_, how)| how.is_some_and(|how| how.wait.waits())) {
+        let remedy = "Kea waits for each lease event: leave \"wait\" out there, or this";
+        return Err(section.refuse("coalesce", remedy));
+    }
+    Ok(wanted)
+}
+
+fn other_leases(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
+    let wanted = section.bool("other-leases")?.unwrap_or(false);
+    let has_them = |row: &HookPoint| row.groups.contains(&Group::OtherLeases6);
+    if wanted && !HOOK_POINTS.iter().zip(points).any(|(row, how)| has_them(row) && how.is_some()) {
+        return Err(section.refuse("other-leases", "only lease6_changed has them: add that to \"hook-points\""));
+    }
+    Ok(wanted)
 }
 
 fn dialect(section: &Section) -> Result<Dialect, Refusal> {

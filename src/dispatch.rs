@@ -5,12 +5,14 @@
 //! [`crate::order`] under one lock, which is never held while anybody reads, writes or sleeps.
 
 mod calls;
+mod coalesce;
 mod conclude;
 mod counters;
 #[cfg(any(test, fuzzing))]
 #[allow(clippy::expect_used)]
 pub mod fuzzing;
 mod given_up;
+mod kept;
 mod lanes;
 mod process;
 mod programs;
@@ -29,6 +31,7 @@ mod tests;
 mod waiting;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -62,6 +65,16 @@ pub struct Script {
     worker: JoinHandle<Worker>,
 }
 
+/// What makes a script the same over a reload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity(PathBuf, usize);
+
+impl Identity {
+    pub fn of(config: &Config) -> Identity {
+        Identity(config.script.clone(), config.number)
+    }
+}
+
 /// What an unload leaves of a script: all that is unfinished, and the lanes that are at work on some of it.
 pub struct Left(Worker);
 
@@ -69,8 +82,7 @@ impl Left {
     /// Whether a script that is configured so goes on with it.
     pub fn is_of(&self, config: &Config) -> bool {
         let before = &self.0.shared.config;
-        before.script == config.script
-            && before.number == config.number
+        Identity::of(before) == Identity::of(config)
             // What is in memory alone can go anywhere.
             && (before.spool.directory == config.spool.directory || self.0.shared.spool.get().is_none())
     }
@@ -166,8 +178,14 @@ impl Script {
         self.shared.lock().down.as_ref().map(|reason| excerpt(reason, LOG_TEXT_BYTES))
     }
 
-    /// Kea's main loop turns: from now on events are kept in the spool.
-    pub fn open_spool(&self) -> Result<(), String> {
+    /// Kea's main loop turns: from now on events are kept in the spool, if it can be used.
+    pub fn begin_spool(&self) {
+        if let Err(reason) = self.open_spool() {
+            self.shared.go_without_spool(&reason);
+        }
+    }
+
+    fn open_spool(&self) -> Result<(), String> {
         self.shared.open_spool()?;
         self.keep_synced();
         Ok(())
@@ -176,11 +194,6 @@ impl Script {
     fn keep_synced(&self) {
         // There may be nothing to sync, now or ever.
         let _ = self.sync.get_or_try_init(|| self.shared.keep_synced().ok_or(()));
-    }
-
-    /// The spool cannot be used, for this reason.
-    pub fn go_without_spool(&self, reason: &str) {
-        self.shared.go_without_spool(reason);
     }
 
     /// Where events are kept, if anywhere.

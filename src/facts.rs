@@ -4,6 +4,7 @@ use crate::bridge::ABSENT;
 use crate::bridge::ffi::{
     self, Ddns, HostIdentifier, Ia, Lease, LookedUpBy, OptionFact, Packet4, Packet6, Relay, Span, Subnet,
 };
+use crate::leases::Changed;
 use crate::wire::{Item, held};
 
 /// The owned twin of [`ffi::Facts`].
@@ -22,6 +23,7 @@ pub struct Facts {
     pub old_lease: Option<Lease>,
     pub committed: Vec<Lease>,
     pub deleted: Vec<Lease>,
+    pub others: Vec<Lease>,
     pub looked_up_by: Option<LookedUpBy>,
     pub ia: Option<Ia>,
     pub ddns: Option<Ddns>,
@@ -30,6 +32,9 @@ pub struct Facts {
     pub fake_allocation: bool,
     pub remove_lease: bool,
     pub is_skipped: bool,
+    pub is_reserved: bool,
+    /// Of a lease event.
+    pub changed: Option<Changed>,
 }
 
 impl From<&ffi::Facts<'_>> for Facts {
@@ -48,6 +53,7 @@ impl From<&ffi::Facts<'_>> for Facts {
             old_lease: facts.old_lease.first().copied(),
             committed: facts.committed.to_vec(),
             deleted: facts.deleted.to_vec(),
+            others: facts.others.to_vec(),
             looked_up_by: facts.looked_up_by.first().copied(),
             ia: facts.ia.first().copied(),
             ddns: facts.ddns.first().copied(),
@@ -56,11 +62,18 @@ impl From<&ffi::Facts<'_>> for Facts {
             fake_allocation: facts.fake_allocation,
             remove_lease: facts.remove_lease,
             is_skipped: facts.is_skipped,
+            is_reserved: facts.is_reserved,
+            changed: None,
         }
     }
 }
 
 impl Facts {
+    /// Of a lease event without a lease.
+    pub fn of_change(changed: Changed) -> Facts {
+        Facts { changed: Some(changed), ..Facts::default() }
+    }
+
     /// The bytes of a fact; `None` where it does not exist.
     pub fn bytes(&self, span: Span) -> Option<&[u8]> {
         part(&self.bytes, span)

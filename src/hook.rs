@@ -2,36 +2,28 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
+use std::sync::{Mutex, Once, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, CommandAnswer, Loaded, Step, Verdict};
-use crate::config::{self, Config, Kea, Wait};
-use crate::crowd::{self, Crowd, Place};
-use crate::dialect::Dialect;
-use crate::dispatch::{Left, Script, Task};
+use crate::bridge::ffi::{self, Change, CommandAnswer, Loaded, Page, Pages, Source, Verdict};
+use crate::commands_of_kea;
+use crate::config::{self, Config, Kea};
+use crate::dispatch::{Left, Script};
 use crate::facts::Facts;
 use crate::guard::guarded;
 use crate::hook_points::{HOOK_POINTS, Server as Which};
+use crate::instance::Instance;
 use crate::interest::interests;
+use crate::leases::origin::Origin;
 use crate::log::{self, log, log_whole};
-use crate::merged::{GO_ON, Merged};
+use crate::merged::GO_ON;
 use crate::messages;
 use crate::parking;
+use crate::replay;
 use crate::retry;
 use crate::status;
 use crate::variables::Server;
-
-/// A packet is one too many of its client's.
-struct Crowded;
-
-/// What is at work between `load` and `unload`.
-struct Instance {
-    scripts: Vec<Script>,
-    /// The packets that wait for scripts where a packet can be dropped.
-    crowd: Arc<Crowd>,
-}
 
 static INSTANCE: RwLock<Option<Instance>> = RwLock::new(None);
 
@@ -44,7 +36,8 @@ static TURN: Once = Once::new();
 /// Longest time that a callout kept Kea's thread, in microseconds.
 static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
 
-const REFUSED: Loaded = Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false };
+const REFUSED: Loaded =
+    Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false, lease_events: false, other_leases: false };
 
 pub fn load(server: &ffi::Server) -> Loaded {
     log::use_kea(server.log, server.shows_debug);
@@ -89,11 +82,13 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         hook_points: interests(&scripts, kea),
         debug: scripts.iter().any(|script| script.config().debug),
         parks: scripts.iter().any(|script| script.config().ways.park),
+        lease_events: scripts.iter().any(|script| script.config().hears_of_leases()),
+        other_leases: scripts.iter().any(|script| script.config().other_leases),
     };
     for script in &scripts {
         announce(script.config());
     }
-    *instance = Some(Instance { scripts, crowd: Arc::default() });
+    *instance = Some(Instance::new(scripts, which));
     Ok(loaded)
 }
 
@@ -120,25 +115,25 @@ fn start_all(configs: Vec<Config>, server: &Server) -> Result<Vec<Script>, Strin
 fn start_one(config: Config, server: &Server, left: &mut Option<Left>) -> Result<Script, String> {
     let script = Script::start(config, server, left)?;
     if TURN.is_completed() {
-        open_spool(&script);
+        script.begin_spool();
     }
     Ok(script)
 }
 
-/// Kea's main loop turns: spools are opened.
+/// Kea's main loop turns: it has started.
 pub fn turning() {
-    TURN.call_once(|| guarded("spool", (), open_spools));
+    TURN.call_once(|| with_instance("start", (), Instance::begin));
 }
 
-fn open_spools() {
-    let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-    instance.iter().flat_map(|instance| &instance.scripts).for_each(open_spool);
-}
-
-fn open_spool(script: &Script) {
-    if let Err(reason) = script.open_spool() {
-        script.go_without_spool(&reason);
-    }
+/// What `body` makes of what is at work; `otherwise` if nothing is, or at a panic.
+fn with_instance<T>(place: &str, otherwise: T, body: impl FnOnce(&Instance) -> T) -> T
+where
+    T: Clone,
+{
+    guarded(place, otherwise.clone(), || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        instance.as_ref().map_or(otherwise, body)
+    })
 }
 
 fn announce(config: &Config) {
@@ -158,11 +153,15 @@ fn announce(config: &Config) {
     }
 }
 
-pub fn unload() {
+pub fn unload(ends: bool) {
     guarded("unload", (), || {
+        if ends && TURN.is_completed() {
+            with_instance("unload", (), Instance::end);
+        }
         let instance = INSTANCE.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(instance) = instance else { return };
         parking::forget_all();
+        replay::begin_again();
         let left: Vec<_> = instance.scripts.into_iter().filter_map(Script::stop).collect();
         *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = left;
         log::flush();
@@ -179,6 +178,38 @@ pub fn event(hook_point: usize, facts: &ffi::Facts, ticket: u64) -> Verdict {
     })
 }
 
+pub fn lease_event(source: Source, facts: &ffi::Facts) {
+    turning();
+    with_instance("lease event", (), |instance| instance.tell_of_lease(source, Facts::from(facts)));
+}
+
+pub fn lease_origin(facts: &ffi::Facts) -> String {
+    let text = || Origin::of_query(&Facts::from(facts)).unwrap_or_default().text();
+    guarded("lease event", String::new(), text)
+}
+
+pub fn replay_page() -> Page {
+    guarded("replay", replay::nothing(Pages::None), || {
+        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
+        instance.as_ref().map_or(replay::nothing(Pages::None), Instance::replay_page)
+    })
+}
+
+pub fn replay_told(last: [u8; 16], is_last: bool) {
+    guarded("replay", (), || replay::told(last, is_last));
+}
+
+pub fn serves_again() {
+    with_instance("replay", (), Instance::replay);
+}
+
+/// Not at the start of Kea, which the first turn of its main loop tells of.
+pub fn configured() {
+    if TURN.is_completed() {
+        with_instance("configured", (), Instance::renew);
+    }
+}
+
 pub fn refused(hook_point: usize, change: &Change, reason: &str) {
     tell_script(hook_point, change, |script| script.refuse(hook_point, change, reason));
 }
@@ -190,69 +221,11 @@ pub fn unknown_class(hook_point: usize, change: &Change) {
 /// Tells the script that has asked for this change how Kea takes it.
 fn tell_script(hook_point: usize, change: &Change, tell: impl FnOnce(&Script)) {
     let Some(row) = HOOK_POINTS.get(hook_point) else { return };
-    guarded(row.name, (), || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let script = instance.as_ref().and_then(|instance| instance.scripts.get(change.script as usize));
-        if let Some(script) = script {
+    with_instance(row.name, (), |instance| {
+        if let Some(script) = instance.scripts.get(change.script as usize) {
             tell(script);
         }
     });
-}
-
-impl Instance {
-    /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
-    /// The verdict of those for which the packet is parked, which has a ticket then, comes later.
-    fn tell(&self, point: usize, facts: Facts, ticket: u64) -> Verdict {
-        let Ok(place) = self.enter(point, &facts) else {
-            return Verdict { step: Step::Drop, ..GO_ON };
-        };
-        let facts = Arc::new(facts);
-        let mut all = Merged::default();
-        let mut parking = Vec::new();
-        for (number, script) in self.scripts.iter().enumerate() {
-            let Some(how) = script.config().points[point] else { continue };
-            // Where it is called at all, ISC's library leaves out what another has had Kea skip.
-            if facts.is_skipped && HOOK_POINTS[point].of_isc && script.config().dialect == Dialect::Isc {
-                continue;
-            }
-            let task = Task::new(point, how, facts.clone());
-            match how.wait {
-                Wait::No => script.post(task),
-                Wait::Park if ticket != 0 => parking.push((number, task)),
-                Wait::Yes | Wait::Park => all.add(number, script.ask(task)),
-            }
-        }
-        if parking.is_empty() {
-            return all.verdict(0);
-        }
-        // Nothing is severer: nobody need wait for the others.
-        if all.step() == Step::Drop {
-            for (number, task) in parking {
-                self.scripts[number].post(task.told());
-            }
-            return all.verdict(0);
-        }
-        // First: the last answer may be there at once.
-        parking::open(ticket, all, parking.len(), place);
-        for (number, task) in parking {
-            let then = move |verdict| parking::answered(ticket, number, verdict);
-            self.scripts[number].park(task, Box::new(then));
-        }
-        Verdict { ticket, ..GO_ON }
-    }
-
-    /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
-    fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place>, Crowded> {
-        let is_waited_for = |script: &&Script| script.config().points[point].is_some_and(|how| how.wait.waits());
-        let mut scripts = self.scripts.iter().filter(|_| HOOK_POINTS[point].drops_packets());
-        let Some(script) = scripts.find(is_waited_for) else { return Ok(None) };
-        let Some(key) = crowd::key(point, facts) else { return Ok(None) };
-        self.crowd.enter(key).map(Some).ok_or_else(|| {
-            // One packet counts once, however many scripts there are.
-            script.crowded(point, facts);
-            Crowded
-        })
-    }
 }
 
 pub fn log_text(bytes: &[u8]) -> String {
@@ -265,23 +238,29 @@ pub fn callout_took(microseconds: u64) {
 
 pub fn status() -> String {
     turning();
-    guarded("status", "{}".into(), || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        let scripts = instance.iter().flat_map(|instance| &instance.scripts).map(status::of_script);
+    with_instance("status", "{}".into(), |instance| {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
-            "scripts": scripts.collect::<Vec<_>>(),
+            "scripts": instance.scripts.iter().map(status::of_script).collect::<Vec<_>>(),
         })
         .to_string()
     })
 }
 
 pub fn retry(arguments: &str) -> CommandAnswer {
-    guarded("retry", CommandAnswer { result: 1, text: "a defect of this library".into() }, || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        retry::retry(instance.iter().flat_map(|instance| &instance.scripts), arguments)
-    })
+    command(|instance| retry::retry(&instance.scripts, arguments))
+}
+
+pub fn replay(arguments: &str) -> CommandAnswer {
+    turning();
+    command(|instance| instance.replay_by_command(arguments))
+}
+
+fn command(body: impl FnOnce(&Instance) -> (i32, String)) -> CommandAnswer {
+    let defect = (commands_of_kea::ERROR, "a defect of this library".to_string());
+    let (result, text) = with_instance("command", defect, body);
+    CommandAnswer { result, text }
 }
 
 pub fn statistic_names() -> Vec<String> {
@@ -289,8 +268,5 @@ pub fn statistic_names() -> Vec<String> {
 }
 
 pub fn statistic_values() -> Vec<i64> {
-    guarded("statistics", vec![0; status::ROWS.len()], || {
-        let instance = INSTANCE.read().unwrap_or_else(PoisonError::into_inner);
-        status::values(instance.iter().flat_map(|instance| &instance.scripts))
-    })
+    with_instance("statistics", vec![0; status::ROWS.len()], |instance| status::values(instance.scripts.iter()))
 }

@@ -12,6 +12,8 @@ const DROP: Step = Step::Drop;
 pub enum Server {
     Dhcp4,
     Dhcp6,
+    /// Either of them.
+    Any,
 }
 
 impl Server {
@@ -19,6 +21,7 @@ impl Server {
         match self {
             Server::Dhcp4 => "kea-dhcp4",
             Server::Dhcp6 => "kea-dhcp6",
+            Server::Any => "any server",
         }
     }
 }
@@ -44,6 +47,16 @@ impl HookPoint {
         HookPoint { of_packet: true, ..self }
     }
 
+    /// Kea knows nothing of it: we make its events.
+    const fn ours(self) -> HookPoint {
+        HookPoint { is_ours: true, ..self }
+    }
+
+    /// Lease events are made of what Kea says here.
+    const fn tells_of_leases(self) -> HookPoint {
+        HookPoint { tells_of_leases: true, ..self }
+    }
+
     /// libdhcp_run_script is called here.
     const fn of_isc(self) -> HookPoint {
         HookPoint { of_isc: true, ..self }
@@ -51,6 +64,16 @@ impl HookPoint {
 
     const fn honours(self, keys: &'static [Key]) -> HookPoint {
         HookPoint { keys, ..self }
+    }
+
+    /// Whether this server has it.
+    pub fn is_of(&self, server: Server) -> bool {
+        self.server == server || self.server == Server::Any
+    }
+
+    /// Whether its events are of leases.
+    pub fn is_of_leases(&self) -> bool {
+        self.groups.iter().any(|group| matches!(group, Group::Changed4 | Group::Changed6))
     }
 
     /// What a verdict means to Kea here.
@@ -85,6 +108,9 @@ pub enum Group {
     RemoveLease,
     Ddns,
     HostIdentifier,
+    Changed4,
+    Changed6,
+    OtherLeases6,
 }
 
 /// A hook point, as Kea's Developer's Guide describes it ("DHCPv4 Hooks", "DHCPv6 Hooks").
@@ -115,6 +141,10 @@ pub struct HookPoint {
     pub of_packet: bool,
     /// Whether ISC's libdhcp_run_script of Kea 3.0 has it.
     pub of_isc: bool,
+    /// Whether it is none of Kea's.
+    pub is_ours: bool,
+    /// Whether lease events are made of what Kea says here.
+    pub tells_of_leases: bool,
 }
 
 const fn point(
@@ -140,6 +170,8 @@ const fn point(
         sends: false,
         of_packet: false,
         of_isc: false,
+        is_ours: false,
+        tells_of_leases: false,
     }
 }
 
@@ -153,6 +185,11 @@ const SELECTED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft
 const RENEWED4: &[Key] = &[Key::ClientClasses, Key::ValidLft];
 const RENEWED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft];
 const SENT4: &[Key] = &[Key::OptionData, Key::NextServer, Key::ServerHostname, Key::BootFileName];
+
+/// Those of Kea's own life.
+pub const LOAD: &str = "load";
+pub const CONFIGURED: &str = "configured";
+pub const UNLOAD: &str = "unload";
 
 /// All hook points, in the order in which a packet meets them.
 #[rustfmt::skip]
@@ -168,60 +205,71 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
-        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED4),
+        "Kea has picked an address to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it. `KEA_OFFER_LIFETIME` from Kea 2.4 on.").honours(SELECTED4).tells_of_leases(),
     point("lease4_renew", Dhcp4, true, &[Query4, Subnet4, Lease4], [SKIP, SKIP],
-        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").of_isc().honours(RENEWED4),
+        "A client that has a lease asks for it again, also by DHCPDISCOVER. skip, drop: the lease is not extended.").of_isc().honours(RENEWED4).tells_of_leases(),
     point("lease4_release", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
-        "A client releases its lease. skip, drop: the lease is kept.").of_isc(),
+        "A client releases its lease. skip, drop: the lease is kept.").of_isc().tells_of_leases(),
     point("lease4_decline", Dhcp4, true, &[Query4, Lease4], [SKIP, DROP],
-        "A client says that its address is in use by another. skip, drop: the lease is not declined.").of_isc(),
+        "A client says that its address is in use by another. skip, drop: the lease is not declined.").of_isc().tells_of_leases(),
     point("leases4_committed", Dhcp4, false, &[Query4, Leases4, DeletedLeases4, Response4], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(SENT4).parks("2.2", Resumed::Nothing),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease4_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE4_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(SENT4).parks("2.2", Resumed::Nothing).tells_of_leases(),
     point("lease4_offer", Dhcp4, false, &[Query4, Leases4, OldLease4, OfferLifetime, Response4], [CONTINUE, DROP],
         "An offer is ready; the list has the offered lease. drop: it is not sent. `KEA_RESPONSE4_*` from Kea 3.0 on.").since("2.6").of_packet().honours(SENT4).parks("2.5.2", Resumed::AddressInUse),
     point("lease4_server_decline", Dhcp4, false, &[Query4, Lease4], [CONTINUE, CONTINUE],
         "Another hook library, such as `ping_check`, has found the offered address in use, and Kea has declined it. Kea knows neither skip nor drop here.").since("2.6"),
     point("pkt4_send", Dhcp4, true, &[Response4, Query4, Subnet4], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").sends(SENT4),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET4*` from Kea 2.6 on.").sends(SENT4).tells_of_leases(),
     point("buffer4_send", Dhcp4, false, &[Response4], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease4_expire", Dhcp4, true, &[Lease4, RemoveLease], [SKIP, CONTINUE],
-        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc(),
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc().tells_of_leases(),
     point("lease4_recover", Dhcp4, true, &[Lease4], [SKIP, CONTINUE],
         "A declined address is about to be used again. skip: it stays declined.").of_isc(),
+    point("lease4_changed", Dhcp4, false, &[Changed4, Lease4, OldLease4, Subnet4, Query4], [CONTINUE, CONTINUE],
+        "What has become of one lease: by a packet, at its end, or by a command. Kea waits only if `wait` says so, and only where a client waits for Kea. See [operation.md](operation.md#leases).").ours(),
 
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
         "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
-        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED6),
+        "Kea has picked an address or prefix to offer (`KEA_FAKE_ALLOCATION` is 1) or to lease (0). skip, drop: the client does not get it.").honours(SELECTED6).tells_of_leases(),
     point("lease6_renew", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client renews; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6),
+        "A client renews; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6).tells_of_leases(),
     point("lease6_rebind", Dhcp6, true, &[Query6, Lease6], [SKIP, SKIP],
-        "A client rebinds; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6),
+        "A client rebinds; once per lease. skip, drop: this lease is not extended.").of_isc().honours(RENEWED6).tells_of_leases(),
     point("lease6_release", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client releases; once per lease. skip, drop: the lease is kept.").of_isc(),
     point("lease6_decline", Dhcp6, true, &[Query6, Lease6], [SKIP, DROP],
         "A client says that an address is in use by another. skip: this lease is not declined; drop: the packet is dropped.").of_isc(),
     point("addr6_register", Dhcp6, false, &[Query6, Response6, Lease6, OldLease6], [SKIP, DROP],
-        "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0").of_isc(),
+        "A client registers an address that it has given itself (RFC 9686). skip: it is answered, but no lease is made; drop: the packet is dropped.").since("3.0").of_isc().tells_of_leases(),
     point("leases6_committed", Dhcp6, false, &[Query6, Leases6, DeletedLeases6, Response6], [CONTINUE, DROP],
-        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(&[Key::OptionData]).parks("2.2", Resumed::Nothing),
+        "All that a packet changes in the lease database has been done; both lists are empty if that is nothing. A declined lease is in the list, with its state; expiry is no packet: see `lease6_expire`. drop: no answer is sent; the leases stay as they are. `KEA_RESPONSE6_*` from Kea 3.0 on, unless there is no answer.").of_isc().honours(&[Key::OptionData]).parks("2.2", Resumed::Nothing).tells_of_leases(),
     point("pkt6_send", Dhcp6, true, &[Query6, Response6, Subnet6], [CONTINUE, DROP],
-        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").sends(&[Key::OptionData]),
+        "The answer is ready. drop: it is not sent. `KEA_SUBNET6*` from Kea 2.6 on.").sends(&[Key::OptionData]).tells_of_leases(),
     point("buffer6_send", Dhcp6, false, &[Response6], [DROP, DROP],
         "The answer has been put into wire format. skip, drop: it is not sent.").of_packet(),
     point("lease6_expire", Dhcp6, true, &[Lease6, RemoveLease], [SKIP, CONTINUE],
-        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc(),
+        "A lease has expired. skip: the lease is not reclaimed now, and the hook point comes again at the next cycle.").of_isc().tells_of_leases(),
     point("lease6_recover", Dhcp6, true, &[Lease6], [SKIP, CONTINUE],
         "A declined address is about to be used again. skip: it stays declined.").of_isc(),
+    point("lease6_changed", Dhcp6, false, &[Changed6, Lease6, OldLease6, OtherLeases6, Subnet6, Query6], [CONTINUE, CONTINUE],
+        "What has become of one lease: by a packet, at its end, or by a command. Kea waits only if `wait` says so, and only where a client waits for Kea. See [operation.md](operation.md#leases).").ours(),
+
+    point(LOAD, Any, false, &[], [CONTINUE, CONTINUE],
+        "Kea has started, and begins to serve. Not waited for.").ours(),
+    point(CONFIGURED, Any, false, &[], [CONTINUE, CONTINUE],
+        "Kea has taken a new configuration, or the same again. Not at its start. Not waited for.").ours(),
+    point(UNLOAD, Any, false, &[], [CONTINUE, CONTINUE],
+        "Kea ends, and waits for the program, one second at most. Not when Kea is killed.").ours(),
 ];
 
 impl HookPoint {
@@ -289,6 +337,7 @@ mod tests {
         let names = |line: &str| line.trim().strip_suffix(';').map(String::from);
         let exported: Vec<String> =
             map.lines().filter_map(names).filter(|name| name.contains(char::is_numeric)).collect();
-        assert_eq!(exported, hook_point_names());
+        let keas = HOOK_POINTS.iter().filter(|row| !row.is_ours).map(|row| row.name);
+        assert!(exported.iter().map(String::as_str).eq(keas));
     }
 }

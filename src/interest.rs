@@ -20,12 +20,17 @@ fn interest(index: usize, row: &HookPoint, scripts: &[Script], kea: Kea) -> ffi:
         name: row.name.into(),
         is_dhcp6: row.server == Server::Dhcp6,
         sends: row.sends,
-        is_wanted: has_events || scripts.iter().any(|script| finishes_at(row, script.config())),
+        is_wanted: has_events || scripts.iter().any(|script| is_needed_at(row, script.config())),
         has_events,
         can_park,
         parks: can_park && selected.any(|how| how.wait == Wait::Park),
         resumed: row.resumed,
     }
+}
+
+/// Whether the script needs what we do there, without being called.
+fn is_needed_at(row: &HookPoint, config: &Config) -> bool {
+    finishes_at(row, config) || (row.tells_of_leases && config.hears_of_leases())
 }
 
 /// Kea's answer is changed where it is sent. There, too, it is dropped for a packet that another library has parked, and

@@ -114,9 +114,18 @@ fn each_subject<'a>(facts: &'a Facts, mut add: impl FnMut(Subject<'a>)) {
     }
     for lease in facts.lease.iter().chain(&facts.old_lease).chain(&facts.committed).chain(&facts.deleted) {
         client(facts, facts.bytes(lease.client), &lease.hwaddr).map(Subject::Client).into_iter().for_each(&mut add);
-        let prefix_len = (lease.kind == TYPE_PD).then_some(lease.prefix_len);
-        add(Subject::Address { bytes: lease.address, is_v4: lease.kind == TYPE_V4, prefix_len });
+        add(of_lease(lease));
     }
+}
+
+fn of_lease(lease: &Lease) -> Subject<'static> {
+    let prefix_len = (lease.kind == TYPE_PD).then_some(lease.prefix_len);
+    Subject::Address { bytes: lease.address, is_v4: lease.kind == TYPE_V4, prefix_len }
+}
+
+/// The key of a lease.
+pub fn lease_key(lease: &Lease) -> Key {
+    Key::of_subject(&of_lease(lease))
 }
 
 /// Whose packet it is, if it says so.

@@ -8,6 +8,8 @@
 //! Words, one meaning each:
 //! - *facts*: typed values that the shim has taken from Kea's objects at a hook point.
 //! - *event*: a hook point that Kea has called, with the variables made of its facts, for one script.
+//! - *lease event*: an event at a hook point of ours, which tells what has become of one lease ([`leases`]).
+//! - *origin*: from where a client's query came, which its lease keeps for later lease events ([`leases::origin`]).
 //! - *key*: stands for a client or a lease that an event is about. Events that share one are handled in order.
 //! - *queue*: the unfinished events of a script that have a turn; those that it has no room for stay in the spool.
 //! - *turn*: an event's place in the queue, which it keeps until it is over.
@@ -37,6 +39,7 @@ pub mod answers;
 #[allow(unsafe_code)]
 pub mod bridge;
 pub mod commands;
+mod commands_of_kea;
 pub mod config;
 pub mod control;
 mod crowd;
@@ -53,15 +56,18 @@ mod guard;
 mod hook;
 pub mod hook_points;
 mod ids;
+mod instance;
 mod interest;
 mod keys;
 mod lane;
+mod leases;
 mod log;
 mod merged;
 pub mod messages;
 pub mod order;
 mod parking;
 pub mod reference;
+mod replay;
 mod retry;
 pub mod runner;
 pub mod spool;

@@ -224,10 +224,11 @@ impl<K: Ord + Hash + Clone, E> Order<K, E> {
         self.remove(turn);
     }
 
-    /// Takes back an event that is neither running nor urgent: the oldest passing one, else the oldest lasting one.
-    pub fn cancel_oldest(&mut self) -> Option<E> {
+    /// Ends an event that is neither running nor urgent: the oldest passing one, else the oldest lasting one.
+    pub fn cancel_oldest(&mut self) -> Option<Turn> {
         let turn = *self.passing.first().or_else(|| self.lasting.first())?;
-        self.remove(turn)
+        self.remove(turn);
+        Some(turn)
     }
 
     /// All events that are not running, in the order in which they came.

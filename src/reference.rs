@@ -54,18 +54,12 @@ const INTRO: [&str; 4] = [
 
 fn parameters() -> String {
     let mut page = INTRO[0].to_string();
-    for row in PARAMETERS.iter().filter(|row| row.available()) {
+    for row in PARAMETERS.iter() {
         let names: Vec<_> = row.names().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(page, "| {} | {} | {} | {} |", names.join(", alias "), row.kind, row.default, row.doc);
     }
     let _ =
         write!(page, "\n## Several programs, and hook points with settings of their own\n\n```json\n{EXAMPLE}```\n");
-    let later: Vec<_> = PARAMETERS.iter().filter(|row| !row.available()).map(|row| format!("`{}`", row.name)).collect();
-    let _ = writeln!(
-        page,
-        "\nReserved for later versions, and refused until then unless switched off: {}.",
-        later.join(", ")
-    );
     page
 }
 
@@ -96,7 +90,7 @@ fn hook_points() -> String {
             "\n## {}\n\n| hook point | when; skip and drop | variables | keys of an answer |\n| --- | --- | --- | --- |\n",
             server.name()
         );
-        for row in HOOK_POINTS.iter().filter(|row| row.server == server) {
+        for row in HOOK_POINTS.iter().filter(|row| row.is_of(server)) {
             let marks =
                 [(row.default, "*"), (row.of_isc, "°")].map(|(is_so, mark)| if is_so { mark } else { "" }).concat();
             let space = if marks.is_empty() { "" } else { " " };
@@ -119,7 +113,7 @@ fn hook_points() -> String {
 const UNHEARD: &str = "
 ## What no hook point hears
 
-Kea changes some leases without a word to any hook library. A program that keeps a list of leases misses these:
+Kea changes some leases without a word to any hook library. `lease4_changed` and `lease6_changed` tell of them all the same. At Kea's own hook points, a program misses these:
 
 - Leases that a command adds, changes or deletes: `lease4-add`, `lease4-update`, `lease4-del`, `lease4-wipe` and the like, for IPv6 too, of Kea's library `lease_cmds`. \
   Leases that the command `leases-reclaim` reclaims are heard at `lease4_expire` and `lease6_expire`, as any others.
@@ -128,7 +122,7 @@ Kea changes some leases without a word to any hook library. A program that keeps
 - An IPv6 lease of a client for which an address or a prefix has been reserved since: at its next SOLICIT, Kea deletes the old lease.
 - An IPv6 lease of an address or a prefix that is reserved for another client now: Kea deletes it at its client's next SOLICIT, RENEW or REBIND. `leases6_committed` does not list it.
 
-Such a list should be compared with Kea's leases now and then (`lease4-get-page`, `lease6-get-page`).
+What even `lease4_changed` misses: with `offer-lifetime`, a client is offered another address than the one that it has, and takes it. Kea deletes the old lease, and tells nobody. A [replay](operation.md#replay) shows what is the case.
 ";
 
 /// Where the parameter `wait` may be `park`.
@@ -155,6 +149,7 @@ fn heading(group: Group) -> String {
         Group::OfferLifetime => "`KEA_OFFER_LIFETIME`".into(),
         Group::FakeAllocation => "`KEA_FAKE_ALLOCATION`".into(),
         Group::RemoveLease => "`KEA_REMOVE_LEASE`".into(),
+        Group::Changed4 | Group::Changed6 => "`KEA_ACTION` and [others](operation.md#leases)".into(),
         _ => format!("`{}*`", variables::prefix(group)),
     }
 }
@@ -206,6 +201,8 @@ fn variables() -> String {
         prefixed("KEA_", &describe(rows::REMOVE_LEASE)),
         prefixed("KEA_DDNS_", &describe(rows::DDNS)),
         prefixed("KEA_HOST_IDENTIFIER", &describe(rows::HOST_IDENTIFIER)),
+        prefixed("KEA_", &describe(rows::CHANGED)),
+        prefixed("KEA_", &describe(rows::CHANGED6)),
     ];
     section(
         &mut page,
@@ -217,9 +214,11 @@ fn variables() -> String {
 }
 
 const LEASES: &str = "A DHCPv4 lease is `KEA_LEASE4_`, a DHCPv6 lease `KEA_LEASE6_`. \
-    The lease that `lease4_offer` or `addr6_register` replaces, if there is one, has these variables as `KEA_OLD_LEASE4_` or `KEA_OLD_LEASE6_`.\n\n\
+    The lease that `lease4_offer` or `addr6_register` replaces, if there is one, has these variables as `KEA_OLD_LEASE4_` or `KEA_OLD_LEASE6_`; \
+    so has a lease as it was before, at `lease4_changed` and `lease6_changed`.\n\n\
     At `leases4_committed`, `lease4_offer` and `leases6_committed` they come in lists: `KEA_LEASES6_SIZE` and `KEA_DELETED_LEASES6_SIZE` say how \
-    many, and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0; with 4 for 6 in DHCPv4. `lease4_offer` has no list of deleted leases.";
+    many, and each has these variables as `KEA_LEASES6_AT<n>_...` and `KEA_DELETED_LEASES6_AT<n>_...`, from 0; with 4 for 6 in DHCPv4. `lease4_offer` has no list of deleted leases. \
+    `KEA_OTHER_LEASES6_*` at `lease6_changed` is such a list too, if there are any and `other-leases` is on.";
 
 type Described = (&'static str, &'static str, &'static str);
 

@@ -1,17 +1,10 @@
 //! Kea's command `runscript-retry`: events that were put aside are handled again.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::bridge::ffi::CommandAnswer;
-use crate::config::undo_keas_escapes;
+use crate::commands_of_kea::{EMPTY, ERROR, SUCCESS, read};
 use crate::dispatch::Script;
 use crate::spool::Taken;
-
-/// Kea's results of commands (its `CONTROL_RESULT_*`).
-const SUCCESS: i32 = 0;
-const ERROR: i32 = 1;
-const EMPTY: i32 = 3;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +14,9 @@ struct Arguments {
 }
 
 /// Carries the command out, with its arguments as JSON text, or empty.
-pub fn retry<'a>(scripts: impl IntoIterator<Item = &'a Script>, arguments: &str) -> CommandAnswer {
+pub fn retry<'a>(scripts: impl IntoIterator<Item = &'a Script>, arguments: &str) -> (i32, String) {
     let scripts = scripts.into_iter();
-    let (result, text) = match read(arguments) {
+    match read(arguments) {
         Some(Arguments { script: None }) => answer(scripts),
         Some(Arguments { script: Some(name) }) => {
             let mut named = scripts.filter(|script| script.name() == name).peekable();
@@ -33,17 +26,7 @@ pub fn retry<'a>(scripts: impl IntoIterator<Item = &'a Script>, arguments: &str)
             }
         }
         None => (ERROR, "the arguments are wrong: give none, or the map { \"script\": PATH }".into()),
-    };
-    CommandAnswer { result, text }
-}
-
-fn read(arguments: &str) -> Option<Arguments> {
-    if arguments.is_empty() {
-        return Some(Arguments::default());
     }
-    let mut value: Value = serde_json::from_str(arguments).ok()?;
-    undo_keas_escapes(&mut value);
-    serde_json::from_value(value).ok()
 }
 
 fn answer<'a>(scripts: impl Iterator<Item = &'a Script>) -> (i32, String) {

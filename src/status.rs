@@ -46,6 +46,7 @@ pub const ROWS: &[Row] = &[
     counter!("unspooled", unspooled, "events that found no room in the spool, and were in memory alone; 0 where there is no spool"),
     counter!("deferred", deferred, "times that an event was put off because its handler asked for that"),
     counter!("given-up", given_up, "events put aside because their handling killed the handler"),
+    counter!("coalesced", coalesced, "events of leases that a newer one has made needless (`coalesce`)"),
     Row { key: "pending", kind: Kind::Gauge, doc: "events queued or being handled now", value: |script| script.pending() as u64 },
     Row { key: "spooled", kind: Kind::Gauge, doc: "of these, events that are in the spool", value: |script| script.spooled() as u64 },
     Row { key: "in-flight", kind: Kind::Gauge, doc: "events being handled now", value: |script| script.in_flight() as u64 },

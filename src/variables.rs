@@ -108,6 +108,14 @@ fn add_group(out: &mut Collector, group: Group, of: Of) {
         Group::RemoveLease => add(out, rows::REMOVE_LEASE, of, Some(facts)),
         Group::Ddns => add(out, rows::DDNS, of, facts.ddns.as_ref()),
         Group::HostIdentifier => add(out, rows::HOST_IDENTIFIER, of, facts.host_identifier.as_ref()),
+        Group::Changed4 => add(out, rows::CHANGED, of, facts.changed.as_ref()),
+        Group::Changed6 => {
+            add(out, rows::CHANGED, of, facts.changed.as_ref());
+            add(out, rows::CHANGED6, of, facts.changed.as_ref());
+        }
+        // Only if the script asks for them.
+        Group::OtherLeases6 if facts.others.is_empty() => {}
+        Group::OtherLeases6 => list(out, prefix, rows::LEASE, of, &facts.others),
     }
 }
 
@@ -128,7 +136,8 @@ pub fn prefix(group: Group) -> &'static str {
         Group::DeletedLeases6 => "KEA_DELETED_LEASES6_",
         Group::OldLease4 => "KEA_OLD_LEASE4_",
         Group::OldLease6 => "KEA_OLD_LEASE6_",
-        Group::OfferLifetime | Group::FakeAllocation | Group::RemoveLease => "KEA_",
+        Group::OtherLeases6 => "KEA_OTHER_LEASES6_",
+        Group::OfferLifetime | Group::FakeAllocation | Group::RemoveLease | Group::Changed4 | Group::Changed6 => "KEA_",
         Group::Ddns => "KEA_DDNS_",
         Group::HostIdentifier => "KEA_HOST_IDENTIFIER",
     }

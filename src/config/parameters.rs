@@ -8,26 +8,16 @@ pub struct Parameter {
     pub kind: &'static str,
     pub default: &'static str,
     pub doc: &'static str,
-    /// The one JSON value that this version takes; empty for none at all.
-    pub only: Option<&'static str>,
 }
 
 impl Parameter {
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.alias)
     }
-
-    pub fn available(&self) -> bool {
-        self.only.is_none()
-    }
 }
 
 const fn row(name: &'static str, kind: &'static str, default: &'static str, doc: &'static str) -> Parameter {
-    Parameter { name, alias: None, kind, default, doc, only: None }
-}
-
-const fn later(name: &'static str, only: &'static str) -> Parameter {
-    Parameter { only: Some(only), ..row(name, "", "", "") }
+    Parameter { name, alias: None, kind, default, doc }
 }
 
 #[rustfmt::skip]
@@ -43,7 +33,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row("socket", "string", "-",
         "Absolute path of a Unix socket. Nothing is started then, and `script`, `mode`, `args`, `env`, `keep-capabilities` and `runner` are refused: the library makes `concurrency` connections to who listens there, and speaks as with a daemon. That has to be root, Kea's own user, or the owner of the socket's directory."),
     row("hook-points", "list of strings or maps", "those of the `dialect` in hook-points.md: of `runscript` nine in kea-dhcp4 and ten in kea-dhcp6",
-        "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`."),
+        "The hook points at which the program is called; the others cost nothing. An entry may be a map with `name`, `wait` and `timeout`. At `lease4_changed` and `lease6_changed`, which are ours and none of Kea's, Kea does not wait unless `wait` is given."),
     row("args", "list of strings", "`[]`",
         "Arguments of the program, after the hook point's name; a daemon gets these alone. Every local user can read them (ps): a secret belongs into a file that the program reads."),
     row("env", "map of strings", "`{}`",
@@ -68,6 +58,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "An event that happened longer ago than this when its turn comes is dropped, and counted, instead of handled; time during which it was put aside counts too. Only for events in the spool. Without the parameter, none is too old."),
     row("spool-sync", "milliseconds, 0 to 60000", "0",
         "How often the spool is written through to the disk (fdatasync), in a thread of its own. With 0 it never is: then a crash of the whole machine may cost what it may cost of Kea's own lease file, which Kea does not write through either."),
+    row("replay", "boolean", "`true` where `hook-points` names `lease4_changed` or `lease6_changed`, else `false`",
+        "Whether the program is told of all leases once more when it cannot know of them: Kea has started, the program is new in the configuration, or Kea serves again after it had been told not to, as after a high-availability partner has handed its leases over. See operation.md, Leases. `true` is refused where `hook-points` names neither."),
+    row("coalesce", "boolean", "`false`",
+        "Whether of the events of a lease that wait for their turn, at `lease4_changed` or `lease6_changed`, only the newest is kept: for a program that is slow, and need not know what has been in between. It then treats `add`, `renew`, `reused` and `replay` alike. `true` is refused where Kea waits for these events."),
+    row("other-leases", "boolean", "`false`",
+        "Whether an event at `lease6_changed` says what other leases the client has (`KEA_OTHER_LEASES6_*`): the address beside the prefix, say. It costs a query of the lease database for each event. Refused where `hook-points` does not name `lease6_changed`."),
     row("debug", "boolean", "`false`",
         "Whether to set the `KEA_*_DEBUG` variables too, Kea's own texts of a packet or lease. They are slow to make."),
     row("runner", "string", "beside the library, else in `/usr/sbin`, else in `/usr/local/sbin`",
@@ -76,6 +72,4 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether the configuration is refused if the program is missing or not executable, the runner cannot be started, nobody listens on the socket, or a daemon or server says no hello. If not, that is an error in the log, and events fail until it is mended. At a reload a refusal stops service: see operation.md, Changing the configuration."),
     row("scripts", "list of maps", "-",
         "Several programs, each a map with the parameters above; no other parameter stands beside it. Those that Kea waits for are called in this order, and the severest of their verdicts counts."),
-    later("replay", "false"),
-    later("coalesce", "false"),
 ];

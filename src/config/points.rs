@@ -65,6 +65,8 @@ impl Ways {
 /// What the script's own parameters say for every hook point.
 struct Common {
     wait: Wait,
+    /// Not by default alone.
+    is_said: bool,
     timeout: Option<u64>,
 }
 
@@ -74,9 +76,10 @@ impl Common {
         Point { wait, timeout }
     }
 
-    /// Where Kea cannot park it just waits.
+    /// Where Kea cannot park it just waits. At our own hook points it does not wait unless it is told to.
     fn at(&self, row: &HookPoint, kea: Kea) -> Wait {
         match self.wait {
+            _ if row.is_ours && !self.is_said => Wait::No,
             Wait::Park if !kea.parks(row) => Wait::Yes,
             wait => wait,
         }
@@ -93,6 +96,7 @@ pub fn points(section: &Section, kea: Kea, dialect: Dialect) -> Result<Vec<Optio
     let default_wait = if dialect.waits_by_default() { Wait::Yes } else { Wait::No };
     let common = Common {
         wait: key.map_or(Ok(default_wait), |key| wait(section, key))?,
+        is_said: key.is_some(),
         timeout: section.bounded("timeout", TIMEOUT_BOUNDS, "milliseconds")?,
     };
     let points = match section.list("hook-points", "names or maps")? {
@@ -109,7 +113,7 @@ pub fn points(section: &Section, kea: Kea, dialect: Dialect) -> Result<Vec<Optio
 
 fn default(common: &Common, kea: Kea, dialect: Dialect) -> Vec<Option<Point>> {
     let point = |row: &HookPoint| common.point(common.at(row, kea), None);
-    let wanted = |row: &HookPoint| dialect.is_default_at(row) && row.server == kea.server && kea.knows(row.name);
+    let wanted = |row: &HookPoint| dialect.is_default_at(row) && row.is_of(kea.server) && kea.has(row);
     HOOK_POINTS.iter().map(|row| wanted(row).then(|| point(row))).collect()
 }
 
@@ -176,16 +180,16 @@ fn parking(kea: Kea) -> String {
 fn hook_point(section: &Section, key: &str, name: &str, kea: Kea) -> Result<usize, Refusal> {
     let server = kea.server.name();
     let remedy = match find(name).map(|index| (index, &HOOK_POINTS[index])) {
-        Some((_, row)) if row.server != kea.server => {
+        Some((_, row)) if !row.is_of(kea.server) => {
             format!("is a hook point of {}, and this is {server}", row.server.name())
         }
-        Some((index, _)) if kea.knows(name) => return Ok(index),
+        Some((index, row)) if kea.has(row) => return Ok(index),
         Some((_, row)) => {
             let since = row.since.map_or("another version".into(), |version| format!("version {version} or newer"));
             format!("is a hook point of {server} {since}, and this is {}: leave it out", kea.version)
         }
         None => {
-            let known = HOOK_POINTS.iter().filter(|row| row.server == kea.server && kea.knows(row.name));
+            let known = HOOK_POINTS.iter().filter(|row| row.is_of(kea.server) && kea.has(row));
             let names: Vec<_> = known.map(|row| row.name).collect();
             format!("is no hook point of {server}; it has: {}", names.join(", "))
         }

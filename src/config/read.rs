@@ -62,21 +62,16 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses keys that we do not know, and values that only a later version will honour.
+    /// Refuses keys that we do not know.
     pub fn check_keys(&self) -> Result<(), Refusal> {
-        for (key, value) in self.map.iter() {
-            let Some(row) = PARAMETERS.iter().find(|row| row.names().any(|name| name == key)) else {
-                let allowed = |row: &&Parameter| row.available() && (row.name != "scripts" || self.place.is_empty());
+        for key in self.keys() {
+            if !PARAMETERS.iter().any(|row| row.names().any(|name| name == key)) {
+                let allowed = |row: &&Parameter| row.name != "scripts" || self.place.is_empty();
                 let known: Vec<_> = PARAMETERS.iter().filter(allowed).map(|row| row.name).collect();
                 return Err(self.refuse(key, &format!("is unknown; the parameters are: {}", known.join(", "))));
-            };
+            }
             if key == "scripts" {
                 return Err(self.refuse(key, "cannot stand inside another"));
-            }
-            if let Some(only) = row.only.filter(|&only| *value.to_string() != *only) {
-                let remedy =
-                    if only.is_empty() { "leave it out".into() } else { format!("give {only} or leave it out") };
-                return Err(self.refuse(key, &format!("is not supported by this version: {remedy}")));
             }
         }
         Ok(())

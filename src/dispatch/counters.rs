@@ -25,6 +25,7 @@ pub struct Counters {
     pub unspooled: AtomicU64,
     pub deferred: AtomicU64,
     pub given_up: AtomicU64,
+    pub coalesced: AtomicU64,
     /// An event has found no room in the spool, and none has since.
     is_full: AtomicBool,
     /// In microseconds; `None` if there is no memory for it.
@@ -46,6 +47,7 @@ impl Default for Counters {
             unspooled: AtomicU64::default(),
             deferred: AtomicU64::default(),
             given_up: AtomicU64::default(),
+            coalesced: AtomicU64::default(),
             is_full: AtomicBool::default(),
             latency: Mutex::new(Histogram::new_with_max(micros(LONGEST), DIGITS).ok()),
             last_error: Mutex::default(),

@@ -71,20 +71,24 @@ impl Shared {
 
     /// Queues an event that Kea does not wait for, and that is in memory alone.
     pub fn post(&self, mut task: Task) {
-        let (keys, class) = (task.keys(&self.config), task.class());
+        let (keys, class, lease) = (task.keys(&self.config), task.class(), self.coalesces(&task));
         let mut state = self.lock();
         task.seq = ids::next();
-        state.order.push(keys, class, Queued::Here(Box::new(task)));
+        let turn = state.order.push(keys, class, Queued::Here(Box::new(task)));
         state.in_memory += 1;
+        let displaced = self.displace(&mut state, lease, turn);
         self.make_room(&mut state);
         drop(state);
+        self.forget(displaced);
         self.calls.call();
     }
 
     /// A flood of packets costs no event of a lease: clients send packets again.
     pub fn make_room(&self, state: &mut State) {
         let limit = self.limit(state);
-        while state.in_memory > limit && state.order.cancel_oldest().is_some() {
+        while state.in_memory > limit {
+            let Some(turn) = state.order.cancel_oldest() else { break };
+            state.newest.forget(turn);
             state.in_memory -= 1;
             state.dropped += 1;
             Counters::add(&self.counters.dropped);
@@ -207,7 +211,7 @@ impl Shared {
     /// An event is over: those behind it move up, and its lane is free. Last of all that is done for it.
     pub fn free(&self, turn: Turn, lane: Option<Lane>) {
         let mut state = self.lock();
-        state.order.done(turn);
+        state.over(turn);
         let granted = state.waiting.remove(&turn).and_then(|waiting| waiting.lane);
         for lane in lane.into_iter().chain(granted) {
             if state.live.contains(&lane.id) {

@@ -48,8 +48,13 @@ impl Shared {
         match (writer.append(seq, &body), turn) {
             (Ok(place), Some(turn)) => {
                 let event = Spooled { seq, place, time, point: task.point as u16, tries: 0, deaths: 0 };
-                self.lock().order.give_back(turn, Queued::Spooled(event));
+                let displaced = {
+                    let mut state = self.lock();
+                    state.order.give_back(turn, Queued::Spooled(event));
+                    self.displace(&mut state, self.coalesces(&task), turn)
+                };
                 drop(writer);
+                self.forget(displaced);
                 self.counters.has_room();
                 self.calls.call();
             }

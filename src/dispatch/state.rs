@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashSet};
 
+use super::coalesce::Newest;
 use super::task::{Spooled, Task};
 use super::worker::Busy;
 use crate::bridge::ffi::Verdict;
@@ -31,6 +32,9 @@ pub struct State {
     pub dropped: u64,
     /// Events that are not to be tried before some time, and count as running for whatever is behind them.
     pub put_off: usize,
+    /// Events of replays.
+    pub replaying: HashSet<Turn>,
+    pub newest: Newest,
     /// Events of parked packets.
     pub parked: BTreeMap<Turn, Parked>,
     /// Where the spool has events that are not in `order` yet.
@@ -51,6 +55,13 @@ impl State {
             waiting.lane = self.idle.pop();
             waiting.wake();
         }
+    }
+
+    /// An event is over: those behind it move up.
+    pub fn over(&mut self, turn: Turn) {
+        self.order.done(turn);
+        self.replaying.remove(&turn);
+        self.newest.forget(turn);
     }
 
     /// Events that are being handled.

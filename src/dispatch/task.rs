@@ -10,7 +10,7 @@ use crate::event::{Body, begin_line, end_line};
 use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::ids::{self, Seq};
-use crate::keys::{Key, keys, texts};
+use crate::keys::{Key, keys, lease_key, texts};
 use crate::order::{Class, Turn};
 use crate::spool::Place;
 use crate::variables::{Occasion, Server, Try, write_try, write_variables};
@@ -177,6 +177,14 @@ impl Task {
         let mut keys = keys(facts);
         keys.extend((config.concurrency == 1).then_some(Key::COMMON));
         keys
+    }
+
+    /// The key of the one lease that it is about.
+    pub fn lease(&self) -> Option<Key> {
+        match &self.content {
+            Content::Facts(facts) => facts.lease.as_ref().map(lease_key),
+            Content::Spooled { .. } => None,
+        }
     }
 
     /// What the spool keeps of it.

@@ -79,6 +79,7 @@ fn assert_value(name: &str, value: &str) {
         "flag" => matches!(value, "0" | "1"),
         "number" | "seconds" => value.is_empty() || value.parse::<i64>().is_ok(),
         "address" => value.is_empty() || value.parse::<IpAddr>().is_ok(),
+        "addresses" => value.split_terminator(' ').all(|one| one.parse::<IpAddr>().is_ok()),
         "prefix" => value.is_empty() || is_prefix(value),
         "bytes" | "hardware address" => {
             value.is_empty() || value.split(':').all(|byte| is_hex(byte) && byte.len() == 2)

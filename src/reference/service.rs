@@ -43,7 +43,7 @@ Then, in Kea's configuration, put `"socket"` in the place of `"script"`, `"args"
 
     "parameters": {
         "socket": "/run/kea-runscript/prefix-routes.sock",
-        "hook-points": [ "leases6_committed", { "name": "lease6_expire", "wait": false } ]
+        "hook-points": [ { "name": "lease6_changed", "wait": true } ]
     }
 
 and restart Kea. All other [parameters](parameters.md) are Kea's as ever: `hook-points`, `wait`, `timeout`, `answers`, `on-failure`, `concurrency`, `spool`.

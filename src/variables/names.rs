@@ -75,12 +75,16 @@ fn kind_in(group: Group, rest: &str) -> Option<&'static str> {
         }
         Group::Subnet4 | Group::Subnet6 => named(rows::SUBNET, rest),
         Group::Lease4 | Group::Lease6 | Group::OldLease4 | Group::OldLease6 => named(rows::LEASE, rest),
-        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 => listed(rest, rows::LEASE),
+        Group::Leases4 | Group::Leases6 | Group::DeletedLeases4 | Group::DeletedLeases6 | Group::OtherLeases6 => {
+            listed(rest, rows::LEASE)
+        }
         Group::OfferLifetime => named(rows::OFFER_LIFETIME, rest),
         Group::FakeAllocation => named(rows::FAKE_ALLOCATION, rest),
         Group::RemoveLease => named(rows::REMOVE_LEASE, rest),
         Group::Ddns => named(rows::DDNS, rest),
         Group::HostIdentifier => named(rows::HOST_IDENTIFIER, rest),
+        Group::Changed4 => named(rows::CHANGED, rest),
+        Group::Changed6 => named(rows::CHANGED, rest).or_else(|| named(rows::CHANGED6, rest)),
     }
 }
 

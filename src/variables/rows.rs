@@ -1,11 +1,12 @@
 //! The rows.
 
-use super::value::{Of, Out, address4, address6, flag, id, number, time, word};
+use super::value::{Of, Out, address4, address6, flag, id, ip, number, time, word};
 use super::{Occasion, Try};
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{Ddns, HostIdentifier, Lease, Packet4, Packet6, Relay, Subnet};
 use crate::facts::Facts;
 use crate::keys::{self, CLIENT_ID4, CLIENT_ID6, TYPE_PD, TYPE_V4};
+use crate::leases::Changed;
 use crate::text::{colons, hex, kea_hex, printable, printable_json};
 
 /// One variable of a `T`.
@@ -30,7 +31,7 @@ pub(super) const fn row<T>(
     // Digits, and what stands between them.
     let is_plain = matches!(
         kind.as_bytes(),
-        b"address" | b"flag" | b"hardware address" | b"hex" | b"number" | b"prefix" | b"seconds"
+        b"address" | b"addresses" | b"flag" | b"hardware address" | b"hex" | b"number" | b"prefix" | b"seconds"
     );
     Row { name, kind, doc, is_plain, value }
 }
@@ -167,6 +168,16 @@ pub const SUBNET: &[Row<Subnet>] = &[
         "Its prefix length."),
     row("_ID", "number", |of, s, out| of.facts.bytes(s.prefix).is_none() || number(out, s.id),
         "Its id in Kea's configuration."),
+    row("_SHARED_NETWORK", "text", |of, s, out| of.optional(out, s.shared_network, printable),
+        "Name of its shared network; absent if it is in none. This and all below only at `lease4_changed` and `lease6_changed`."),
+    row("_USER_CONTEXT", "JSON", |of, s, out| of.optional(out, s.user_context, printable_json),
+        "Its user context in Kea's configuration; absent if it has none."),
+    row("_DDNS_SUFFIX", "text", |of, s, out| of.optional(out, s.ddns_suffix, printable),
+        "`ddns-qualifying-suffix` there; absent if there is none."),
+    row("_DOMAIN_NAME", "text", |of, s, out| of.domain_names(out, s),
+        "What clients get there as option 15, in DHCPv6 as option 24 (names, separated by spaces), unless a pool, a class or a reservation says otherwise; absent if they get none."),
+    row("_DNS_SERVERS", "addresses", |of, s, out| of.addresses(out, s),
+        "The same of option 6, in DHCPv6 option 23: addresses, separated by spaces."),
 ];
 
 /// Of a lease of either family.
@@ -253,6 +264,30 @@ pub const FAKE_ALLOCATION: &[Row<Facts>] = &[
 pub const REMOVE_LEASE: &[Row<Facts>] = &[
     row("REMOVE_LEASE", "flag", |_, facts, out| flag(out, facts.remove_lease),
         "Whether Kea will remove the lease from the database, rather than mark it as reclaimed."),
+];
+
+/// At `lease4_changed` and `lease6_changed`.
+#[rustfmt::skip]
+pub const CHANGED: &[Row<Changed>] = &[
+    row("ACTION", "text", |_, c, out| word(out, c.action.name()),
+        "`add`: the client has got the lease. `renew`: the client goes on with it, or it is otherwise than it was. `reused`: Kea has given the client the lease that it has once more, and has not written it (`cache-threshold`, the default of Kea 3.0). `del`: the lease is gone. `replay`: the client has it, and nothing has changed; `replay-begin` and `replay-end` are of no lease, and stand around a replay of all. A program that finds another word does nothing: there may be more."),
+    row("REASON", "text", |_, c, out| c.action.reason().is_some_and(|reason| word(out, reason)),
+        "Only of `del`: `released` or `declined` by its client, `expired`, `replaced` by another lease of the client's, `deleted` by a command, `reclaimed` by Kea, because it is reserved for another client or lies outside all pools now."),
+    row("INTERFACE", "text", |_, c, out| c.origin.interface.as_deref().is_none_or(|name| word(out, name)),
+        "Interface at which the server hears the client, or the client's relay; empty if that is not known."),
+    row("NEXT_HOP", "address", |_, c, out| c.origin.next_hop.is_none_or(|address| ip(out, address)),
+        "To where packets for the client go: its link-local address, or the address of the relay nearest to the server. Of a DHCPv4 client only a relay's. Empty if it is not known."),
+    row("IS_RESERVED", "flag", |of, _, out| flag(out, of.facts.is_reserved),
+        "Whether there is a host reservation for the address or prefix."),
+];
+
+/// Only at `lease6_changed`.
+#[rustfmt::skip]
+pub const CHANGED6: &[Row<Changed>] = &[
+    row("RELAY_LINK_ADDRESS", "address", |_, c, out| c.origin.relay.is_none_or(|relay| ip(out, relay.link.into())),
+        "The link-address of the relay nearest to the client; empty if there is none."),
+    row("RELAY_PEER_ADDRESS", "address", |_, c, out| c.origin.relay.is_none_or(|relay| ip(out, relay.peer.into())),
+        "Its peer-address: the client's own on that link; empty if there is none."),
 ];
 
 /// `Lease::typeToText`.

@@ -1,9 +1,13 @@
+use std::net::Ipv6Addr;
+
 use super::*;
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{self, HwAddr, OptionFact, Relay, Span, Subnet};
 use crate::event::Variables;
 use crate::hook_points::{HOOK_POINTS, find};
 use crate::keys;
+use crate::leases::origin::{Origin, Relay as Relay6};
+use crate::leases::{Action, Changed, Reason};
 
 const NOTHING: Span = Span { start: ABSENT, len: 0 };
 
@@ -21,7 +25,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    fn put(&mut self, bytes: &[u8]) -> Span {
+    pub fn put(&mut self, bytes: &[u8]) -> Span {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         Span { start, len: bytes.len() as u32 }
@@ -56,6 +60,7 @@ impl Shim {
             old_lease: &[],
             committed: &[],
             deleted: &[],
+            others: &[],
             looked_up_by: &[],
             ia: &[],
             ddns: &[],
@@ -64,6 +69,7 @@ impl Shim {
             fake_allocation: false,
             remove_lease: false,
             is_skipped: false,
+            is_reserved: false,
         }
     }
 
@@ -166,9 +172,23 @@ pub fn everything(shim: &mut Shim) -> Facts {
     let mut facts = Facts::from(&shim.facts());
     (facts.query4, facts.response4, facts.query6, facts.response6) =
         (Some(query4), Some(query4), Some(query6), Some(query6));
-    facts.subnet = Some(Subnet { prefix: text, prefix_len: 24, id: 1 });
+    facts.subnet = Some(Subnet {
+        prefix: text,
+        prefix_len: 24,
+        id: 1,
+        shared_network: text,
+        user_context: text,
+        ddns_suffix: text,
+        domain_name: text,
+        dns_servers: text,
+    });
     (facts.lease, facts.old_lease) = (Some(delegated), Some(address4));
     (facts.committed, facts.deleted) = (vec![delegated, address4], vec![address4, delegated]);
+    facts.others = vec![address4];
+    let relay = Relay6 { link: Ipv6Addr::LOCALHOST, peer: Ipv6Addr::LOCALHOST };
+    let next_hop = Some(Ipv6Addr::LOCALHOST.into());
+    let origin = Origin { interface: Some("eth0".into()), next_hop, relay: Some(relay) };
+    facts.changed = Some(Changed { action: Action::Del(Reason::Expired), origin });
     facts.ddns = Some(ffi::Ddns { hostname: text, fwd_update: true, rev_update: true });
     facts.host_identifier = Some(ffi::HostIdentifier { kind: 0, value: text });
     facts.offer_lifetime = Some(1);
@@ -241,11 +261,40 @@ fn keas_own_text_only_on_request() {
     assert_eq!(value(&found, "KEA_QUERY6_DEBUG"), Some("two\nlines"));
 }
 
+/// As the shim says it.
+fn no_subnet() -> Subnet {
+    Subnet {
+        prefix: NOTHING,
+        prefix_len: 0,
+        id: 0,
+        shared_network: NOTHING,
+        user_context: NOTHING,
+        ddns_suffix: NOTHING,
+        domain_name: NOTHING,
+        dns_servers: NOTHING,
+    }
+}
+
+#[test]
+fn the_names_of_a_subnet() {
+    for (prefix, data, expected) in [
+        (&[192, 0, 2, 0][..], &b"example.org"[..], "example.org"),
+        (&[0; 16], b"\x03sub\x07example\x03org\0\x07example\x03net\0", "sub.example.org example.net"),
+        (&[0; 16], b"\x03a\nb\0", "a\\x0ab"),
+        (&[0; 16], b"\x3fx", ""),
+    ] {
+        let mut shim = Shim::default();
+        let subnet = [Subnet { prefix: shim.put(prefix), domain_name: shim.put(data), ..no_subnet() }];
+        let found = at("subnet6_select", &ffi::Facts { subnet: &subnet, ..shim.facts() }, false);
+        assert_eq!(value(&found, "KEA_SUBNET6_DOMAIN_NAME"), Some(expected));
+    }
+}
+
 #[test]
 fn no_subnet_is_empty_values() {
     let mut shim = Shim::default();
     let query = [shim.solicit()];
-    let subnet = [Subnet { prefix: NOTHING, prefix_len: 0, id: 0 }];
+    let subnet = [no_subnet()];
     let found = at("subnet6_select", &ffi::Facts { query6: &query, subnet: &subnet, ..shim.facts() }, false);
     for name in ["KEA_SUBNET6", "KEA_SUBNET6_PREFIX", "KEA_SUBNET6_PREFIXLEN", "KEA_SUBNET6_ID"] {
         assert_eq!(value(&found, name), Some(""), "{name}");

@@ -1,6 +1,7 @@
 //! How a fact becomes the text of a variable. Each function says whether the variable exists.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use itoa::Integer;
@@ -41,6 +42,14 @@ pub fn address4(out: Out, address: u32) -> bool {
 
 pub fn address6(out: Out, address: [u8; 16]) -> bool {
     text::ipv6(address, out);
+    true
+}
+
+pub fn ip(out: Out, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => text::ipv4(address.octets(), out),
+        IpAddr::V6(address) => text::ipv6(address.octets(), out),
+    }
     true
 }
 
@@ -97,6 +106,43 @@ impl Of<'_> {
             text::ipv4(bytes, out);
         } else if let Ok(bytes) = bytes.try_into() {
             text::ipv6(bytes, out);
+        }
+        true
+    }
+
+    /// The addresses of a subnet's name servers.
+    pub fn addresses(self, out: Out, subnet: &Subnet) -> bool {
+        let Some(bytes) = self.facts.bytes(subnet.dns_servers) else { return false };
+        let size = self.facts.bytes(subnet.prefix).map_or(4, <[u8]>::len).max(1);
+        for (i, address) in bytes.chunks_exact(size).enumerate() {
+            out.push_str(if i > 0 { " " } else { "" });
+            if let Ok(address) = address.try_into() {
+                text::ipv4(address, out);
+            } else if let Ok(address) = address.try_into() {
+                text::ipv6(address, out);
+            }
+        }
+        true
+    }
+
+    /// A subnet's domain names: text in DHCPv4 (RFC 2132, 3.17), labels in DHCPv6 (RFC 3646, 4).
+    pub fn domain_names(self, out: Out, subnet: &Subnet) -> bool {
+        let Some(bytes) = self.facts.bytes(subnet.domain_name) else { return false };
+        if self.facts.bytes(subnet.prefix).is_none_or(|prefix| prefix.len() == 4) {
+            text::printable(bytes, out);
+            return true;
+        }
+        let mut rest = bytes;
+        let mut between = "";
+        while let [len, labels @ ..] = rest {
+            let Some((label, behind)) = labels.split_at_checked(usize::from(*len)) else { break };
+            // An empty label ends a name.
+            if !label.is_empty() {
+                out.push_str(between);
+                text::printable(label, out);
+            }
+            between = if label.is_empty() { " " } else { "." };
+            rest = behind;
         }
         true
     }

@@ -7,7 +7,7 @@ use crate::retry::retry;
 fn told(bench: &Bench, arguments: Value) -> (i32, String) {
     let arguments = if arguments.is_null() { String::new() } else { arguments.to_string() };
     let answer = retry([&**bench.script()], &arguments);
-    (answer.result, answer.text.replace(&bench.socket().display().to_string(), "IT"))
+    (answer.0, answer.1.replace(&bench.socket().display().to_string(), "IT"))
 }
 
 #[test]

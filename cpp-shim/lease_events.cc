@@ -1,0 +1,368 @@
+// Lease events: what a packet does to leases, from what Kea says at its own hook points.
+//
+// Kea writes some leases before it tells anybody (an IPv6 lease that a REQUEST finds), and tells of some not at all: those
+// that it takes away from an IPv6 client for a reservation's sake, and those that it gives once more without writing them
+// (`cache-threshold`). So what the client has is looked up before anything is done, and compared.
+
+#include "lease_events.h"
+
+#include "guard.h"
+#include "verdict.h"
+
+#include <dhcp/option6_iaaddr.h>
+#include <dhcp/option6_iaprefix.h>
+#include <dhcpsrv/lease_mgr_factory.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace runscript {
+namespace {
+
+using isc::data::ConstElementPtr;
+using isc::data::Element;
+using isc::data::ElementPtr;
+using isc::dhcp::LeaseMgrFactory;
+using isc::dhcp::Pkt4Ptr;
+using isc::dhcp::Pkt6Ptr;
+
+/// The key of a lease's user context under which it keeps its origin. leases/origin.rs has its twin.
+constexpr const char* KEY = "runscript";
+/// The key of a packet's context.
+constexpr const char* LEDGER = "runscript-leases";
+
+/// RFC 9686. Kea has no name for it before version 3.0.
+constexpr uint8_t ADDR_REG_INFORM = 36;
+constexpr uint32_t STATE_REGISTERED = 4;
+
+std::atomic<bool> events_wanted{false};
+std::atomic<bool> others_wanted{false};
+
+/// What is known of a packet's client.
+template <typename Family>
+struct Ledger {
+    /// Its leases before the packet, those that Rust has been told of left out.
+    std::vector<typename Family::LeasePtr> before;
+    /// Kea has written all that it writes.
+    bool is_committed = false;
+    Counted<Ledger> counted{};
+};
+
+template <typename Family>
+using LedgerPtr = std::shared_ptr<Ledger<Family>>;
+
+/// Null if there is none.
+template <typename Family>
+LedgerPtr<Family> ledger(const CalloutHandle& handle) {
+    LedgerPtr<Family> ledger;
+    if (!Counted<Ledger<Family>>::any()) {
+        return ledger;
+    }
+    try {
+        handle.getContext(LEDGER, ledger);
+    } catch (const isc::hooks::NoSuchCalloutContext&) {
+        // Kea 2.2 has no other way to ask.
+    }
+    return ledger;
+}
+
+template <typename LeasePtr>
+bool is_same(const LeasePtr& one, const LeasePtr& other) {
+    return one->addr_ == other->addr_ && one->getType() == other->getType();
+}
+
+/// Takes from a list the one that is for the same address; null if none is.
+template <typename LeasePtr>
+LeasePtr take(std::vector<LeasePtr>& list, const LeasePtr& lease) {
+    const auto found =
+        std::find_if(list.begin(), list.end(), [&](const LeasePtr& other) { return is_same(lease, other); });
+    if (found == list.end()) {
+        return {};
+    }
+    const LeasePtr taken = *found;
+    list.erase(found);
+    return taken;
+}
+
+/// Whether the answer gives the client this lease.
+bool gives(const Pkt4Ptr& response, const isc::dhcp::Lease4Ptr& lease) {
+    return response->getType() == isc::dhcp::DHCPACK && response->getYiaddr() == lease->addr_;
+}
+
+template <typename AddressOption>
+bool has_lease(const isc::dhcp::OptionPtr& ia, uint16_t code, const isc::dhcp::Lease6Ptr& lease) {
+    const auto& options = ia->getOptions();
+    return std::any_of(options.begin(), options.end(), [&](const auto& entry) {
+        const auto option = boost::dynamic_pointer_cast<AddressOption>(entry.second);
+        return entry.first == code && option && option->getAddress() == lease->addr_ && option->getValid() != 0;
+    });
+}
+
+bool gives(const Pkt6Ptr& response, const isc::dhcp::Lease6Ptr& lease) {
+    if (response->getType() != DHCPV6_REPLY) {
+        return false;
+    }
+    const bool is_prefix = lease->getType() == isc::dhcp::Lease::TYPE_PD;
+    return std::any_of(response->options_.begin(), response->options_.end(), [&](const auto& entry) {
+        if (is_prefix) {
+            return entry.first == D6O_IA_PD && has_lease<isc::dhcp::Option6IAPrefix>(entry.second, D6O_IAPREFIX, lease);
+        }
+        return entry.first == D6O_IA_NA && has_lease<isc::dhcp::Option6IAAddr>(entry.second, D6O_IAADDR, lease);
+    });
+}
+
+bool is_offer(const Pkt4Ptr& query) { return query->getType() == isc::dhcp::DHCPDISCOVER; }
+bool is_offer(const Pkt6Ptr& query) { return query->getType() == DHCPV6_SOLICIT; }
+
+/// The client itself ends its leases.
+bool is_end(const Pkt4Ptr& query) {
+    return query->getType() == isc::dhcp::DHCPRELEASE || query->getType() == isc::dhcp::DHCPDECLINE;
+}
+bool is_end(const Pkt6Ptr& query) { return query->getType() == DHCPV6_RELEASE || query->getType() == DHCPV6_DECLINE; }
+
+bool is_extension(const Pkt4Ptr&) { return false; }
+bool is_extension(const Pkt6Ptr& query) {
+    return query->getType() == DHCPV6_RENEW || query->getType() == DHCPV6_REBIND;
+}
+
+/// At lease*_select, which tells of a lease that is not there yet; other hook points have no such argument.
+bool is_new(const CalloutHandle& handle) {
+    const auto names = handle.getArgumentNames();
+    return std::find(names.begin(), names.end(), "fake_allocation") != names.end();
+}
+
+template <typename Packet>
+std::string origin_of(const Packet& query) {
+    FactsBuilder& facts = FactsBuilder::fresh();
+    facts.query(query);
+    return static_cast<std::string>(lease_origin(facts.facts()));
+}
+
+/// Tells of those that are gone without a word.
+template <typename Family>
+void tell_of_vanished(Ledger<Family>& ledger, const typename Family::Packet& query) {
+    const auto before = ledger.before;
+    for (const auto& lease : before) {
+        if (!LeaseEvents<Family>::find(lease)) {
+            take(ledger.before, lease);
+            LeaseEvents<Family>::tell(Source::Vanished, lease, {}, query);
+        }
+    }
+}
+
+} // namespace
+
+void set_lease_events(bool wanted, bool with_other_leases) noexcept {
+    events_wanted = wanted;
+    others_wanted = with_other_leases;
+}
+
+bool wants_lease_events() noexcept { return events_wanted; }
+
+template <typename Family>
+bool LeaseEvents<Family>::is_held(const LeasePtr& lease) {
+    return (lease->state_ == isc::dhcp::Lease::STATE_DEFAULT || lease->state_ == STATE_REGISTERED) &&
+           lease->valid_lft_ != 0;
+}
+
+template <>
+isc::dhcp::Lease4Ptr LeaseEvents<Family4>::find(const isc::dhcp::Lease4Ptr& lease) {
+    return LeaseMgrFactory::instance().getLease4(lease->addr_);
+}
+
+template <>
+isc::dhcp::Lease6Ptr LeaseEvents<Family6>::find(const isc::dhcp::Lease6Ptr& lease) {
+    return LeaseMgrFactory::instance().getLease6(lease->getType(), lease->addr_);
+}
+
+template <>
+void LeaseEvents<Family4>::update(const isc::dhcp::Lease4Ptr& lease) {
+    LeaseMgrFactory::instance().updateLease4(lease);
+}
+
+template <>
+void LeaseEvents<Family6>::update(const isc::dhcp::Lease6Ptr& lease) {
+    LeaseMgrFactory::instance().updateLease6(lease);
+}
+
+/// At lease4_renew, lease4_release and lease4_decline. The lease that Kea hands over is as it will be, or is about to be
+/// changed. One that has expired has been told of by now.
+template <>
+void LeaseEvents<Family4>::remember(CalloutHandle& handle) {
+    const auto query = argument<Pkt4Ptr>(handle, Family4::QUERY);
+    if (query->getType() == isc::dhcp::DHCPDISCOVER) {
+        return;
+    }
+    const auto before = find(argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE));
+    if (before && !before->expired()) {
+        handle.setContext(LEDGER, std::make_shared<Ledger<Family4>>(Ledger<Family4>{{before}, false, {}}));
+    }
+}
+
+/// At subnet6_select: Kea asks for no lease at all before it writes some.
+template <>
+void LeaseEvents<Family6>::remember(CalloutHandle& handle) {
+    const auto query = argument<Pkt6Ptr>(handle, Family6::QUERY);
+    switch (query->getType()) {
+    case DHCPV6_SOLICIT:
+    case DHCPV6_REQUEST:
+    case DHCPV6_RENEW:
+    case DHCPV6_REBIND:
+    case DHCPV6_RELEASE:
+    case DHCPV6_DECLINE:
+    case ADDR_REG_INFORM:
+        break;
+    default:
+        return;
+    }
+    const auto duid = query->getClientId();
+    if (!duid || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        return;
+    }
+    auto before = LeaseMgrFactory::instance().getLeases6(*duid);
+    if (!before.empty()) {
+        handle.setContext(LEDGER, std::make_shared<Ledger<Family6>>(Ledger<Family6>{std::move(before), false, {}}));
+    }
+}
+
+template <typename Family>
+void LeaseEvents<Family>::keep_origin(CalloutHandle& handle, const char* name) {
+    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
+    const LeasePtr lease = argument<LeasePtr>(handle, name);
+    if (!is_offer(query)) {
+        keep(lease, origin_of(query));
+    } else if (handle.getStatus() != CalloutHandle::NEXT_STEP_SKIP && is_new(handle)) {
+        // What Kea stores of an offer (`offer-lifetime`) is no lease that a script has been told of.
+        keep(lease, "");
+    }
+}
+
+template <typename Family>
+void LeaseEvents<Family>::committed(CalloutHandle& handle) {
+    using Leases = boost::shared_ptr<std::vector<LeasePtr>>;
+    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
+    const auto leases = argument<Leases>(handle, Family::LEASES);
+    const auto deleted = argument<Leases>(handle, Family::DELETED_LEASES);
+    const LedgerPtr<Family> known = ledger<Family>(handle);
+    Ledger<Family> none;
+    Ledger<Family>& ledger = known ? *known : none;
+    ledger.is_committed = true;
+    for (const LeasePtr& lease : *deleted) {
+        const LeasePtr before = take(ledger.before, lease);
+        // Kea lists what it would delete, also where it has not come so far.
+        if (is_end(query) || !find(lease)) {
+            tell(Source::Deleted, lease, before, query);
+        }
+    }
+    // Kea deletes an IPv6 lease that lies outside of its subnet's pools now, and lists it as if it had been renewed.
+    std::vector<LeasePtr> written, old;
+    for (const LeasePtr& lease : *leases) {
+        const LeasePtr before = take(ledger.before, lease);
+        if (is_extension(query) && !find(lease)) {
+            tell(Source::Vanished, before ? before : lease, {}, query);
+        } else {
+            written.push_back(lease);
+            old.push_back(before);
+        }
+    }
+    tell_of_vanished(ledger, query);
+    const std::string origin = written.empty() ? "" : origin_of(query);
+    for (size_t i = 0; i < written.size(); ++i) {
+        tell(Source::Committed, written[i], old[i], query);
+        guarded("lease event", [&] {
+            if (is_held(written[i]) && keep(written[i], origin)) {
+                update(written[i]);
+            }
+            return 0;
+        });
+    }
+}
+
+template <typename Family>
+void LeaseEvents<Family>::answered(CalloutHandle& handle) {
+    const LedgerPtr<Family> known = ledger<Family>(handle);
+    if (!known) {
+        return;
+    }
+    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
+    if (!known->is_committed) {
+        tell_of_vanished(*known, query);
+    }
+    if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        return;
+    }
+    const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
+    for (const LeasePtr& before : known->before) {
+        const LeasePtr now = gives(response, before) ? find(before) : LeasePtr();
+        if (now) {
+            tell(Source::Reused, now, before, query);
+        }
+    }
+}
+
+/// Also on a packet's way, whose client goes on with what has expired: that is a new lease to scripts.
+template <typename Family>
+void LeaseEvents<Family>::expired(CalloutHandle& handle) {
+    if (handle.getStatus() != CalloutHandle::NEXT_STEP_CONTINUE) {
+        return;
+    }
+    const auto lease = argument<LeasePtr>(handle, Family::LEASE);
+    if (const LedgerPtr<Family> known = ledger<Family>(handle)) {
+        take(known->before, lease);
+    }
+    tell(Source::Expired, lease, {});
+}
+
+template <typename Family>
+void LeaseEvents<Family>::tell(Source source, const LeasePtr& lease, const LeasePtr& before,
+                               const typename Family::Packet& query) {
+    if (!lease) {
+        return;
+    }
+    FactsBuilder& facts = FactsBuilder::fresh();
+    guarded("lease event", [&] {
+        if (query) {
+            facts.query(query);
+        }
+        facts.lease(lease);
+        facts.old_lease(before);
+        facts.subnet_of(lease);
+        if (others_wanted) {
+            facts.others_than(lease);
+        }
+        return 0;
+    });
+    lease_event(source, facts.facts());
+}
+
+template <typename Family>
+std::string LeaseEvents<Family>::origin(const LeasePtr& lease) {
+    const ConstElementPtr context = lease->getContext();
+    const ConstElementPtr kept = context && context->getType() == Element::map ? context->get(KEY) : ConstElementPtr();
+    return kept && kept->getType() == Element::string ? kept->stringValue() : "";
+}
+
+/// What others keep there stays.
+template <typename Family>
+bool LeaseEvents<Family>::keep(const LeasePtr& lease, const std::string& origin) {
+    if (LeaseEvents::origin(lease) == origin) {
+        return false;
+    }
+    const ConstElementPtr context = lease->getContext();
+    const ElementPtr changed = Element::createMap();
+    if (context && context->getType() == Element::map) {
+        changed->setValue(context->mapValue());
+    }
+    if (origin.empty()) {
+        changed->remove(KEY);
+    } else {
+        changed->set(KEY, Element::create(origin));
+    }
+    lease->setContext(changed->size() == 0 ? ConstElementPtr() : ConstElementPtr(changed));
+    return true;
+}
+
+template struct LeaseEvents<Family4>;
+template struct LeaseEvents<Family6>;
+
+} // namespace runscript

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "callout.h"
+#include "family.h"
+
+namespace runscript {
+
+/// Whether scripts want lease events, and in them the client's other leases; set at load.
+void set_lease_events(bool wanted, bool with_other_leases) noexcept;
+bool wants_lease_events() noexcept;
+
+/// What is done for lease events at Kea's hook points, whatever scripts are called there.
+template <typename Family>
+struct LeaseEvents {
+    using LeasePtr = typename Family::LeasePtr;
+
+    /// Whether a client has it. Before version 3.0 a released lease that Kea keeps for its client has but no lifetime.
+    static bool is_held(const LeasePtr& lease);
+    /// The lease of this kind and address as the database has it; null if there is none.
+    static LeasePtr find(const LeasePtr& lease);
+
+    /// Before Kea changes anything: what the client has.
+    static void remember(CalloutHandle& handle);
+    /// Before Kea writes a lease: its origin.
+    static void keep_origin(CalloutHandle& handle, const char* argument = Family::LEASE);
+    /// The same for a function that has but the handle.
+    static void keep_its_origin(CalloutHandle& handle) { keep_origin(handle); }
+    /// Kea has written all that a packet changes.
+    static void committed(CalloutHandle& handle);
+    /// Kea answers.
+    static void answered(CalloutHandle& handle);
+    static void expired(CalloutHandle& handle);
+
+    /// Tells Rust of a lease; of none if that is null. What is null of the rest is not known.
+    static void tell(Source source, const LeasePtr& lease, const LeasePtr& before,
+                     const typename Family::Packet& query = {});
+
+    /// The origin that a lease keeps; empty if it keeps none.
+    static std::string origin(const LeasePtr& lease);
+    /// Has a lease keep it; with an empty one, none. Whether that has changed the lease.
+    static bool keep(const LeasePtr& lease, const std::string& origin);
+    static void update(const LeasePtr& lease);
+};
+
+} // namespace runscript

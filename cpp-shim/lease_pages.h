@@ -1,0 +1,15 @@
+#pragma once
+
+#include <dhcpsrv/network_state.h>
+
+#include <chrono>
+
+namespace runscript {
+
+/// Reads a page of leases for a replay, if there is one, and tells Rust of them. When to come again.
+std::chrono::nanoseconds read_leases();
+
+/// What tells whether Kea serves; null to forget it.
+void watch_service(const isc::dhcp::NetworkStatePtr& state) noexcept;
+
+} // namespace runscript
