@@ -79,9 +79,12 @@ int server_configured(CalloutHandle& handle) {
     });
 }
 
-void watch_configuration(LibraryHandle& handle) {
-    const bool is_dhcp4 = isc::dhcp::CfgMgr::instance().getFamily() == AF_INET;
-    handle.registerCallout(is_dhcp4 ? "dhcp4_srv_configured" : "dhcp6_srv_configured", server_configured);
+void watch_configuration(const Names& known_hook_points, LibraryHandle& handle) {
+    for (const char* name : {"dhcp4_srv_configured", "dhcp6_srv_configured"}) {
+        if (contains(known_hook_points, name)) {
+            handle.registerCallout(name, server_configured);
+        }
+    }
 }
 
 int start(LibraryHandle& handle) {
@@ -92,7 +95,9 @@ int start(LibraryHandle& handle) {
     }
     FactsBuilder::set_debug(loaded.debug);
     set_lease_events(loaded.lease_events, loaded.other_leases);
-    watch_configuration(handle);
+    if (loaded.configuration) {
+        watch_configuration(known_hook_points, handle);
+    }
     if (loaded.parks) {
         open_parking();
     }

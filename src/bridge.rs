@@ -432,6 +432,8 @@ pub mod ffi {
         lease_events: bool,
         /// Whether they want to know of the client's other leases in them.
         other_leases: bool,
+        /// Whether it matters when Kea has taken a configuration.
+        configuration: bool,
     }
 
     /// The answer to a command of Kea's.

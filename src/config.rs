@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::hook_points::{Group, HOOK_POINTS, HookPoint, Server};
+use crate::hook_points::{CONFIGURED, Group, HOOK_POINTS, HookPoint, Server, find};
 use crate::variables::Style;
 use crate::verdict::Next;
 pub use handler::{TOOLS, TOOLS_PATH};
@@ -120,6 +120,12 @@ impl Config {
     /// Whether it is told of lease events.
     pub fn hears_of_leases(&self) -> bool {
         hears_of_leases(&self.points)
+    }
+
+    /// Whether something is done for it when Kea has taken a configuration.
+    pub fn hears_of_configuration(&self) -> bool {
+        let is_named = find(CONFIGURED).is_some_and(|point| self.points[point].is_some());
+        is_named || self.hears_of_leases()
     }
 
     /// How its variables are written.

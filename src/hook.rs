@@ -36,8 +36,15 @@ static TURN: Once = Once::new();
 /// Longest time that a callout kept Kea's thread, in microseconds.
 static SLOWEST_CALLOUT: AtomicU64 = AtomicU64::new(0);
 
-const REFUSED: Loaded =
-    Loaded { ok: false, hook_points: Vec::new(), debug: false, parks: false, lease_events: false, other_leases: false };
+const REFUSED: Loaded = Loaded {
+    ok: false,
+    hook_points: Vec::new(),
+    debug: false,
+    parks: false,
+    lease_events: false,
+    other_leases: false,
+    configuration: false,
+};
 
 pub fn load(server: &ffi::Server) -> Loaded {
     log::use_kea(server.log, server.shows_debug);
@@ -84,6 +91,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         parks: scripts.iter().any(|script| script.config().ways.park),
         lease_events: scripts.iter().any(|script| script.config().hears_of_leases()),
         other_leases: scripts.iter().any(|script| script.config().other_leases),
+        configuration: scripts.iter().any(|script| script.config().hears_of_configuration()),
     };
     for script in &scripts {
         announce(script.config());

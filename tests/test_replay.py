@@ -207,6 +207,7 @@ def test_a_reload_amid_a_replay(link, tmp_path, family):
         for n in range(1, 4):
             with Customer(link, family, MAC % n) as client:
                 client.get()
+        until_replayed(slow)
         kea.told()
     already = len(slow.calls())
     with kea:

@@ -67,6 +67,7 @@ class Kea:
     """
 
     program = staticmethod(unconfined)
+    database = {}      # where leases are, instead of in a file
     recent = []    # started since the test began, or still running: for the report of a failed test
 
     def __init__(self, family, config, directory, hooks=(), severity="INFO", debuglevel=0, environment=None,
@@ -103,8 +104,9 @@ class Kea:
             common["server-id"] = {"type": "EN", "enterprise-id": 3561, "identifier": "41474430", "persist": False}
             common["data-directory"] = str(self.directory)
         whole = {**common, **config}
-        whole["lease-database"] = {"type": "memfile", "lfc-interval": 0, **config.get("lease-database", {}),
-                                   "name": str(self.lease_file)}
+        database = {**self.database, **config.get("lease-database", {})}
+        whole["lease-database"] = {"name": str(self.lease_file), **database} if "type" in self.database else \
+            {"type": "memfile", "lfc-interval": 0, **database, "name": str(self.lease_file)}
         whole["hooks-libraries"] = [*config.get("hooks-libraries", []), *hooks]
         for library in whole["hooks-libraries"]:
             if Path(library["library"]).name == HOOK.name:

@@ -19,6 +19,8 @@ PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1, "hold-recl
 class Listening(Kea):
     """A server with lease_cmds, and a script of ours that hears of leases; `also` are other hook points of its."""
 
+    database_libraries = staticmethod(lambda hooks: [])
+
     def __init__(self, family, tmp_path, recorder, also=(), parameters=None, replay=False, directory=None, libraries=(),
                  **config):
         directory = directory or tmp_path
@@ -27,7 +29,7 @@ class Listening(Kea):
         # Behind lease_cmds: commands are heard all the same.
         ours = {**hook(recorder.script, hook_points=[POINT[family], *also], replay=replay, **(parameters or {})),
                 "library": f"{hooks}/{HOOK.name}"}
-        everything = [{"library": f"{hooks}/libdhcp_lease_cmds.so"}, ours,
+        everything = [*self.database_libraries(hooks), {"library": f"{hooks}/libdhcp_lease_cmds.so"}, ours,
                       *({**one, "library": f"{hooks}/{one['library']}"} for one in libraries)]
         super().__init__(family, {**SUBNETS[family], **config}, directory, everything,
                          environment={"KEA_HOOKS_PATH": str(hooks)})
@@ -45,6 +47,14 @@ class Listening(Kea):
         whole.update(config)
         self.configure(whole)
         self.reload()
+
+    def before(self, libraries):
+        """Has these libraries stand before all others; Kea reads that if it serves."""
+        [whole] = json.loads(self.config_file.read_text()).values()
+        own = [one for one in whole["hooks-libraries"] if "still" not in one["library"]]
+        self.configure({**whole, "hooks-libraries": [*libraries, *own]})
+        if self.alive():
+            self.reload()
 
     def told(self):
         """What the script has been told when nothing is left to be told."""
