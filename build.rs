@@ -14,6 +14,8 @@ const SHIM: &[&str] = &[
     "facts.cc",
     "lease_facts.cc",
     "lease_events.cc",
+    "lease_origin.cc",
+    "lease_messages.cc",
     "lease_commands.cc",
     "lease_pages.cc",
     "packets.cc",

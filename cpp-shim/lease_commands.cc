@@ -8,6 +8,7 @@
 
 #include "guard.h"
 #include "lease_events.h"
+#include "lease_origin.h"
 
 #include <cc/command_interpreter.h>
 #include <dhcpsrv/lease_mgr_factory.h>
@@ -189,7 +190,7 @@ void compare(const Concerned<typename Family::LeasePtr>& one, bool has_succeeded
     }
     Events::tell(Source::Commanded, now, one.before);
     // A command that says nothing of the origin has wiped it.
-    if (one.before && Events::origin(now).empty() && Events::keep(now, Events::origin(one.before))) {
+    if (one.before && kept_origin(*now).empty() && keep_origin(*now, kept_origin(*one.before))) {
         Events::update(now);
     }
 }

@@ -7,10 +7,10 @@
 #include "lease_events.h"
 
 #include "guard.h"
+#include "lease_messages.h"
+#include "lease_origin.h"
 #include "verdict.h"
 
-#include <dhcp/option6_iaaddr.h>
-#include <dhcp/option6_iaprefix.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 
 #include <algorithm>
@@ -19,15 +19,10 @@
 namespace runscript {
 namespace {
 
-using isc::data::ConstElementPtr;
-using isc::data::Element;
-using isc::data::ElementPtr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::Pkt4Ptr;
 using isc::dhcp::Pkt6Ptr;
 
-/// The key of a lease's user context under which it keeps its origin. leases/origin.rs has its twin.
-constexpr const char* KEY = "runscript";
 /// The key of a packet's context.
 constexpr const char* LEDGER = "runscript-leases";
 
@@ -82,47 +77,6 @@ LeasePtr take(std::vector<LeasePtr>& list, const LeasePtr& lease) {
     const LeasePtr taken = *found;
     list.erase(found);
     return taken;
-}
-
-/// Whether the answer gives the client this lease.
-bool gives(const Pkt4Ptr& response, const isc::dhcp::Lease4Ptr& lease) {
-    return response->getType() == isc::dhcp::DHCPACK && response->getYiaddr() == lease->addr_;
-}
-
-template <typename AddressOption>
-bool has_lease(const isc::dhcp::OptionPtr& ia, uint16_t code, const isc::dhcp::Lease6Ptr& lease) {
-    const auto& options = ia->getOptions();
-    return std::any_of(options.begin(), options.end(), [&](const auto& entry) {
-        const auto option = boost::dynamic_pointer_cast<AddressOption>(entry.second);
-        return entry.first == code && option && option->getAddress() == lease->addr_ && option->getValid() != 0;
-    });
-}
-
-bool gives(const Pkt6Ptr& response, const isc::dhcp::Lease6Ptr& lease) {
-    if (response->getType() != DHCPV6_REPLY) {
-        return false;
-    }
-    const bool is_prefix = lease->getType() == isc::dhcp::Lease::TYPE_PD;
-    return std::any_of(response->options_.begin(), response->options_.end(), [&](const auto& entry) {
-        if (is_prefix) {
-            return entry.first == D6O_IA_PD && has_lease<isc::dhcp::Option6IAPrefix>(entry.second, D6O_IAPREFIX, lease);
-        }
-        return entry.first == D6O_IA_NA && has_lease<isc::dhcp::Option6IAAddr>(entry.second, D6O_IAADDR, lease);
-    });
-}
-
-bool is_offer(const Pkt4Ptr& query) { return query->getType() == isc::dhcp::DHCPDISCOVER; }
-bool is_offer(const Pkt6Ptr& query) { return query->getType() == DHCPV6_SOLICIT; }
-
-/// The client itself ends its leases.
-bool is_end(const Pkt4Ptr& query) {
-    return query->getType() == isc::dhcp::DHCPRELEASE || query->getType() == isc::dhcp::DHCPDECLINE;
-}
-bool is_end(const Pkt6Ptr& query) { return query->getType() == DHCPV6_RELEASE || query->getType() == DHCPV6_DECLINE; }
-
-bool is_extension(const Pkt4Ptr&) { return false; }
-bool is_extension(const Pkt6Ptr& query) {
-    return query->getType() == DHCPV6_RENEW || query->getType() == DHCPV6_REBIND;
 }
 
 /// At lease*_select, which tells of a lease that is not there yet; other hook points have no such argument.
@@ -230,10 +184,10 @@ void LeaseEvents<Family>::keep_origin(CalloutHandle& handle, const char* name) {
     const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
     const LeasePtr lease = argument<LeasePtr>(handle, name);
     if (!is_offer(query)) {
-        keep(lease, origin_of(query));
+        runscript::keep_origin(*lease, origin_of(query));
     } else if (handle.getStatus() != CalloutHandle::NEXT_STEP_SKIP && is_new(handle)) {
         // What Kea stores of an offer (`offer-lifetime`) is no lease that a script has been told of.
-        keep(lease, "");
+        runscript::keep_origin(*lease, "");
     }
 }
 
@@ -270,7 +224,7 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
     for (size_t i = 0; i < written.size(); ++i) {
         tell(Source::Committed, written[i], old[i], query);
         guarded("lease event", [&] {
-            if (is_held(written[i]) && keep(written[i], origin)) {
+            if (is_held(written[i]) && runscript::keep_origin(*written[i], origin)) {
                 update(written[i]);
             }
             return 0;
@@ -333,33 +287,6 @@ void LeaseEvents<Family>::tell(Source source, const LeasePtr& lease, const Lease
         return 0;
     });
     lease_event(source, facts.facts());
-}
-
-template <typename Family>
-std::string LeaseEvents<Family>::origin(const LeasePtr& lease) {
-    const ConstElementPtr context = lease->getContext();
-    const ConstElementPtr kept = context && context->getType() == Element::map ? context->get(KEY) : ConstElementPtr();
-    return kept && kept->getType() == Element::string ? kept->stringValue() : "";
-}
-
-/// What others keep there stays.
-template <typename Family>
-bool LeaseEvents<Family>::keep(const LeasePtr& lease, const std::string& origin) {
-    if (LeaseEvents::origin(lease) == origin) {
-        return false;
-    }
-    const ConstElementPtr context = lease->getContext();
-    const ElementPtr changed = Element::createMap();
-    if (context && context->getType() == Element::map) {
-        changed->setValue(context->mapValue());
-    }
-    if (origin.empty()) {
-        changed->remove(KEY);
-    } else {
-        changed->set(KEY, Element::create(origin));
-    }
-    lease->setContext(changed->size() == 0 ? ConstElementPtr() : ConstElementPtr(changed));
-    return true;
 }
 
 template struct LeaseEvents<Family4>;

@@ -35,10 +35,7 @@ struct LeaseEvents {
     static void tell(Source source, const LeasePtr& lease, const LeasePtr& before,
                      const typename Family::Packet& query = {});
 
-    /// The origin that a lease keeps; empty if it keeps none.
-    static std::string origin(const LeasePtr& lease);
-    /// Has a lease keep it; with an empty one, none. Whether that has changed the lease.
-    static bool keep(const LeasePtr& lease, const std::string& origin);
+    /// Writes a lease that is there.
     static void update(const LeasePtr& lease);
 };
 

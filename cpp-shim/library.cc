@@ -9,7 +9,8 @@
 #include "parking.h"
 #include "statistics.h"
 
-#include <dhcpsrv/lease_mgr_factory.h>
+#include <cc/command_interpreter.h>
+#include <config/command_mgr.h>
 #include <hooks/library_handle.h>
 #include <hooks/server_hooks.h>
 
@@ -18,6 +19,7 @@
 namespace runscript {
 namespace {
 
+using isc::config::CommandMgr;
 using isc::hooks::LibraryHandle;
 using isc::hooks::ServerHooks;
 using Names = std::vector<std::string>;
@@ -109,9 +111,23 @@ int start(LibraryHandle& handle) {
     return 0;
 }
 
-/// Rust first: afterwards no verdict comes. Kea ends without its leases' database, and loads us anew with it.
+/// Whether Kea unloads us because it ends: only then has it forgotten its own commands.
+bool is_ending() {
+    constexpr const char* ONE_OF_KEAS = "build-report";
+    CommandMgr& commands = CommandMgr::instance();
+    try {
+        commands.registerCommand(ONE_OF_KEAS,
+                                 [](const std::string&, const auto&) { return isc::config::createAnswer(); });
+    } catch (const isc::config::InvalidCommandName&) {
+        return false;
+    }
+    commands.deregisterCommand(ONE_OF_KEAS);
+    return true;
+}
+
+/// Rust first: afterwards no verdict comes.
 int stop() {
-    unload(!isc::dhcp::LeaseMgrFactory::haveInstance());
+    unload(is_ending());
     watch_service({});
     close_parking();
     leave_main_loop();

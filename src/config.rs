@@ -3,6 +3,7 @@
 pub mod capabilities;
 pub mod env;
 mod handler;
+mod leases;
 #[cfg(test)]
 mod pages;
 pub mod parameters;
@@ -22,7 +23,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::hook_points::{CONFIGURED, Group, HOOK_POINTS, HookPoint, Server, find};
+use crate::hook_points::{CONFIGURED, HOOK_POINTS, HookPoint, Server, find};
 use crate::variables::Style;
 use crate::verdict::Next;
 pub use handler::{TOOLS, TOOLS_PATH};
@@ -119,7 +120,7 @@ impl Config {
 
     /// Whether it is told of lease events.
     pub fn hears_of_leases(&self) -> bool {
-        hears_of_leases(&self.points)
+        leases::hears_of_leases(&self.points)
     }
 
     /// Whether something is done for it when Kea has taken a configuration.
@@ -247,52 +248,15 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
             .find_map(|key| section.has(key))
             .filter(|_| section.has("dialect").is_none()),
         number: 1,
-        replay: replay(section, &points)?,
-        coalesce: coalesce(section, &points)?,
-        other_leases: other_leases(section, &points)?,
+        replay: leases::replay(section, &points)?,
+        coalesce: leases::coalesce(section, &points)?,
+        other_leases: leases::other_leases(section, &points)?,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
         strict: kea.scripts_only_there,
         required: section.bool("required")?.unwrap_or(true),
         points,
     })
-}
-
-fn hears_of_leases(points: &[Option<Point>]) -> bool {
-    HOOK_POINTS.iter().zip(points).any(|(row, how)| row.is_of_leases() && how.is_some())
-}
-
-fn replay(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
-    let hears = hears_of_leases(points);
-    let wanted = section.bool("replay")?.unwrap_or(hears);
-    if wanted && !hears {
-        let remedy = "only lease events are replayed: add lease4_changed or lease6_changed to \"hook-points\"";
-        return Err(section.refuse("replay", remedy));
-    }
-    Ok(wanted)
-}
-
-fn coalesce(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
-    let wanted = section.bool("coalesce")?.unwrap_or(false);
-    if wanted && !hears_of_leases(points) {
-        let remedy = "only lease events are coalesced: add lease4_changed or lease6_changed to \"hook-points\"";
-        return Err(section.refuse("coalesce", remedy));
-    }
-    let mut lease_events = HOOK_POINTS.iter().zip(points).filter(|(row, _)| row.is_of_leases());
-    if wanted && lease_events.any(|(_, how)| how.is_some_and(|how| how.wait.waits())) {
-        let remedy = "Kea waits for each lease event: leave \"wait\" out there, or this";
-        return Err(section.refuse("coalesce", remedy));
-    }
-    Ok(wanted)
-}
-
-fn other_leases(section: &Section, points: &[Option<Point>]) -> Result<bool, Refusal> {
-    let wanted = section.bool("other-leases")?.unwrap_or(false);
-    let has_them = |row: &HookPoint| row.groups.contains(&Group::OtherLeases6);
-    if wanted && !HOOK_POINTS.iter().zip(points).any(|(row, how)| has_them(row) && how.is_some()) {
-        return Err(section.refuse("other-leases", "only lease6_changed has them: add that to \"hook-points\""));
-    }
-    Ok(wanted)
 }
 
 fn dialect(section: &Section) -> Result<Dialect, Refusal> {

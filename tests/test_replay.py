@@ -196,7 +196,7 @@ def test_more_leases_than_there_is_room_for(link, tmp_path, recorder, threads):
         wait_until(lambda: "replay-end " in printer.lines()[already:], "the end of the replay", 30)
         lines = printer.lines()[already:]
         assert {line for line in lines if line.startswith("replay ")} >= {f"replay 2001:db8::{0x1000 + n:x}" for n in range(300)}
-        assert f"add {client.leases[0]}" in lines
+        wait_until(lambda: f"add {client.leases[0]}" in printer.lines()[already:], "the client's event")
         assert kea.status()["dropped"] == 0
 
 

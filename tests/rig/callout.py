@@ -28,7 +28,7 @@ def compiled():
     kea = os.environ.get("KEA_INCLUDE", "/usr/include/kea")
     # As build.rs does it.
     old = [] if os.path.exists(f"{kea}/dhcpsrv/cfg_globals.h") else [f"-I{SHIM}/kea-2.2"]
-    libraries = [*LIBRARIES, "dhcp" if version() >= (3,) else "dhcp++"]
+    libraries = [*LIBRARIES, *(["dhcp", "config"] if version() >= (3,) else ["dhcp++", "cfgclient"])]
     # callgrind is to see the function that it counts in, which must not end in a jump to another.
     subprocess.run(["c++", "-std=c++17", "-O1", "-fno-optimize-sibling-calls", "-Wall", "-Wextra", "-Werror", *old,
                     f"-I{SHIM}/without-tls", f"-isystem{kea}", f"-I{SHIM}", "-o", f"{program}.new", SOURCES / "callout.cc",

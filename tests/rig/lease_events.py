@@ -31,7 +31,9 @@ class Listening(Kea):
                 "library": f"{hooks}/{HOOK.name}"}
         everything = [*self.database_libraries(hooks), {"library": f"{hooks}/libdhcp_lease_cmds.so"}, ours,
                       *({**one, "library": f"{hooks}/{one['library']}"} for one in libraries)]
-        super().__init__(family, {**SUBNETS[family], **config}, directory, everything,
+        # Kea 3.0 gives a lease once more from its cache, unless told otherwise.
+        cache = {} if "cache-threshold" in config else {"cache-max-age": 0}
+        super().__init__(family, {**SUBNETS[family], **cache, **config}, directory, everything,
                          environment={"KEA_HOOKS_PATH": str(hooks)})
         self.recorder = recorder
 

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "versions.h"
+
+#include <dhcpsrv/lease.h>
+
+#include <string>
+
+namespace runscript {
+
+/// The origin that a lease keeps; empty if it keeps none.
+std::string kept_origin(const isc::dhcp::Lease& lease);
+
+/// Has a lease keep it; with an empty one, none. Whether that has changed the lease.
+bool keep_origin(isc::dhcp::Lease& lease, const std::string& origin);
+
+} // namespace runscript
