@@ -92,7 +92,9 @@ def classless_routes(data):
 
 
 def test_what_is_only_offered_has_no_route(link, tmp_path):
-    with Kea(4, config(), tmp_path):
+    whole = config()
+    whole["hooks-libraries"][0]["parameters"]["replay"] = False
+    with Kea(4, whole, tmp_path):
         client = Client4(link)
         offer = client.discover()
         assert (offer.yiaddr, routes(4)) == (FIRST, {})

@@ -10,7 +10,6 @@ use super::{Script, Task};
 use crate::config::Point;
 use crate::facts::Facts;
 use crate::ids;
-use crate::keys::Key;
 use crate::leases::{Action, Changed};
 use crate::order::{Class, Turn};
 
@@ -55,11 +54,7 @@ impl Script {
 
 impl Shared {
     fn keep(&self, mut task: Task, also: impl FnOnce(&mut State, Turn)) {
-        let (mut keys, lease) = (task.keys(&self.config), self.coalesces(&task));
-        if keys.is_empty() {
-            // One after the other: those that are about no client and no lease.
-            keys.push(Key::COMMON);
-        }
+        let (keys, lease) = (task.keys(&self.config), self.coalesces(&task));
         let mut state = self.lock();
         task.seq = ids::next();
         let turn = state.order.push(keys, Class::Kept, Queued::Here(Box::new(task)));

@@ -171,11 +171,11 @@ impl Task {
         Ok(())
     }
 
-    /// By which it takes its turn: with one lane, all events share one.
+    /// By which it takes its turn: with one lane, all events share one, and so do those that are about no client and no lease.
     pub fn keys(&self, config: &Config) -> Vec<Key> {
         let Content::Facts(facts) = &self.content else { return vec![] };
         let mut keys = keys(facts);
-        keys.extend((config.concurrency == 1).then_some(Key::COMMON));
+        keys.extend((config.concurrency == 1 || keys.is_empty()).then_some(Key::COMMON));
         keys
     }
 
