@@ -11,12 +11,24 @@ use libfuzzer_sys::fuzz_target;
 const BEFORE: usize = 236;
 const COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
 
+const SOURCES: [ffi::Source; 8] = [
+    ffi::Source::Committed,
+    ffi::Source::Deleted,
+    ffi::Source::Reused,
+    ffi::Source::Vanished,
+    ffi::Source::Expired,
+    ffi::Source::Commanded,
+    ffi::Source::Removed,
+    ffi::Source::Replayed,
+];
+
 fuzz_target!(|data: &[u8]| {
     let _ = run(&mut Unstructured::new(data));
 });
 
 fn run(data: &mut Unstructured) -> Result<()> {
     let (point, debug, is_iscs) = (data.choose_index(HOOK_POINTS.len())?, data.arbitrary()?, data.arbitrary()?);
+    let source = *data.choose(&SOURCES)?;
     // Most of the bytes, as the rest of what is made here takes little.
     let length = data.arbitrary::<u16>()? as usize * data.len() / (1 << 16);
     let rest = data.bytes(length)?;
@@ -30,6 +42,7 @@ fn run(data: &mut Unstructured) -> Result<()> {
         lease: &optional(data)?,
         committed: &list(data)?,
         deleted: &list(data)?,
+        others: &list(data)?,
         old_lease: &optional(data)?,
         response4: &optional(data)?,
         response6: &optional(data)?,
@@ -42,9 +55,10 @@ fn run(data: &mut Unstructured) -> Result<()> {
         fake_allocation: data.arbitrary()?,
         remove_lease: data.arbitrary()?,
         is_skipped: data.arbitrary()?,
+        is_reserved: data.arbitrary()?,
         bytes: &bytes,
     };
-    line(point, &facts, debug, is_iscs);
+    line(point, source, &facts, debug, is_iscs);
     Ok(())
 }
 
@@ -122,7 +136,7 @@ facts! {
         remote_address remote_port remote_hwaddr is_tcp has_duid classes debug;
     Lease: kind address prefix_len hwaddr client hostname cltt valid_lft preferred_lft iaid subnet_id pool_id state
         expired fqdn_fwd fqdn_rev user_context debug;
-    Subnet: prefix prefix_len id;
+    Subnet: prefix prefix_len id shared_network user_context ddns_suffix domain_name dns_servers;
     LookedUpBy: client_id hwaddr;
     Ia: code iaid t1 t2;
     Ddns: hostname fwd_update rev_update;

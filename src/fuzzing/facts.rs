@@ -13,6 +13,7 @@ use crate::dispatch::{Line, Task};
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::hook_points::{self, HOOK_POINTS, hook_point_names};
+use crate::leases;
 use crate::variables::{Server, names::kind};
 
 /// What all variables may take, and what may be said of those left out, with what the kernel keeps of each.
@@ -23,9 +24,11 @@ const MOST_BYTES_EACH: usize = 128 * 1024;
 const LABEL: &str = "duid=[no info], [no hwaddr info], tid=0x0";
 
 /// Whatever Kea knows at a hook point, the handler's line is JSON and one line; it names variables of the tables, each once;
-/// each value is as the docs say of its kind, and all together are what the kernel takes for an environment.
-pub fn line(point: usize, facts: &ffi::Facts, debug: bool, is_iscs: bool) {
-    let facts = Facts::from(facts);
+/// each value is as the docs say of its kind, and all together are what the kernel takes for an environment. So with what
+/// the facts come to as a lease event.
+pub fn line(point: usize, source: ffi::Source, facts: &ffi::Facts, debug: bool, is_iscs: bool) {
+    let mut facts = Facts::from(facts);
+    facts.changed = leases::changed(source, &facts);
     let server = Server { name: HOOK_POINTS[point].server.name().into(), version: "2.2.0".into(), label: LABEL.into() };
     let how = Point { wait: Wait::Yes, timeout: Duration::from_secs(5) };
     let mut task = Task::new(point, how, Arc::new(facts));

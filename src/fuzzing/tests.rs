@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::bridge::ffi::{Facts, OptionFact};
+use crate::bridge::ffi::{Facts, OptionFact, Source};
 use crate::config::Kea;
 use crate::hook_points::{HOOK_POINTS, Server, hook_point_names};
 use crate::reference;
@@ -65,7 +65,7 @@ fn a_solicit_at_each_hook_point() {
     let query6 = [shim.solicit()];
     let facts = Facts { query6: &query6, response6: &query6, ..shim.facts() };
     for point in 0..HOOK_POINTS.len() {
-        [false, true].into_iter().for_each(|is_iscs| line(point, &facts, true, is_iscs));
+        [false, true].into_iter().for_each(|is_iscs| line(point, Source::Committed, &facts, true, is_iscs));
     }
 }
 
