@@ -8,6 +8,7 @@ use std::path::Path;
 const SHIM: &[&str] = &[
     "library.cc",
     "main_loop.cc",
+    "loop_timer.cc",
     "callouts4.cc",
     "callouts6.cc",
     "callout.cc",

@@ -58,7 +58,7 @@ EXPORT int lease6_select(CalloutHandle& handle) {
             facts.fake_allocation(argument<bool>(handle, "fake_allocation"));
             facts.lease(argument<Lease6Ptr>(handle, "lease6"));
         },
-        LeaseEvents<Family6>::keep_its_origin);
+        LeaseEvents<Family6>::keep_origin);
 }
 
 EXPORT int lease6_renew(CalloutHandle& handle) {
@@ -70,7 +70,7 @@ EXPORT int lease6_renew(CalloutHandle& handle) {
             facts.lease(lease);
             facts.ia(argument<Option6IAPtr>(handle, ia_of(lease)));
         },
-        LeaseEvents<Family6>::keep_its_origin);
+        LeaseEvents<Family6>::keep_origin);
 }
 
 EXPORT int lease6_rebind(CalloutHandle& handle) {
@@ -82,7 +82,7 @@ EXPORT int lease6_rebind(CalloutHandle& handle) {
             facts.lease(lease);
             facts.ia(argument<Option6IAPtr>(handle, ia_of(lease)));
         },
-        LeaseEvents<Family6>::keep_its_origin);
+        LeaseEvents<Family6>::keep_origin);
 }
 
 EXPORT int lease6_release(CalloutHandle& handle) {
@@ -118,7 +118,7 @@ EXPORT int addr6_register(CalloutHandle& handle) {
             facts.lease(argument<Lease6Ptr>(handle, "new_lease6"));
             facts.old_lease(argument<Lease6Ptr>(handle, "old_lease6"));
         },
-        [](CalloutHandle& handle) { LeaseEvents<Family6>::keep_origin(handle, "new_lease6"); });
+        [](CalloutHandle& handle) { LeaseEvents<Family6>::keep_origin_of(handle, "new_lease6"); });
 }
 
 EXPORT int leases6_committed(CalloutHandle& handle) {

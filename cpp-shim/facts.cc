@@ -33,6 +33,7 @@ void FactsBuilder::set_debug(bool wanted) { debug_wanted = wanted; }
 
 void FactsBuilder::clear() {
     reuse(bytes_);
+    query_bytes_ = 0;
     reuse(names_);
     reuse(options_);
     reuse(relays_);
@@ -54,6 +55,15 @@ void FactsBuilder::clear() {
     fake_allocation_ = false;
     remove_lease_ = false;
     is_skipped_ = false;
+    is_reserved_ = false;
+}
+
+void FactsBuilder::next_lease() {
+    bytes_.resize(query_bytes_);
+    subnet_.clear();
+    lease_.clear();
+    old_lease_.clear();
+    others_.clear();
     is_reserved_ = false;
 }
 

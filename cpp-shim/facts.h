@@ -55,6 +55,8 @@ class FactsBuilder {
     void deleted(const isc::dhcp::Lease4CollectionPtr& leases);
     void deleted(const isc::dhcp::Lease6CollectionPtr& leases);
 
+    /// Forgets all that is of a lease and not of the query, for the next lease of the same packet.
+    void next_lease();
     /// Where a lease is: its subnet with all that scripts want to know of it, and whether it is reserved.
     void subnet_of(const isc::dhcp::Lease4Ptr& lease);
     void subnet_of(const isc::dhcp::Lease6Ptr& lease);
@@ -109,6 +111,8 @@ class FactsBuilder {
     void describe(const SubnetPtr& subnet, const char* space, uint16_t domain_name, uint16_t dns_servers);
 
     std::vector<uint8_t> bytes_;
+    /// How many of them are the query's.
+    size_t query_bytes_ = 0;
     std::vector<Span> names_;
     std::vector<OptionFact> options_;
     std::vector<Relay> relays_;

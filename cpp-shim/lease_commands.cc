@@ -32,9 +32,9 @@ using isc::dhcp::LeaseMgr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::hooks::HooksManager;
 
-/// A lease that a command is about.
+/// A lease that a command names.
 template <typename LeasePtr>
-struct Concerned {
+struct Named {
     Lease::Type type;
     IOAddress address;
     /// As it was; null if there was none.
@@ -42,11 +42,11 @@ struct Concerned {
 };
 
 template <typename Family>
-using All = std::vector<Concerned<typename Family::LeasePtr>>;
+using All = std::vector<Named<typename Family::LeasePtr>>;
 
 /// Of the command that this thread carries out.
 template <typename Family>
-All<Family>& concerned() {
+All<Family>& named() {
     thread_local All<Family> all;
     return all;
 }
@@ -71,7 +71,7 @@ Lease6Ptr find(Lease::Type type, const IOAddress& address, const Lease6Ptr&) {
 
 /// A command may name one twice.
 template <typename LeasePtr>
-void add(std::vector<Concerned<LeasePtr>>& all, Lease::Type type, const IOAddress& address, const LeasePtr& before) {
+void add(std::vector<Named<LeasePtr>>& all, Lease::Type type, const IOAddress& address, const LeasePtr& before) {
     const bool is_there = std::any_of(all.begin(), all.end(),
                                       [&](const auto& one) { return one.type == type && one.address == address; });
     if (!is_there) {
@@ -80,14 +80,14 @@ void add(std::vector<Concerned<LeasePtr>>& all, Lease::Type type, const IOAddres
 }
 
 template <typename LeasePtr>
-void add(std::vector<Concerned<LeasePtr>>& all, const LeasePtr& lease) {
+void add(std::vector<Named<LeasePtr>>& all, const LeasePtr& lease) {
     if (lease) {
         add(all, lease->getType(), lease->addr_, lease);
     }
 }
 
 template <typename LeasePtr>
-void add(std::vector<Concerned<LeasePtr>>& all, const std::vector<LeasePtr>& leases) {
+void add(std::vector<Named<LeasePtr>>& all, const std::vector<LeasePtr>& leases) {
     all.reserve(all.size() + leases.size());
     for (const LeasePtr& lease : leases) {
         all.push_back({lease->getType(), lease->addr_, lease});
@@ -161,13 +161,13 @@ using Read = void (*)(All<Family>& all, const ConstElementPtr& arguments);
 
 template <typename Family>
 int look_before(isc::hooks::CalloutHandle& handle, Read<Family> read) {
-    concerned<Family>().clear();
+    named<Family>().clear();
     return guarded("lease command", [&] {
         try {
             ConstElementPtr arguments;
             isc::config::parseCommand(arguments, argument<ConstElementPtr>(handle, "command"));
             if (arguments && arguments->getType() == Element::map) {
-                read(concerned<Family>(), arguments);
+                read(named<Family>(), arguments);
             }
         } catch (const isc::Exception&) {
             // What the command cannot mean, its own library refuses, and nothing changes.
@@ -179,7 +179,7 @@ int look_before(isc::hooks::CalloutHandle& handle, Read<Family> read) {
 /// Of a command that has done its work, a lease that is the same as before is told of too: it has been renewed within the same
 /// second.
 template <typename Family>
-void compare(const Concerned<typename Family::LeasePtr>& one, bool has_succeeded) {
+void compare(const Named<typename Family::LeasePtr>& one, bool has_succeeded) {
     using Events = LeaseEvents<Family>;
     const auto now = find(one.type, one.address, one.before);
     if (!now) {
@@ -206,8 +206,8 @@ bool succeeded(const isc::hooks::CalloutHandle& handle) {
 
 template <typename Family>
 int look_after(isc::hooks::CalloutHandle& handle) {
-    const All<Family> all = std::move(concerned<Family>());
-    concerned<Family>().clear();
+    const All<Family> all = std::move(named<Family>());
+    named<Family>().clear();
     const bool has_succeeded = succeeded(handle);
     for (const auto& one : all) {
         guarded("lease command", [&] {

@@ -7,6 +7,7 @@
 #include "lease_events.h"
 
 #include "guard.h"
+#include "lease.h"
 #include "lease_messages.h"
 #include "lease_origin.h"
 #include "verdict.h"
@@ -24,53 +25,47 @@ using isc::dhcp::Pkt4Ptr;
 using isc::dhcp::Pkt6Ptr;
 
 /// The key of a packet's context.
-constexpr const char* LEDGER = "runscript-leases";
+constexpr const char* LEASES_BEFORE = "runscript-leases";
 
 /// RFC 9686. Kea has no name for it before version 3.0.
 constexpr uint8_t ADDR_REG_INFORM = 36;
-constexpr uint32_t STATE_REGISTERED = 4;
 
 std::atomic<bool> events_wanted{false};
 std::atomic<bool> others_wanted{false};
 
 /// What is known of a packet's client.
 template <typename Family>
-struct Ledger {
+struct LeasesBefore {
     /// Its leases before the packet, those that Rust has been told of left out.
-    std::vector<typename Family::LeasePtr> before;
+    std::vector<typename Family::LeasePtr> leases;
     /// Kea has written all that it writes.
     bool is_committed = false;
-    Counted<Ledger> counted{};
+    Counted<LeasesBefore> counted{};
 };
 
 template <typename Family>
-using LedgerPtr = std::shared_ptr<Ledger<Family>>;
+using LeasesBeforePtr = std::shared_ptr<LeasesBefore<Family>>;
 
 /// Null if there is none.
 template <typename Family>
-LedgerPtr<Family> ledger(const CalloutHandle& handle) {
-    LedgerPtr<Family> ledger;
-    if (!Counted<Ledger<Family>>::any()) {
-        return ledger;
+LeasesBeforePtr<Family> leases_before(const CalloutHandle& handle) {
+    LeasesBeforePtr<Family> known;
+    if (!Counted<LeasesBefore<Family>>::any()) {
+        return known;
     }
     try {
-        handle.getContext(LEDGER, ledger);
+        handle.getContext(LEASES_BEFORE, known);
     } catch (const isc::hooks::NoSuchCalloutContext&) {
         // Kea 2.2 has no other way to ask.
     }
-    return ledger;
-}
-
-template <typename LeasePtr>
-bool is_same(const LeasePtr& one, const LeasePtr& other) {
-    return one->addr_ == other->addr_ && one->getType() == other->getType();
+    return known;
 }
 
 /// Takes from a list the one that is for the same address; null if none is.
 template <typename LeasePtr>
 LeasePtr take(std::vector<LeasePtr>& list, const LeasePtr& lease) {
     const auto found =
-        std::find_if(list.begin(), list.end(), [&](const LeasePtr& other) { return is_same(lease, other); });
+        std::find_if(list.begin(), list.end(), [&](const LeasePtr& other) { return is_same(*lease, *other); });
     if (found == list.end()) {
         return {};
     }
@@ -85,21 +80,25 @@ bool is_new(const CalloutHandle& handle) {
     return std::find(names.begin(), names.end(), "fake_allocation") != names.end();
 }
 
+/// Of a packet, for the events of its leases one after the other. Kea may throw at what a client has sent.
 template <typename Packet>
-std::string origin_of(const Packet& query) {
+FactsBuilder& facts_of(const Packet& query) {
     FactsBuilder& facts = FactsBuilder::fresh();
-    facts.query(query);
-    return static_cast<std::string>(lease_origin(facts.facts()));
+    guarded("lease event", [&] {
+        facts.query(query);
+        return 0;
+    });
+    return facts;
 }
 
 /// Tells of those that are gone without a word.
 template <typename Family>
-void tell_of_vanished(Ledger<Family>& ledger, const typename Family::Packet& query) {
-    const auto before = ledger.before;
+void tell_of_vanished(LeasesBefore<Family>& known, FactsBuilder& facts) {
+    const auto before = known.leases;
     for (const auto& lease : before) {
         if (!LeaseEvents<Family>::find(lease)) {
-            take(ledger.before, lease);
-            LeaseEvents<Family>::tell(Source::Vanished, lease, {}, query);
+            take(known.leases, lease);
+            LeaseEvents<Family>::tell(Source::Vanished, lease, {}, facts);
         }
     }
 }
@@ -112,12 +111,6 @@ void set_lease_events(bool wanted, bool with_other_leases) noexcept {
 }
 
 bool wants_lease_events() noexcept { return events_wanted; }
-
-template <typename Family>
-bool LeaseEvents<Family>::is_held(const LeasePtr& lease) {
-    return (lease->state_ == isc::dhcp::Lease::STATE_DEFAULT || lease->state_ == STATE_REGISTERED) &&
-           lease->valid_lft_ != 0;
-}
 
 template <>
 isc::dhcp::Lease4Ptr LeaseEvents<Family4>::find(const isc::dhcp::Lease4Ptr& lease) {
@@ -149,7 +142,8 @@ void LeaseEvents<Family4>::remember(CalloutHandle& handle) {
     }
     const auto before = find(argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE));
     if (before && !before->expired()) {
-        handle.setContext(LEDGER, std::make_shared<Ledger<Family4>>(Ledger<Family4>{{before}, false, {}}));
+        handle.setContext(LEASES_BEFORE,
+                          std::make_shared<LeasesBefore<Family4>>(LeasesBefore<Family4>{{before}, false, {}}));
     }
 }
 
@@ -175,12 +169,13 @@ void LeaseEvents<Family6>::remember(CalloutHandle& handle) {
     }
     auto before = LeaseMgrFactory::instance().getLeases6(*duid);
     if (!before.empty()) {
-        handle.setContext(LEDGER, std::make_shared<Ledger<Family6>>(Ledger<Family6>{std::move(before), false, {}}));
+        handle.setContext(LEASES_BEFORE,
+                          std::make_shared<LeasesBefore<Family6>>(LeasesBefore<Family6>{std::move(before), false, {}}));
     }
 }
 
 template <typename Family>
-void LeaseEvents<Family>::keep_origin(CalloutHandle& handle, const char* name) {
+void LeaseEvents<Family>::keep_origin_of(CalloutHandle& handle, const char* name) {
     const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
     const LeasePtr lease = argument<LeasePtr>(handle, name);
     if (!is_offer(query)) {
@@ -197,34 +192,38 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
     const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
     const auto leases = argument<Leases>(handle, Family::LEASES);
     const auto deleted = argument<Leases>(handle, Family::DELETED_LEASES);
-    const LedgerPtr<Family> known = ledger<Family>(handle);
-    Ledger<Family> none;
-    Ledger<Family>& ledger = known ? *known : none;
-    ledger.is_committed = true;
+    const LeasesBeforePtr<Family> kept = leases_before<Family>(handle);
+    LeasesBefore<Family> none;
+    LeasesBefore<Family>& known = kept ? *kept : none;
+    known.is_committed = true;
+    if (leases->empty() && deleted->empty() && known.leases.empty()) {
+        return;
+    }
+    FactsBuilder& facts = facts_of(query);
     for (const LeasePtr& lease : *deleted) {
-        const LeasePtr before = take(ledger.before, lease);
+        const LeasePtr before = take(known.leases, lease);
         // Kea lists what it would delete, also where it has not come so far.
         if (is_end(query) || !find(lease)) {
-            tell(Source::Deleted, lease, before, query);
+            tell(Source::Deleted, lease, before, facts);
         }
     }
     // Kea deletes an IPv6 lease that lies outside of its subnet's pools now, and lists it as if it had been renewed.
     std::vector<LeasePtr> written, old;
     for (const LeasePtr& lease : *leases) {
-        const LeasePtr before = take(ledger.before, lease);
+        const LeasePtr before = take(known.leases, lease);
         if (is_extension(query) && !find(lease)) {
-            tell(Source::Vanished, before ? before : lease, {}, query);
+            tell(Source::Vanished, before ? before : lease, {}, facts);
         } else {
             written.push_back(lease);
             old.push_back(before);
         }
     }
-    tell_of_vanished(ledger, query);
+    tell_of_vanished(known, facts);
     const std::string origin = written.empty() ? "" : origin_of(query);
     for (size_t i = 0; i < written.size(); ++i) {
-        tell(Source::Committed, written[i], old[i], query);
+        tell(Source::Committed, written[i], old[i], facts);
         guarded("lease event", [&] {
-            if (is_held(written[i]) && runscript::keep_origin(*written[i], origin)) {
+            if (is_held(*written[i]) && runscript::keep_origin(*written[i], origin)) {
                 update(written[i]);
             }
             return 0;
@@ -234,22 +233,22 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
 
 template <typename Family>
 void LeaseEvents<Family>::answered(CalloutHandle& handle) {
-    const LedgerPtr<Family> known = ledger<Family>(handle);
-    if (!known) {
+    const LeasesBeforePtr<Family> known = leases_before<Family>(handle);
+    if (!known || known->leases.empty()) {
         return;
     }
-    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
+    FactsBuilder& facts = facts_of(argument<typename Family::Packet>(handle, Family::QUERY));
     if (!known->is_committed) {
-        tell_of_vanished(*known, query);
+        tell_of_vanished(*known, facts);
     }
     if (handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
         return;
     }
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
-    for (const LeasePtr& before : known->before) {
+    for (const LeasePtr& before : known->leases) {
         const LeasePtr now = gives(response, before) ? find(before) : LeasePtr();
         if (now) {
-            tell(Source::Reused, now, before, query);
+            tell(Source::Reused, now, before, facts);
         }
     }
 }
@@ -261,23 +260,20 @@ void LeaseEvents<Family>::expired(CalloutHandle& handle) {
         return;
     }
     const auto lease = argument<LeasePtr>(handle, Family::LEASE);
-    if (const LedgerPtr<Family> known = ledger<Family>(handle)) {
-        take(known->before, lease);
+    if (const LeasesBeforePtr<Family> known = leases_before<Family>(handle)) {
+        take(known->leases, lease);
     }
     tell(Source::Expired, lease, {});
 }
 
 template <typename Family>
-void LeaseEvents<Family>::tell(Source source, const LeasePtr& lease, const LeasePtr& before,
-                               const typename Family::Packet& query) {
+void LeaseEvents<Family>::tell(Source source, const LeasePtr& lease, const LeasePtr& before, FactsBuilder& facts) {
     if (!lease) {
         return;
     }
-    FactsBuilder& facts = FactsBuilder::fresh();
     guarded("lease event", [&] {
-        if (query) {
-            facts.query(query);
-        }
+        facts.next_lease();
+        // First what an event cannot be without: should the rest fail, it is told without that.
         facts.lease(lease);
         facts.old_lease(before);
         facts.subnet_of(lease);

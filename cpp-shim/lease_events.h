@@ -1,6 +1,7 @@
 #pragma once
 
 #include "callout.h"
+#include "facts.h"
 #include "family.h"
 
 namespace runscript {
@@ -14,26 +15,23 @@ template <typename Family>
 struct LeaseEvents {
     using LeasePtr = typename Family::LeasePtr;
 
-    /// Whether a client has it. Before version 3.0 a released lease that Kea keeps for its client has but no lifetime.
-    static bool is_held(const LeasePtr& lease);
     /// The lease of this kind and address as the database has it; null if there is none.
     static LeasePtr find(const LeasePtr& lease);
 
     /// Before Kea changes anything: what the client has.
     static void remember(CalloutHandle& handle);
     /// Before Kea writes a lease: its origin.
-    static void keep_origin(CalloutHandle& handle, const char* argument = Family::LEASE);
-    /// The same for a function that has but the handle.
-    static void keep_its_origin(CalloutHandle& handle) { keep_origin(handle); }
+    static void keep_origin_of(CalloutHandle& handle, const char* argument);
+    static void keep_origin(CalloutHandle& handle) { keep_origin_of(handle, Family::LEASE); }
     /// Kea has written all that a packet changes.
     static void committed(CalloutHandle& handle);
     /// Kea answers.
     static void answered(CalloutHandle& handle);
     static void expired(CalloutHandle& handle);
 
-    /// Tells Rust of a lease; of none if that is null. What is null of the rest is not known.
+    /// Tells Rust of a lease; of none if that is null. So is `before` if that is not known. `facts` has the query, if any.
     static void tell(Source source, const LeasePtr& lease, const LeasePtr& before,
-                     const typename Family::Packet& query = {});
+                     FactsBuilder& facts = FactsBuilder::fresh());
 
     /// Writes a lease that is there.
     static void update(const LeasePtr& lease);

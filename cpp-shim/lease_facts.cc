@@ -2,6 +2,7 @@
 
 #include "facts.h"
 #include "family.h"
+#include "lease.h"
 
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/host_mgr.h>
@@ -12,34 +13,35 @@ namespace runscript {
 namespace {
 
 using isc::dhcp::CfgMgr;
-using isc::dhcp::ConstHostPtr;
 using isc::dhcp::HostMgr;
-using isc::dhcp::Lease4;
 using isc::dhcp::Lease4Ptr;
 using isc::dhcp::Lease6Ptr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::OptionPtr;
 
-/// Those of a reservation count in its subnet, or in all.
-bool is_reserved(const Lease4Ptr& lease) {
-    const HostMgr& hosts = HostMgr::instance();
-    return hosts.get4(lease->subnet_id_, lease->addr_) || hosts.get4(isc::dhcp::SUBNET_ID_GLOBAL, lease->addr_);
+bool has_host(isc::dhcp::SubnetID subnet, const Lease4Ptr& lease) {
+    return static_cast<bool>(HostMgr::instance().get4(subnet, lease->addr_));
 }
 
-bool is_reserved(const Lease6Ptr& lease) {
-    const HostMgr& hosts = HostMgr::instance();
+bool has_host(isc::dhcp::SubnetID subnet, const Lease6Ptr& lease) {
     if (lease->getType() == isc::dhcp::Lease::TYPE_PD) {
-        return static_cast<bool>(hosts.get6(lease->addr_, lease->prefixlen_));
+        // Kea looks for prefixes in all subnets.
+        return static_cast<bool>(HostMgr::instance().get6(lease->addr_, lease->prefixlen_));
     }
-    return hosts.get6(lease->subnet_id_, lease->addr_) || hosts.get6(isc::dhcp::SUBNET_ID_GLOBAL, lease->addr_);
+    return static_cast<bool>(HostMgr::instance().get6(subnet, lease->addr_));
+}
+
+/// Looks where Kea looks in this subnet: each time may be a query of a database.
+template <typename SubnetPtr, typename LeasePtr>
+bool is_reserved(const SubnetPtr& subnet, const LeasePtr& lease) {
+    return subnet && ((subnet->getReservationsInSubnet() && has_host(lease->subnet_id_, lease)) ||
+                      (subnet->getReservationsGlobal() && has_host(isc::dhcp::SUBNET_ID_GLOBAL, lease)));
 }
 
 /// An option as a subnet, its shared network, or all of Kea's configuration has it; null if none has.
 template <typename Network, typename SubnetPtr>
-OptionPtr configured(const SubnetPtr& subnet, const char* space, uint16_t code) {
+OptionPtr configured(const SubnetPtr& subnet, const Network& network, const char* space, uint16_t code) {
     OptionPtr option = subnet->getCfgOption()->get(space, code).option_;
-    Network network;
-    subnet->getSharedNetwork(network);
     if (!option && network) {
         option = network->getCfgOption()->get(space, code).option_;
     }
@@ -62,9 +64,9 @@ void FactsBuilder::describe(const SubnetPtr& subnet, const char* space, uint16_t
     fact.user_context = context ? add(context->str()) : NO_FACT;
     const auto suffix = subnet->getDdnsQualifyingSuffix();
     fact.ddns_suffix = suffix.unspecified() || suffix.get().empty() ? NO_FACT : add(suffix.get());
-    const OptionPtr domain = configured<Network>(subnet, space, domain_name);
+    const OptionPtr domain = configured(subnet, network, space, domain_name);
     fact.domain_name = domain ? data(domain) : NO_FACT;
-    const OptionPtr servers = configured<Network>(subnet, space, dns_servers);
+    const OptionPtr servers = configured(subnet, network, space, dns_servers);
     fact.dns_servers = servers ? data(servers) : NO_FACT;
 }
 
@@ -72,13 +74,13 @@ void FactsBuilder::subnet_of(const Lease4Ptr& lease) {
     const auto subnet = CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getBySubnetId(lease->subnet_id_);
     describe<isc::dhcp::SharedNetwork4Ptr>(subnet, DHCP4_OPTION_SPACE, isc::dhcp::DHO_DOMAIN_NAME,
                                            isc::dhcp::DHO_DOMAIN_NAME_SERVERS);
-    is_reserved_ = is_reserved(lease);
+    is_reserved_ = is_reserved(subnet, lease);
 }
 
 void FactsBuilder::subnet_of(const Lease6Ptr& lease) {
     const auto subnet = CfgMgr::instance().getCurrentCfg()->getCfgSubnets6()->getBySubnetId(lease->subnet_id_);
     describe<isc::dhcp::SharedNetwork6Ptr>(subnet, DHCP6_OPTION_SPACE, D6O_DOMAIN_SEARCH, D6O_NAME_SERVERS);
-    is_reserved_ = is_reserved(lease);
+    is_reserved_ = is_reserved(subnet, lease);
 }
 
 void FactsBuilder::others_than(const Lease4Ptr&) {}
@@ -88,8 +90,7 @@ void FactsBuilder::others_than(const Lease6Ptr& lease) {
         return;
     }
     for (const Lease6Ptr& other : LeaseMgrFactory::instance().getLeases6(*lease->duid_)) {
-        const bool is_same = other->addr_ == lease->addr_ && other->getType() == lease->getType();
-        if (!is_same && other->valid_lft_ != 0 && other->state_ == isc::dhcp::Lease::STATE_DEFAULT) {
+        if (!is_same(*other, *lease) && is_held(*other)) {
             add_lease(others_, other);
         }
     }

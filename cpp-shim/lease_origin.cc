@@ -2,6 +2,8 @@
 
 #include "lease_origin.h"
 
+#include "kea-hook-runscript/src/bridge.rs.h"
+
 #include <cc/data.h>
 
 namespace runscript {
@@ -14,7 +16,28 @@ using isc::data::ElementPtr;
 /// leases/origin.rs has its twin.
 constexpr const char* KEY = "runscript";
 
+using Bytes = std::vector<uint8_t>;
+
+std::string origin(const std::string& interface, const Bytes& next_hop, const Bytes& link, const Bytes& peer) {
+    const auto bytes = [](const auto& part) {
+        return rust::Slice<const uint8_t>(reinterpret_cast<const uint8_t*>(part.data()), part.size());
+    };
+    return static_cast<std::string>(lease_origin(bytes(interface), bytes(next_hop), bytes(link), bytes(peer)));
+}
+
 } // namespace
+
+std::string origin_of(const isc::dhcp::Pkt4Ptr& query) {
+    return origin(query->getIface(), query->isRelayed() ? query->getGiaddr().toBytes() : Bytes(), {}, {});
+}
+
+/// The last of the relays is the nearest to the client.
+std::string origin_of(const isc::dhcp::Pkt6Ptr& query) {
+    const auto& relays = query->relay_info_;
+    const Bytes link = relays.empty() ? Bytes() : relays.back().linkaddr_.toBytes();
+    const Bytes peer = relays.empty() ? Bytes() : relays.back().peeraddr_.toBytes();
+    return origin(query->getIface(), query->getRemoteAddr().toBytes(), link, peer);
+}
 
 std::string kept_origin(const isc::dhcp::Lease& lease) {
     const ConstElementPtr context = lease.getContext();

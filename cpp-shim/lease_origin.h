@@ -2,11 +2,17 @@
 
 #include "versions.h"
 
+#include <dhcp/pkt4.h>
+#include <dhcp/pkt6.h>
 #include <dhcpsrv/lease.h>
 
 #include <string>
 
 namespace runscript {
+
+/// From where a packet came.
+std::string origin_of(const isc::dhcp::Pkt4Ptr& query);
+std::string origin_of(const isc::dhcp::Pkt6Ptr& query);
 
 /// The origin that a lease keeps; empty if it keeps none.
 std::string kept_origin(const isc::dhcp::Lease& lease);

@@ -3,6 +3,7 @@
 #include "lease_pages.h"
 
 #include "guard.h"
+#include "lease.h"
 #include "lease_events.h"
 
 #include <dhcpsrv/lease_mgr_factory.h>
@@ -29,6 +30,8 @@ constexpr nanoseconds SOON = milliseconds(2);
 constexpr nanoseconds LATER = milliseconds(20);
 /// Until we look again whether Kea serves, or a replay is wanted.
 constexpr nanoseconds IDLE = milliseconds(200);
+/// Until we read a page again that the lease database has failed to give.
+constexpr nanoseconds AGAIN = std::chrono::seconds(2);
 /// What a page may take, and what packets have at least in between then.
 constexpr nanoseconds LONGEST = milliseconds(20);
 
@@ -109,7 +112,7 @@ void tell_again_if_changed(typename Family::LeasePtr lease) {
     using Events = LeaseEvents<Family>;
     for (int times = 0; times < 3; ++times) {
         const auto now = Events::find(lease);
-        if (!now || !Events::is_held(now)) {
+        if (!now || !is_held(*now)) {
             return Events::tell(Source::Removed, lease, {});
         }
         if (*now == *lease) {
@@ -135,7 +138,7 @@ void tell_page(const Page& page) {
         const auto address = lease->addr_.toBytes();
         std::copy_n(address.begin(), std::min(address.size(), last.size()), last.begin());
         // What has expired is told of when Kea reclaims it.
-        if (is_meant(page, lease) && LeaseEvents<Family>::is_held(lease) && !lease->expired()) {
+        if (is_meant(page, lease) && is_held(*lease) && !lease->expired()) {
             LeaseEvents<Family>::tell(Source::Replayed, lease, {});
             if (is_threaded) {
                 tell_again_if_changed<Family>(lease);
@@ -148,9 +151,7 @@ void tell_page(const Page& page) {
     replay_told(last, !is_paged(page) || (told == read.size() && read.size() < page.most));
 }
 
-} // namespace
-
-nanoseconds read_leases() {
+nanoseconds read_next_page() {
     look_at_service();
     const Page page = replay_page();
     switch (page.pages) {
@@ -162,14 +163,20 @@ nanoseconds read_leases() {
         break;
     }
     const auto start = std::chrono::steady_clock::now();
-    // A database that fails ends this replay, and no other.
-    if (guarded("replay", [&] {
-            isc::dhcp::CfgMgr::instance().getFamily() == AF_INET ? tell_page<Family4>(page) : tell_page<Family6>(page);
-            return 0;
-        }) != 0) {
-        replay_told({}, true);
-    }
+    isc::dhcp::CfgMgr::instance().getFamily() == AF_INET ? tell_page<Family4>(page) : tell_page<Family6>(page);
     return std::max<nanoseconds>(SOON, std::chrono::steady_clock::now() - start);
+}
+
+} // namespace
+
+nanoseconds read_leases() noexcept {
+    nanoseconds next = AGAIN;
+    // A replay that ended while leases are untold would have scripts undo what those are for.
+    guarded("replay", [&] {
+        next = read_next_page();
+        return 0;
+    });
+    return next;
 }
 
 void watch_service(const isc::dhcp::NetworkStatePtr& state) noexcept {

@@ -74,12 +74,14 @@ bool parse(Pkt& packet) {
 void FactsBuilder::query(const Pkt4Ptr& packet) {
     if (packet) {
         add_packet(query4_, *packet);
+        query_bytes_ = bytes_.size();
     }
 }
 
 void FactsBuilder::query(const Pkt6Ptr& packet) {
     if (packet) {
         add_packet(query6_, *packet);
+        query_bytes_ = bytes_.size();
     }
 }
 

@@ -5,24 +5,17 @@
 
 #include "family.h"
 #include "guard.h"
+#include "loop_timer.h"
 #include "verdict.h"
 
-#include <dhcp/iface_mgr.h>
-
-#include <sys/timerfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <map>
 #include <mutex>
-#include <system_error>
 
 namespace runscript {
 namespace {
 
-using isc::dhcp::IfaceMgr;
 using isc::hooks::CalloutHandlePtr;
 using std::chrono::nanoseconds;
 
@@ -42,19 +35,12 @@ using Verdicts = std::vector<Verdict>;
 
 struct Parking {
     std::mutex mutex;
-    /// A timer that Kea's main loop watches; -1 while there is no parking.
-    int timer = -1;
+    /// Has Kea's main thread look at the verdicts; not open while there is no parking. Whoever uses it has the mutex.
+    LoopTimer timer;
     uint64_t last_ticket = 0;
     /// By ticket.
     Packets packets;
     Verdicts verdicts;
-
-    /// Has Kea's main thread look at the verdicts. The caller has the mutex.
-    void wake(nanoseconds when) const {
-        itimerspec time{};
-        time.it_value.tv_nsec = when.count();
-        timerfd_settime(timer, 0, &time, nullptr);
-    }
 };
 
 // Never destroyed, as in log.cc.
@@ -150,16 +136,14 @@ void handle_verdicts() {
     Verdicts verdicts;
     {
         const std::lock_guard<std::mutex> lock(parking.mutex);
-        uint64_t expirations;
-        // It is readable, or somebody has set it anew: all the same.
-        [[maybe_unused]] const ssize_t got = read(parking.timer, &expirations, sizeof(expirations));
+        parking.timer.turned();
         verdicts.swap(parking.verdicts);
     }
     for (Verdict& verdict : verdicts) {
         if (!handle_verdict(verdict)) {
             const std::lock_guard<std::mutex> lock(parking.mutex);
             parking.verdicts.push_back(std::move(verdict));
-            parking.wake(SOON);
+            parking.timer.turn_in(SOON);
         }
     }
 }
@@ -168,11 +152,7 @@ void handle_verdicts() {
 
 void open_parking() {
     const std::lock_guard<std::mutex> lock(parking.mutex);
-    parking.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (parking.timer < 0) {
-        throw std::system_error(errno, std::generic_category(), "timerfd_create");
-    }
-    IfaceMgr::instance().addExternalSocket(parking.timer, [](int) {
+    parking.timer.open([](int) {
         guarded("parking", [] {
             handle_verdicts();
             return 0;
@@ -184,12 +164,10 @@ void close_parking() {
     Packets packets;
     {
         const std::lock_guard<std::mutex> lock(parking.mutex);
-        if (parking.timer < 0) {
+        if (!parking.timer.is_open()) {
             return;
         }
-        IfaceMgr::instance().deleteExternalSocket(parking.timer);
-        close(parking.timer);
-        parking.timer = -1;
+        parking.timer.close();
         packets.swap(parking.packets);
         parking.verdicts.clear();
     }
@@ -231,9 +209,9 @@ void park(uint64_t ticket, CalloutHandle& handle, const HookPoint& point) {
 void resume(Verdict& verdict) noexcept {
     guarded("parking", [&] {
         const std::lock_guard<std::mutex> lock(parking.mutex);
-        if (parking.timer >= 0) {
+        if (parking.timer.is_open()) {
             parking.verdicts.push_back(std::move(verdict));
-            parking.wake(NOW);
+            parking.timer.turn_in(NOW);
         }
         return 0;
     });

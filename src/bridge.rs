@@ -478,8 +478,9 @@ pub mod ffi {
         /// Kea has a new configuration. Called when all libraries are loaded, and the new leases' database may not be.
         fn configured();
 
-        /// What a lease shall keep under the key `runscript` of its user context, made of the query's facts.
-        fn lease_origin(facts: &Facts) -> String;
+        /// What a lease shall keep under the key `runscript` of its user context. Of what there is not, no bytes are given;
+        /// `link` and `peer` are the addresses of the relay nearest to the client.
+        fn lease_origin(interface: &[u8], next_hop: &[u8], link: &[u8], peer: &[u8]) -> String;
 
         /// Kea refuses a change, for this reason.
         fn refused(hook_point: usize, change: &Change, reason: &str);

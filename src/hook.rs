@@ -191,9 +191,8 @@ pub fn lease_event(source: Source, facts: &ffi::Facts) {
     with_instance("lease event", (), |instance| instance.tell_of_lease(source, Facts::from(facts)));
 }
 
-pub fn lease_origin(facts: &ffi::Facts) -> String {
-    let text = || Origin::of_query(&Facts::from(facts)).unwrap_or_default().text();
-    guarded("lease event", String::new(), text)
+pub fn lease_origin(interface: &[u8], next_hop: &[u8], link: &[u8], peer: &[u8]) -> String {
+    guarded("lease event", String::new(), || Origin::new(interface, next_hop, link, peer).text())
 }
 
 pub fn replay_page() -> Page {

@@ -10,6 +10,7 @@
 //! - *event*: a hook point that Kea has called, with the variables made of its facts, for one script.
 //! - *lease event*: an event at a hook point of ours, which tells what has become of one lease ([`leases`]).
 //! - *origin*: from where a client's query came, which its lease keeps for later lease events ([`leases::origin`]).
+//! - *replay*: lease events of all leases, or some, to which nothing has happened ([`replay`]).
 //! - *key*: stands for a client or a lease that an event is about. Events that share one are handled in order.
 //! - *queue*: the unfinished events of a script that have a turn; those that it has no room for stay in the spool.
 //! - *turn*: an event's place in the queue, which it keeps until it is over.

@@ -5,6 +5,8 @@ import pytest
 from rig.kea import Kea
 from rig.lease_events import Listening
 from rig.postgres import Postgres, can_run
+from rig.recorder import Printer
+from rig.wait import wait_until
 
 import test_lease_commands
 import test_lease_events
@@ -28,6 +30,26 @@ for module in (test_lease_events, test_lease_commands, test_replay):
 def postgres(tmp_path_factory):
     with Postgres(tmp_path_factory.mktemp("sql")) as postgres:
         yield postgres
+
+
+def test_a_database_that_fails_amid_a_replay(link, tmp_path, postgres):
+    """It ends when all leases have been told of, and not before: a script sweeps what it has not heard of."""
+    printer = Printer(tmp_path, "$KEA_ACTION $KEA_LEASE4_ADDRESS", then="/bin/sleep 0.05")
+    addresses = {f"192.0.2.{n}" for n in range(10, 60)}
+    with Listening(4, tmp_path, printer, replay=True, parameters={"queue_limit": 20, "concurrency": 1}) as kea:
+        for address in addresses:
+            kea.done("lease4-add", {"ip-address": address, "hw-address": f"02:00:00:00:00:{int(address[8:]):02x}", "subnet-id": 1})
+        wait_until(lambda: "replay-end " in printer.lines() and kea.status()["pending"] == 0, "the first replay")
+    already = len(printer.lines())
+    with kea:
+        wait_until(lambda: any(line.startswith("replay 192") for line in printer.lines()[already:]), "the first lease")
+        postgres.sql("alter table lease4 rename to hidden")
+        kea.wait_log("RUNSCRIPT_SHIM_FAILED replay")
+        postgres.sql("alter table hidden rename to lease4")
+        wait_until(lambda: "replay-end " in printer.lines()[already:], "the end of the replay", 30)
+        begin, *replayed, end = printer.lines()[already:]
+        assert (begin, end) == ("replay-begin ", "replay-end ")
+        assert {line.removeprefix("replay ") for line in replayed} == addresses
 
 
 @pytest.fixture(autouse=True)

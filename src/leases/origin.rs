@@ -2,7 +2,7 @@
 //! where Kea keeps `ISC`: so it is there when the lease expires, after a restart, and on the partner of a high-availability
 //! pair.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::Value;
 
@@ -37,20 +37,25 @@ pub struct Relay {
 }
 
 impl Origin {
+    /// Addresses as their bytes, none of what there is not.
+    pub fn new(name: &[u8], next_hop: &[u8], link: &[u8], peer: &[u8]) -> Origin {
+        let relay = || Some(Relay { link: address6(link)?, peer: address6(peer)? });
+        let next_hop4 = || <[u8; 4]>::try_from(next_hop).ok().map(IpAddr::from);
+        let next_hop = address6(next_hop).map(IpAddr::from).or_else(next_hop4);
+        Origin { interface: interface(name), next_hop, relay: relay() }
+    }
+
     /// From where the query came; `None` if there is no query.
     pub fn of_query(facts: &Facts) -> Option<Origin> {
-        let of4 = |packet: &Packet4| Origin {
-            interface: facts.bytes(packet.interface).and_then(interface),
-            next_hop: packet.relayed.then(|| Ipv4Addr::from(packet.giaddr).into()),
-            relay: None,
+        let name = |name| facts.bytes(name).unwrap_or_default();
+        let of4 = |packet: &Packet4| {
+            let relay = packet.giaddr.to_be_bytes();
+            Origin::new(name(packet.interface), if packet.relayed { &relay } else { &[] }, &[], &[])
         };
-        let of6 = |packet: &Packet6| Origin {
-            interface: facts.bytes(packet.interface).and_then(interface),
-            next_hop: Some(Ipv6Addr::from(packet.remote_address).into()),
-            relay: facts
-                .relays(packet.relays)
-                .last()
-                .map(|relay| Relay { link: relay.link_address.into(), peer: relay.peer_address.into() }),
+        let of6 = |packet: &Packet6| {
+            let relay = facts.relays(packet.relays).last();
+            let (link, peer) = relay.map_or((&[][..], &[][..]), |relay| (&relay.link_address, &relay.peer_address));
+            Origin::new(name(packet.interface), &packet.remote_address, link, peer)
         };
         facts.query4.as_ref().map(of4).or_else(|| facts.query6.as_ref().map(of6))
     }
@@ -90,6 +95,10 @@ impl Origin {
         };
         parts.next().is_none().then_some(Origin { interface, next_hop, relay })
     }
+}
+
+fn address6(bytes: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(bytes).ok().map(Ipv6Addr::from)
 }
 
 /// A name that needs no quoting anywhere.

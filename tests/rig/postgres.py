@@ -60,8 +60,11 @@ class Postgres:
         self.process.terminate()
         self.process.wait(timeout=30)
 
+    def sql(self, text):
+        self.run("psql", "-q", "-c", text, "kea")
+
     def clear(self):
-        self.run("psql", "-q", "-c", "truncate lease4, lease6; delete from lease4_stat; delete from lease6_stat", "kea")
+        self.sql("truncate lease4, lease6; delete from lease4_stat; delete from lease6_stat")
 
     database = {"type": "postgresql", "name": "kea", "user": "postgres", "host": "127.0.0.1", "port": 5432}
 
