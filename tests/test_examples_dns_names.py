@@ -138,10 +138,12 @@ def test_a_name_server_that_has_forgotten(link, dns, serve):
         wait_until(lambda: dns.ask("lost.example.org", "A") == [address], "the name")
 
 
-@pytest.mark.parametrize("name", ["a b", "$(reboot)", "x;y", "-x", "x" * 64, "ünder", "..", "other.example.net", "*"])
-def test_names_that_are_none(link, dns, serve, name):
+# Kea takes characters out, and the script takes no other name than one label in its domain.
+@pytest.mark.parametrize("name, becomes", [("a b", "ab"), ("$(reboot)", "reboot"), ("x;y", "xy"), ("ünder", "nder"), ("-x", None),
+                                           ("x" * 64, None), ("..", None), ("other.example.net", None), ("*", None)])
+def test_names_that_are_none(link, dns, serve, name, becomes):
     with serve(4) as kea:
         address = Client4(link, ONE, hostname=name).dora().yiaddr
         quiet(kea)
-        assert dns.name_of(address) == [] or dns.name_of(address)[0].endswith(".example.org.")
+        assert dns.name_of(address) == ([f"{becomes}.example.org."] if becomes else [])
         assert kea.status()["failures"] == 0

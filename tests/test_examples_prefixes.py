@@ -1,11 +1,12 @@
 """examples/ipv6-prefix-delegation: the routes to delegated prefixes follow Kea's leases."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from rig.clients import Dhcpcd, perfdhcp
+from rig.clients import Dhclient, Dhcpcd, perfdhcp
 from rig.configs import THREADS
 from rig.dhcp6 import SERVER_PORT, Client6, Port6, Relay6, link_local
 from rig.examples import PROMPT, allowed, example, forget_routes, routes
@@ -58,6 +59,19 @@ def test_a_real_client_from_its_first_day_to_its_last(link, tmp_path, threads):
         with client:
             client.wait("REBIND6", given)
             assert routes(6) == {given: ("fe80::7777", "vs")}
+            client.release()
+            until_routes({})
+
+
+@pytest.mark.skipif(not shutil.which("dhclient"), reason="Debian 14 has no dhclient")
+def test_isc_s_client_from_its_first_day_to_its_last(link, tmp_path):
+    client = Dhclient(link, tmp_path)
+    with Kea(6, config(renew_timer=1), tmp_path):
+        with client:
+            given = client.wait("BOUND6")
+            assert routes(6) == {given: via(link.client_mac)}
+            client.wait("RENEW6")
+            assert routes(6) == {given: via(link.client_mac)}
             client.release()
             until_routes({})
 
@@ -207,6 +221,24 @@ def test_a_prefix_that_kea_takes_away_in_silence(link, tmp_path, prefix, owner, 
         given = again(client).leases[0]
         assert given != FIRST
         until_routes({given: via(ONE)})
+
+
+@pytest.mark.parametrize("again", [Client6.renew, Client6.rebind, Client6.sarr], ids=["renew", "rebind", "solicit"])
+def test_a_subnet_that_is_renumbered(link, tmp_path, again):
+    """The prefixes that clients have are in no pool any more."""
+    new = "2001:db8:9000::"
+    with Kea(6, config(), tmp_path) as kea, customer(link) as client:
+        client.sarr()
+        assert routes(6) == {FIRST: via(ONE)}
+        whole = config()
+        whole["subnet6"][0]["pd-pools"][0]["prefix"] = new
+        kea.configure(whole)
+        kea.reload()
+        again(client)
+        if again != Client6.sarr:
+            # What Kea says to a client with such a prefix: it is over. The client asks for another.
+            client.sarr()
+        until_routes({f"{new}/56": via(ONE)})
 
 
 def test_routes_of_others_stay(link, tmp_path):

@@ -19,12 +19,19 @@ KEA = ".".join(map(str, version()))
 TOLERANCE = 0.1    # of the record; two runs of the same library differ by a hundredth at most
 LANES = 8          # enough that one is always idle, so that an event never has to queue, however busy the machine is
 
+LEASE_EVENTS = {4: {"hook_points": ["lease4_changed"], "replay": False}, 6: {"hook_points": ["lease6_changed"], "replay": False}}
+
 CASES = {
-    "pkt4_receive": False,
-    "leases4_committed": False,
-    "lease6_select": False,    # of a client behind two relays
-    "leases6_committed": False,
-    "leases4_committed, waiting": True,
+    "pkt4_receive": {},
+    "leases4_committed": {},
+    "lease6_select": {},    # of a client behind two relays
+    "leases6_committed": {},
+    "leases4_committed, waiting": {"wait": True},
+    # What lease events take of Kea, at its own hook points.
+    "lease4_select, for lease4_changed": LEASE_EVENTS[4],
+    "leases4_committed, for lease4_changed": LEASE_EVENTS[4],
+    "lease6_select, for lease6_changed": LEASE_EVENTS[6],
+    "leases6_committed, for lease6_changed": LEASE_EVENTS[6],    # of two leases
 }
 
 
@@ -43,9 +50,9 @@ def put_on_record(case, count):
 @pytest.mark.parametrize("case", CASES)
 def test_a_callout_costs_what_is_on_record(case, tmp_path):
     hook_point = case.split(",")[0]
-    daemon = hook(compiled("echo", tmp_path), mode="daemon", wait=CASES[case], hook_points=[hook_point], concurrency=LANES,
-                  spool=False)
-    counts = instructions(daemon, hook_point, tmp_path)
+    parameters = {"wait": False, "hook_points": [hook_point], **CASES[case]}
+    daemon = hook(compiled("echo", tmp_path), mode="daemon", concurrency=LANES, spool=False, **parameters)
+    counts = instructions(daemon, hook_point, tmp_path, leases=1)
     count = round(median(counts))
     print(f"{case}: {count} instructions ({min(counts):.0f} to {max(counts):.0f})")
     if "UPDATE_INSTRUCTIONS" in os.environ:

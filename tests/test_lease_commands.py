@@ -62,6 +62,14 @@ def test_a_bulk(link, tmp_path, recorder):
         assert texts(kea.told())[2:] == [f"del:deleted {address}", f"renew {prefix}"]
 
 
+def test_a_lease_that_a_bulk_names_twice(link, tmp_path, recorder):
+    with Listening(6, tmp_path, recorder) as kea:
+        kea.done("lease6-bulk-apply", {"leases": [LEASE[6], LEASE[6]]})
+        kea.done("lease6-bulk-apply", {"deleted-leases": [LEASE[6], LEASE[6]]})
+        address = LEASE[6]["ip-address"]
+        assert texts(kea.told()) == [f"add {address}", f"del:deleted {address}"]
+
+
 @FAMILIES
 def test_commands_that_change_nothing(link, tmp_path, recorder, family):
     lease = LEASE[family]

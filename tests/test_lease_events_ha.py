@@ -94,6 +94,17 @@ def test_a_failover(link, partner, pair):
             assert events[1]["KEA_NEXT_HOP"] == link_local(client.mac)
 
 
+def test_a_synchronisation_by_command(pair):
+    """Its leases come by no command that tells of them."""
+    (_, standby), (_, heard) = pair(4)
+
+    def ends():
+        return [call for call in heard.calls() if call["KEA_ACTION"] == "replay-end"]
+    already = len(ends())
+    standby.done("ha-sync", {"server-name": "primary", "max-period": 10})
+    wait_until(lambda: len(ends()) > already, "a replay")
+
+
 @FAMILIES
 def test_a_standby_that_was_down(link, partner, pair, family):
     """What it has missed comes by a replay, once it has its partner's leases."""

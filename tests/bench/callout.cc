@@ -13,6 +13,7 @@
 #include <asiolink/io_service.h>
 #include <cc/data.h>
 #include <dhcpsrv/lease_mgr_factory.h>
+#include <dhcpsrv/network_state.h>
 #include <hooks/hooks_manager.h>
 #include <log/logger_manager.h>
 #include <log/logger_specification.h>
@@ -176,6 +177,7 @@ void Server::configured() {
     const CalloutHandlePtr handle = HooksManager::createCalloutHandle();
     handle->setArgument("io_context", io_service_);
     handle->setArgument("error", std::string());
+    handle->setArgument("network_state", isc::dhcp::NetworkStatePtr());
     const int index = ServerHooks::getServerHooks().getIndex(name_ + "_srv_configured");
     HooksManager::callCallouts(index, *handle);
     if (handle->getStatus() == CalloutHandle::NEXT_STEP_DROP) {

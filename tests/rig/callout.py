@@ -81,12 +81,12 @@ class Callout:
         self.process.wait()
 
 
-def instructions(library, hook_point, directory, batches=3, calls=100):
+def instructions(library, hook_point, directory, batches=3, calls=100, **options):
     """How many instructions Kea's thread executes in a callout, on average of each batch. The kernel's do not count."""
     report = directory / "callgrind"
     wrapper = ["valgrind", "--quiet", "--tool=callgrind", "--separate-threads=yes", "--toggle-collect=in_callouts",
                "--dump-before=end_of_batch", f"--callgrind-out-file={report}"]
-    with Callout(library, hook_point, wrapper, calls=calls, warm_up=calls) as callout:
+    with Callout(library, hook_point, wrapper, calls=calls, warm_up=calls, **options) as callout:
         callout.ready()
         for _ in range(batches):
             callout.batch()

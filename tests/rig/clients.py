@@ -84,6 +84,41 @@ class Dhcpcd:
         self.process.wait(timeout=20)
 
 
+class Dhclient:
+    """ISC's dhclient, in the foreground, for a delegated prefix. Entered again, it has the same DUID."""
+
+    def __init__(self, link, directory):
+        self.directory = Path(directory) / "dhclient"
+        self.directory.mkdir()
+        self.script = Recorder(self.directory, name="script")
+        self.argv = link.command("dhclient", "-6", "-P", "-d", "-cf", "/dev/null", "-lf", self.directory / "leases",
+                                 "-pf", self.directory / "pid", "-sf", self.script.script)
+        self.interface = link.client
+        self.process = None
+
+    def __enter__(self):
+        self.process = subprocess.Popen([*self.argv, self.interface], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=open(self.directory / "log", "ab"))
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def wait(self, reason, timeout=20):
+        """Waits until dhclient calls its script for this reason (BOUND6, RENEW6...); returns the prefix."""
+        def seen():
+            return next((call.get("new_ip6_prefix") for call in self.script.calls() if call.get("reason") == reason), None)
+        return wait_until(seen, lambda: f"{reason} in dhclient's script:\n{(self.directory / 'log').read_text()}", timeout)
+
+    def release(self):
+        """Gives the prefix back, and ends."""
+        self.process.kill()
+        self.process.wait()
+        subprocess.run([*self.argv, "-r", self.interface], check=True, capture_output=True, timeout=20)
+
+
 def perfdhcp(link, family, *arguments, timeout=120):
     """Runs perfdhcp with these arguments, e.g. "-r", 100, "-n", 1000.
 

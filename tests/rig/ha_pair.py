@@ -8,11 +8,10 @@
 import contextlib
 import itertools
 import json
-import os
 
 from .configs import THREADS
 from .lease_events import Listening
-from .net import Link, ip, setns
+from .net import Link, inside, ip
 from .wait import wait_until
 
 counter = itertools.count(1)
@@ -39,17 +38,8 @@ class Partner:
             self.link.close()
         ip(f"link del ha\nnetns del {self.namespace}")
 
-    @contextlib.contextmanager
     def inside(self):
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        away = os.open(f"/run/netns/{self.namespace}", os.O_RDONLY)
-        try:
-            setns(away)
-            yield
-        finally:
-            setns(home)
-            os.close(home)
-            os.close(away)
+        return inside(self.namespace)
 
 
 def high_availability(role):

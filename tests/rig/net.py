@@ -47,6 +47,20 @@ def wait_for_address(interface, start="fe80"):
     wait_until(in_use, f"an address {start}... of {interface}")
 
 
+@contextlib.contextmanager
+def inside(namespace):
+    """This thread is in the network namespace of this name."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    away = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        setns(away)
+        yield
+    finally:
+        setns(home)
+        os.close(home)
+        os.close(away)
+
+
 class Link:
     """The two ends of the wire, up and with link-local addresses; `close` removes both."""
 
@@ -87,18 +101,9 @@ class Link:
     def __exit__(self, *_):
         self.close()
 
-    @contextlib.contextmanager
     def inside(self):
         """This thread is among the clients: sockets opened here stay there."""
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        away = os.open(f"/run/netns/{self.namespace}", os.O_RDONLY)
-        try:
-            setns(away)
-            yield
-        finally:
-            setns(home)
-            os.close(home)
-            os.close(away)
+        return inside(self.namespace)
 
     def command(self, *argv):
         """The command line that runs a program among the clients."""
