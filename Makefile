@@ -14,9 +14,11 @@ SETUP ?= tests/setup
 CARGO_TARGET_DIR ?= target
 RELEASE := $(CARGO_TARGET_DIR)/release
 LIBRARY := build/kea-hook-runscript.so
+RESERVATIONS := build/kea-hook-reservations.so
 # The runner, and the tools.
 PROGRAMS := build/kea-runscript-runner build/kea-runscript
-PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5
+PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5 \
+         build/man/kea-hook-reservations.5
 
 Q := $(if $(V),,@)
 
@@ -28,19 +30,27 @@ help: ## Show this text
 setup: ## Install the Debian packages that the rest needs, if any is missing (as root)
 	$(Q)$(SETUP)
 
+.PHONY: databases
+databases:
+	$(Q)$(SETUP) databases
+
 .PHONY: build
-build: ## Build build/kea-hook-runscript.so, build/kea-runscript-runner and build/kea-runscript
+build: ## Build the libraries, the runner and the tools in build/
 	$(Q)$(SETUP) build
 	$(Q)cargo build --release --locked --features shim
 	$(Q)mkdir -p build
 	$(Q)for file in $(PROGRAMS); do cp $(RELEASE)/$${file##*/} $$file.new && mv $$file.new $$file || exit; done
 	$(Q)$(CXX) -shared -o $(LIBRARY).new $(LINK) && mv $(LIBRARY).new $(LIBRARY)
+	$(Q)$(CXX) -shared -o $(RESERVATIONS).new $(LINK_RESERVATIONS) && mv $(RESERVATIONS).new $(RESERVATIONS)
 
 # A cdylib would hide the shim's symbols. Kea's own come from the server that loads us, so none of its libraries is
 # named here. nodelete keeps us mapped over a reload, which carries what is unfinished from one load to the next.
 LINK = -Wl,--version-script=cpp-shim/exports.map \
        -Wl,--whole-archive $(RELEASE)/libkea_hook_runscript.a -Wl,--no-whole-archive \
        -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -lpthread -ldl -lm
+LINK_RESERVATIONS = -Wl,--version-script=cpp-shim/reservations/exports.map \
+       -Wl,--whole-archive $(RELEASE)/libkea_hook_reservations.a -Wl,--no-whole-archive \
+       -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
 .PHONY: demo
 demo: setup build ## Show the events of a real client at a real Kea
@@ -58,7 +68,7 @@ check: lint unit build ## Check all but what takes minutes by its nature (PYTEST
 .PHONY: check-long
 # These compute, and hardly wait.
 check-long: WORKERS = 2
-check-long: setup build ## Check the rest: errors of memory, leaks, thousands of hostile packets
+check-long: setup databases build ## Check the rest: errors of memory, leaks, thousands of hostile packets
 	$(Q)RUSTFLAGS='--cfg fuzzing' cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(CARGO_TARGET_DIR)/fuzz-check
 	$(Q)$(TESTS) -m long $(PYTEST)
 
@@ -166,7 +176,7 @@ deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-run
 .PHONY: install
 install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
-	$(Q)$(INSTALL) -D -m 644 -s $(LIBRARY) "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
+	$(Q)$(INSTALL) -D -m 644 -s -t "$(DESTDIR)$(KEA_HOOKS)" $(LIBRARY) $(RESERVATIONS)
 	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS)
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
@@ -178,7 +188,7 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
-	$(Q)rm -f "$(DESTDIR)$(KEA_HOOKS)/kea-hook-runscript.so"
+	$(Q)rm -f $(foreach file,$(notdir $(LIBRARY) $(RESERVATIONS)),"$(DESTDIR)$(KEA_HOOKS)/$(file)")
 	$(Q)rm -f $(foreach file,$(notdir $(PROGRAMS)),"$(DESTDIR)$(PREFIX)/sbin/$(file)")
 	$(Q)for page in $(PAGES); do rm -f "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"

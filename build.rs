@@ -30,6 +30,10 @@ const SHIM: &[&str] = &[
     "log.cc",
 ];
 
+/// Of the second library, which is C++ alone.
+const RESERVATIONS: &[&str] =
+    &["library.cc", "commands.cc", "arguments.cc", "reservation.cc", "places.cc", "memory.cc", "log.cc"];
+
 /// What Debian builds with (dpkg-buildflags, hardening=+all), where the compiler has it: a part of each flag, and the flag.
 const HARDENING: [(&str, &[&str]); 5] = [
     ("stack-protector", &["-fstack-protector-strong"]),
@@ -44,16 +48,37 @@ const FORTIFY: &str = "_FORTIFY_SOURCE";
 fn main() {
     println!("cargo::rerun-if-changed=src/bridge.rs");
     let mut build = cxx_build::bridge("src/bridge.rs");
+    set_flags(&mut build);
+    if env::var_os("CARGO_FEATURE_SHIM").is_some() {
+        use_kea(&mut build);
+        build.files(SHIM.iter().map(|file| Path::new("cpp-shim").join(file)));
+        build_reservations();
+    }
+    build.compile("runscript-shim");
+}
+
+/// `libkea_hook_reservations.a`, beside the first library's: the Makefile links both.
+fn build_reservations() {
+    let mut build = cc::Build::new();
+    build.cpp(true).cargo_metadata(false);
+    set_flags(&mut build);
+    use_kea(&mut build);
+    build.define("RESERVATIONS_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
+    build.files(RESERVATIONS.iter().map(|file| Path::new("cpp-shim/reservations").join(file)));
+    build.compile("kea_hook_reservations");
+    let made = Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("libkea_hook_reservations.a");
+    // OUT_DIR is PROFILE/build/PACKAGE/out.
+    let profile = made.ancestors().nth(4).expect("cargo's layout");
+    std::fs::copy(&made, profile.join("libkea_hook_reservations.a")).expect("a directory that can be written");
+}
+
+fn set_flags(build: &mut cc::Build) {
     build.std("c++17").warnings(true).extra_warnings(true);
     // A step or a key that is added has to be met everywhere.
     build.flag("-Werror=switch");
     // GCC 16 suspects it of the code that cxx has made.
     build.flag_if_supported("-Wno-maybe-uninitialized");
-    harden(&mut build);
-    if env::var_os("CARGO_FEATURE_SHIM").is_some() {
-        add_shim(&mut build);
-    }
-    build.compile("runscript-shim");
+    harden(build);
 }
 
 /// What CXXFLAGS says already is left to it: Debian's own build has its flags there.
@@ -70,7 +95,7 @@ fn harden(build: &mut cc::Build) {
     }
 }
 
-fn add_shim(build: &mut cc::Build) {
+fn use_kea(build: &mut cc::Build) {
     println!("cargo::rerun-if-changed=cpp-shim");
     println!("cargo::rerun-if-env-changed=KEA_INCLUDE");
     let kea = env::var("KEA_INCLUDE").unwrap_or_else(|_| "/usr/include/kea".into());
@@ -81,5 +106,4 @@ fn add_shim(build: &mut cc::Build) {
     // As system headers: their warnings are not ours to mend.
     build.flag(format!("-isystem{kea}"));
     build.include("cpp-shim").flag("-fvisibility=hidden").flag("-fno-gnu-unique");
-    build.files(SHIM.iter().map(|file| Path::new("cpp-shim").join(file)));
 }

@@ -3,12 +3,12 @@
 import pytest
 
 from rig.kea import Kea, version
-from rig.postgres import can_run
+from rig.postgres import Postgres
 from test_lease_events_sql import postgres  # noqa: F401  a fixture
 
 import test_examples_prefixes
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not can_run() or version() >= (3,),
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not Postgres.can_run() or version() >= (3,),
                                                    reason="it takes PostgreSQL, and a Kea that uses it without a library")]
 
 # Of a file, of a server's rights, or of a command that Kea's PostgreSQL does not know (lease6-wipe).

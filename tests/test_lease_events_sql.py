@@ -4,7 +4,7 @@ import pytest
 
 from rig.kea import Kea
 from rig.lease_events import Listening
-from rig.postgres import Postgres, can_run
+from rig.postgres import Postgres
 from rig.recorder import Printer
 from rig.wait import wait_until
 
@@ -12,7 +12,7 @@ import test_lease_commands
 import test_lease_events
 import test_replay
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not can_run(), reason="it takes PostgreSQL, and a user for it")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not Postgres.can_run(), reason="it takes PostgreSQL, and a user for it")]
 
 # Of a file, or of what Kea's PostgreSQL has no command for.
 OTHERS = {"test_a_lease_that_is_given_once_more_from_keas_cache", "test_a_wipe", "test_no_command_is_there_that_was_not"}

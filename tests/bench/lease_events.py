@@ -12,7 +12,7 @@ import pytest
 from rig.clients import perfdhcp
 from rig.configs import SUBNET4, SUBNET6
 from rig.kea import Kea, hook
-from rig.postgres import Postgres, can_run
+from rig.postgres import Postgres
 from rig.programs import compiled
 from rig.wait import quiet
 
@@ -62,7 +62,7 @@ def test_an_exchange(link, tmp_path, tmp_path_factory, monkeypatch, family, data
 
     if database == "memfile":
         return rounds(lambda: None)
-    if not can_run():
+    if not Postgres.can_run():
         pytest.skip("it takes PostgreSQL, and a user for it")
     with Postgres(tmp_path_factory.mktemp("sql")) as postgres:
         monkeypatch.setattr(Kea, "database", postgres.database)
