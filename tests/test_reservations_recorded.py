@@ -1,4 +1,5 @@
 """The reservation commands answer what ISC's libdhcp_host_cmds answered on Kea 3.0.4, which has it: tests/reservations.
+A record may have another answer for an older Kea, which says or does something otherwise itself, under "answer-2.2" or "answer-2.6".
 
     UPDATE_RECORDS=1 tests/run -m '' tests/test_reservations_recorded.py    # on Kea 3: asks ISC's library anew
 """
@@ -49,17 +50,23 @@ def replay(kea, name):
             following = answer["arguments"].get("next")
         if UPDATE and IS_ISCS:
             record["answer"] = answer
-        elif comparable(answer) != comparable(record["answer"]):
+        elif comparable(answer) != comparable(record.get(f"answer-{KEA}", record["answer"])):
             differences.append(f"{json.dumps(record)}\n    {json.dumps(answer)}")
     if UPDATE and IS_ISCS:
         path.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
-    print(f"{len(records) - len(differences)} of {len(records)} answers of {name} are ISC's")
+    others = sum(f"answer-{KEA}" in record for record in records)
+    print(f"{len(records) - len(differences)} of {len(records)} answers of {name} are ISC's, {others} of them this Kea's own")
     assert not differences, "\n".join(differences)
 
 
+KEA = "{}.{}".format(*version())
 # What Kea 2.2 does not know, and ids that each database gives.
 LEFT_OUT = {"from", *([] if version() >= (2, 6) else ["never-send"])}
 
 
 def comparable(answer):
-    return json.loads(json.dumps(answer), object_hook=lambda map: {key: map[key] for key in map.keys() - LEFT_OUT})
+    answer = json.loads(json.dumps(answer), object_hook=lambda map: {key: map[key] for key in map.keys() - LEFT_OUT})
+    # In which order a page has reservations of several subnets is said nowhere.
+    if answer and "count" in (answer.get("arguments") or {}):
+        answer["arguments"]["hosts"].sort(key=json.dumps)
+    return answer

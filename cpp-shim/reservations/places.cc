@@ -72,10 +72,48 @@ bool del_from(BaseHostDataSource& database, SubnetID subnet, const Identifier& i
                       : database.del6(subnet, type, bytes.data(), bytes.size());
 }
 
+/// The same of an IPv6 address, in all that concerns it alone. Kea 2.2's query for PostgreSQL deletes all reservations of the
+/// subnet, so one is looked for and deleted by whom it is for.
+bool del_from(BaseHostDataSource& database, SubnetID subnet, const IOAddress& address) {
+    if (address.isV4()) {
+        return database.del(subnet, address);
+    }
+    const Hosts hosts = database.getAll6(subnet, address);
+    for (const ConstHostPtr& host : hosts) {
+        del_from(database, subnet, Identifier{host->getIdentifierType(), host->getIdentifier()});
+    }
+    return !hosts.empty();
+}
+
 ConstHostPtr find_in(const BaseHostDataSource& place, SubnetID subnet, const Identifier& identifier) {
     const auto& [type, bytes] = identifier;
     return is_dhcp4() ? place.get4(subnet, type, bytes.data(), bytes.size())
                       : place.get6(subnet, type, bytes.data(), bytes.size());
+}
+
+/// By an IPv6 address, the databases of Kea 2.2 find no more of a reservation than that address.
+ConstHostPtr whole(const BaseHostDataSource& place, const ConstHostPtr& host) {
+    if (KEA_HOOKS_VERSION >= 20600 || !host || is_dhcp4()) {
+        return host;
+    }
+    return find_in(place, subnet_of(*host), Identifier{host->getIdentifierType(), host->getIdentifier()});
+}
+
+Hosts whole(const BaseHostDataSource& place, Hosts hosts) {
+    for (ConstHostPtr& host : hosts) {
+        host = whole(place, host);
+    }
+    return hosts;
+}
+
+/// The databases of Kea 2.2 leave such options out, and say nothing.
+void require_storable(const Host& host) {
+    const auto spaces = (is_dhcp4() ? host.getCfgOption4() : host.getCfgOption6())->getVendorIdsSpaceNames();
+    if (KEA_HOOKS_VERSION < 20600 && !spaces.empty()) {
+        isc_throw(isc::BadValue, "this Kea keeps no options of the space "
+                                     << spaces.front() << " in a database: put their bytes into the data of "
+                                     << (is_dhcp4() ? "vivso-suboptions" : "vendor-opts"));
+    }
 }
 
 [[noreturn]] void not_found() { isc_throw(isc::BadValue, "Host not updated (not found)."); }
@@ -131,7 +169,7 @@ SubnetID subnet_of(const Host& host) { return is_dhcp4() ? host.getIPv4SubnetID(
 
 ConstHostPtr find(Target target, SubnetID subnet, const IOAddress& address) {
     return first(target, [&](const BaseHostDataSource& place) {
-        return address.isV4() ? place.get4(subnet, address) : place.get6(subnet, address);
+        return address.isV4() ? place.get4(subnet, address) : whole(place, place.get6(subnet, address));
     });
 }
 
@@ -155,9 +193,9 @@ Hosts all_of_identifier(Target target, const Identifier& identifier) {
 Hosts all_of_address(Target target, std::optional<SubnetID> subnet, const IOAddress& address) {
     return all(target, [&](const BaseHostDataSource& place) {
         if (subnet) {
-            return is_dhcp4() ? place.getAll4(*subnet, address) : place.getAll6(*subnet, address);
+            return is_dhcp4() ? place.getAll4(*subnet, address) : whole(place, place.getAll6(*subnet, address));
         }
-        return is_dhcp4() ? place.getAll4(address) : of_address6(place, address);
+        return is_dhcp4() ? place.getAll4(address) : whole(place, of_address6(place, address));
     });
 }
 
@@ -181,6 +219,9 @@ Hosts page(std::optional<SubnetID> subnet, size_t& place, uint64_t after, size_t
 
 void add(Target target, const HostPtr& host) {
     target = place_to_write(target);
+    if (target != Target::Memory) {
+        require_storable(*host);
+    }
     if (target != Target::Database) {
         memory::add(host);
     }
@@ -193,6 +234,9 @@ void add(Target target, const HostPtr& host) {
 
 void update(Target target, const HostPtr& host) {
     target = place_to_write(target);
+    if (target != Target::Memory) {
+        require_storable(*host);
+    }
     if (target != Target::Database && !memory::update(host)) {
         not_found();
     }
@@ -206,7 +250,7 @@ void update(Target target, const HostPtr& host) {
 bool del(Target target, SubnetID subnet, const IOAddress& address) {
     return del_everywhere(
         target, [&] { return memory::del(subnet, address); },
-        [&](BaseHostDataSource& database) { return database.del(subnet, address); });
+        [&](BaseHostDataSource& database) { return del_from(database, subnet, address); });
 }
 
 bool del(Target target, SubnetID subnet, const Identifier& identifier) {
