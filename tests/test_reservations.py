@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from rig.configs import THREADS
+from rig.control_agent import ControlAgent
 from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
 from rig.kea import Kea, version
@@ -137,3 +138,15 @@ def test_a_kea_that_has_its_own(link, tmp_path):
     hooks = together(tmp_path, OURS)
     said = Kea(4, {}, tmp_path, [{"library": f"{hooks}/{OURS.name}"}], environment={"KEA_HOOKS_PATH": str(hooks)}).expect_refusal()
     assert "RESERVATIONS_REFUSED this Kea has ISC's own library for these commands: name libdhcp_host_cmds.so" in said
+
+
+@FAMILIES
+def test_over_http(link, tmp_path, family):
+    address = {4: "192.0.2.222", 6: "2001:db8::222"}[family]
+    with Reserving(family, tmp_path) as kea, ControlAgent(kea) as agent:
+        assert agent.ask("reservation-add", {"reservation": reservation(family, address), **MEMORY}) == {
+            "result": 0, "text": "Host added."}
+        where = {"subnet-id": 1, "ip-address": address}
+        assert agent.ask("reservation-get", where)["arguments"]["hw-address"] == MAC
+        assert agent.ask("reservation-get", {**where, "subnet-id": 9})["result"] == 3
+        assert offered(link, family) == address
