@@ -1,5 +1,6 @@
 """The installed Debian package: its example, as its README has it installed, and Kea as Debian's unit starts it. tests/deb runs this."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rig.dhcp4 import Client4
-from rig.kea import Kea, binary
+from rig.kea import Kea, binary, version
 from rig.net import Link
 from rig.wait import wait_until
 
@@ -59,3 +60,16 @@ def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path, scr
         wait_until(lambda: calls.exists() and f"KEA_LEASE4_ADDRESS={address}\n" in calls.read_text(), f"{address} in {calls}")
         kea.wait_log("RUNSCRIPT_OUTPUT .*/debug.sh at pkt4_send: the variables are in /var/log/kea/debug.log")
     assert calls.owner() == "_kea"
+
+
+def test_the_packaged_reservation_commands(tmp_path, directories):
+    files = subprocess.run(["dpkg", "-L", "kea-hook-runscript"], check=True, capture_output=True, text=True).stdout.split()
+    [library] = [file for file in files if file.endswith("/kea-hook-reservations.so")]
+    config = tmp_path / "kea-dhcp4.conf"
+    config.write_text(json.dumps({"Dhcp4": {"interfaces-config": {"interfaces": []}, "hooks-libraries": [{"library": library}]}}))
+    kea = UnitsKea(4, config, tmp_path)
+    if version() >= (3,):
+        assert "libdhcp_host_cmds.so" in kea.expect_refusal()
+    else:
+        with kea:
+            kea.wait_log("RESERVATIONS_LOADED")

@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from rig.kea import HOOK, RUNNER, TOOLS
+from rig.reservations import OURS as RESERVATIONS
 
-FILES = pytest.mark.parametrize("file", [HOOK, RUNNER, TOOLS], ids=lambda file: file.name)
+FILES = pytest.mark.parametrize("file", [HOOK, RESERVATIONS, RUNNER, TOOLS], ids=lambda file: file.name)
 
 
 def readelf(option, file):
@@ -39,8 +40,16 @@ def test_the_runner_is_small():
     assert min(of_tools[TOOLS][crate] for crate in ("clap", "comfy_table", "prometheus")) > 5
 
 
-def test_the_shim_guards_its_stack():
-    assert "__stack_chk_fail" in readelf("--dyn-syms", HOOK)
+@pytest.mark.parametrize("library", [HOOK, RESERVATIONS], ids=lambda file: file.name)
+def test_the_shim_guards_its_stack(library):
+    assert "__stack_chk_fail" in readelf("--dyn-syms", library)
+
+
+@pytest.mark.parametrize("library", [HOOK, RESERVATIONS], ids=lambda file: file.name)
+def test_libraries_show_what_kea_looks_up_and_no_more(library):
+    shown = set(re.findall(r" GLOBAL DEFAULT +\d+ (\w+)$", readelf("--dyn-syms", library), re.M))
+    keas = {"version", "load", "unload", "multi_threading_compatible"}
+    assert keas <= shown and all(name in keas or re.match(r"[a-z]+[46]s?_[a-z0-9_]+$|leases[46]_committed$", name) for name in shown)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="a mark of this architecture")

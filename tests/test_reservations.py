@@ -1,6 +1,7 @@
 """The commands for reservations: what clients, and an administrator, notice of them."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ from rig.configs import THREADS
 from rig.control_agent import ControlAgent
 from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
-from rig.kea import Kea, version
+from rig.kea import REPOSITORY, Kea, version
 from rig.others import together
 from rig.reservations import CONFIGURED, IS_ISCS, ISCS, OURS, Reserving
 
@@ -121,6 +122,13 @@ def test_pages(link, tmp_path, family):
             seen += answer["arguments"]["hosts"]
             following = answer["arguments"]["next"]
         assert answer["result"] == 3 and len(seen) == 8 == len({json.dumps(host) for host in seen})
+
+
+def test_the_docs_have_all_messages():
+    source = (REPOSITORY / "cpp-shim/reservations/log.cc").read_text()
+    docs = (REPOSITORY / "docs/reservations.md").read_text()
+    messages = set(re.findall(r'"(RESERVATIONS_[A-Z]+)"', source))
+    assert len(messages) == 5 and messages == set(re.findall(r"^\| `(RESERVATIONS_[A-Z]+)`", docs, re.M))
 
 
 @OURS_ALONE
