@@ -248,8 +248,8 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
             .find_map(|key| section.has(key))
             .filter(|_| section.has("dialect").is_none()),
         number: 1,
-        replay: leases::replay(section, &points)?,
-        coalesce: leases::coalesce(section, &points)?,
+        replay: leases::replay(section, &points, kea)?,
+        coalesce: leases::coalesce(section, &points, kea)?,
         other_leases: leases::other_leases(section, &points)?,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,

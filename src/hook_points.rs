@@ -74,6 +74,11 @@ impl HookPoint {
         self.server == server || self.server == Server::Any
     }
 
+    /// Kea's own life is told of here: no packet, no lease.
+    pub fn is_of_kea(&self) -> bool {
+        self.server == Server::Any
+    }
+
     /// Whether its events are of leases.
     pub fn is_of_leases(&self) -> bool {
         self.groups.iter().any(|group| matches!(group, Group::Changed4 | Group::Changed6))
@@ -272,7 +277,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point(CONFIGURED, Any, false, &[], [CONTINUE, CONTINUE],
         "Kea has taken a new configuration, or the same again. Not at its start. Not waited for.").ours(),
     point(UNLOAD, Any, false, &[], [CONTINUE, CONTINUE],
-        "Kea ends, and waits for the program, one second at most. Not when Kea is killed.").ours(),
+        "Kea ends, and waits for the program, one second at most, whatever `wait` says. The program is stopped then. Not when Kea is killed.").ours(),
 ];
 
 impl HookPoint {

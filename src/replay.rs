@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::bridge::ffi::{Page, Pages};
 use crate::dispatch::{Identity, Script};
 use crate::leases::Action;
+use crate::log::log;
+use crate::messages;
 
 pub use command::command;
 
@@ -92,6 +94,7 @@ impl Replay {
             }
             Step::Begun if is_idle => Step::Told([0; 16]),
             Step::Ending if is_idle && is_of_all => {
+                log(messages::REPLAYED, &[script.name()]);
                 script.replay_bound(point, Action::ReplayEnd);
                 Step::Ended
             }

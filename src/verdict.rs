@@ -192,6 +192,11 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether the script may not have heard of the event, or not to its end.
+    pub fn is_untold(self) -> bool {
+        matches!(self, FailureKind::Start | FailureKind::Timeout | FailureKind::Gone)
+    }
+
     /// As in the line.
     pub fn name(self) -> &'static str {
         match self {

@@ -44,7 +44,7 @@ def directories():
     for place in "/var/lib", "/var/log":
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
     for directory in DIRECTORIES.values():
-        Path(directory).mkdir(0o750, parents=True)
+        Path(directory).mkdir(0o750, parents=True, exist_ok=True)
         shutil.chown(directory, "_kea", "_kea")
 
 

@@ -274,6 +274,22 @@ def test_routes_come_back_after_a_reboot(link, tmp_path, cache):
             assert routes(6) == {FIRST: via(ONE)}
 
 
+def test_routes_from_before_lease_events_stay(link, tmp_path):
+    """Until the client renews, and tells where it is."""
+    with Kea(6, config(), tmp_path) as kea, customer(link) as client:
+        client.sarr()
+        kea.kill()
+        forget_routes(6)
+        kea.lease_file.write_text(re.sub(r'\{ ?"runscript[^}]*\}', "", kea.lease_file.read_text()))
+        ip(f"route add {FIRST} via fe80::42 dev {link.server} proto 67 metric 2067 expires 1000\n")
+        kea.start()
+        kea.wait_log("RUNSCRIPT_REPLAYED")
+        wait_until(lambda: kea.status()["pending"] == 0, "the end of the replay")
+        assert routes(6) == {FIRST: ("fe80::42", "vs")}
+        client.renew()
+        assert routes(6) == {FIRST: via(ONE)}
+
+
 def test_routes_of_what_has_ended_meanwhile_go(link, tmp_path):
     """While Kea was down."""
     with Kea(6, config(), tmp_path) as kea, customer(link, ONE) as one, customer(link, TWO) as two:

@@ -280,6 +280,19 @@ def test_kea_waits_for_scripts_with_packets_only(link, tmp_path, family):
         assert texts(kea.told()) == [f"add {address}", f"del:deleted {address}"]
 
 
+@FAMILIES
+def test_what_kea_has_waited_for_in_vain_is_told_again(link, tmp_path, family):
+    """The script is too slow, and stopped: it has not made its route."""
+    first = "[ -e $0.slow ] || { /bin/touch $0.slow; exec /bin/sleep 60; }; echo done >>$0.done"
+    slow = Recorder(tmp_path, then=first, name="slow")
+    with Listening(family, tmp_path, slow, parameters={"wait": True, "timeout": 300}) as kea, \
+            Customer(link, family) as client:
+        address = client.get()
+        kea.wait_log("RUNSCRIPT_EVENT_FAILED .* no end within 300 ms; .*Kea goes on with: continue")
+        wait_until((tmp_path / "slow.done").exists, "another try")
+        assert texts(kea.told()) == [f"add {address}", f"add {address}"]
+
+
 @since(2, 6)
 def test_an_offer_that_is_stored_is_no_lease(link, tmp_path, recorder):
     with Listening(4, tmp_path, recorder, **{"offer-lifetime": 60}) as kea, Customer(link, 4) as client:

@@ -7,6 +7,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin    # Nobody else sets one.
 prefix=${KEA_LEASE6_DELEGATED_PREFIX-} hop=${KEA_NEXT_HOP:-nobody}
 # Other programs' routes differ in protocol or metric. Protocol 68 marks those that a replay has yet to tell of.
 route() { ip -6 route "$@"; }
+mark() { from=$1 to=$2; shift 2; route show "$@" proto "$from" | sed "s/ expires \([0-9]*\)sec/ expires \1/; s/^/route replace /; s/\$/ proto $to/" | ip -6 -force -batch -; }
 
 # Whether the prefix lies within one of ours: ip compares, in a table that no rule names, and that is of these prefixes alone.
 is_ours() {
@@ -17,10 +18,12 @@ is_ours() {
 }
 
 case $KEA_ACTION${prefix:+ of a prefix} in
-    replay-begin) route show proto 67 | sed 's/sec\b//; s/^/route replace /; s/$/ proto 68/' | ip -6 -force -batch - ;;
+    replay-begin) mark 67 68 ;;
     replay-end) route flush proto 68 ;;
     "del of a prefix") for mark in 67 68; do route flush exact "$prefix" proto "$mark"; done ;;
     *" of a prefix")
+        # From before this script was there: the route that there may be is right until the client renews.
+        [ "$hop" != nobody ] || mark 68 67 exact "$prefix"
         case $hop:" $* " in fe80:* | *" $hop "*) ;; *) echo "no route to $prefix via $hop" >&2; exit ;; esac
         left=$((KEA_LEASE6_CLIENT_LAST_TRANSMISSION + KEA_LEASE6_VALID_LIFETIME - ${KEA_EVENT_TIME%.*}))
         # The kernel ends the route with the lease, should we never hear of its end.

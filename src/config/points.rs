@@ -76,10 +76,11 @@ impl Common {
         Point { wait, timeout }
     }
 
-    /// Where Kea cannot park it just waits. At our own hook points it does not wait unless it is told to.
+    /// Where Kea cannot park it just waits. At our own hook points it does not wait unless it is told to, and
+    /// never where its own life is told of.
     fn at(&self, row: &HookPoint, kea: Kea) -> Wait {
         match self.wait {
-            _ if row.is_ours && !self.is_said => Wait::No,
+            _ if row.is_of_kea() || row.is_ours && !self.is_said => Wait::No,
             Wait::Park if !kea.parks(row) => Wait::Yes,
             wait => wait,
         }
@@ -164,6 +165,9 @@ fn wait(section: &Section, key: &str) -> Result<Wait, Refusal> {
 
 fn wait_at(entry: &Section, key: &str, row: &HookPoint, kea: Kea) -> Result<Wait, Refusal> {
     let wait = wait(entry, key)?;
+    if wait.waits() && row.is_of_kea() {
+        return Err(entry.refuse(key, &format!("Kea does not wait at {}: leave it out", row.name)));
+    }
     if wait == Wait::Park && !kea.parks(row) {
         let remedy = format!("Kea {} cannot park at {}; it can at: {}", kea.version, row.name, parking(kea));
         return Err(entry.refuse(key, &remedy));

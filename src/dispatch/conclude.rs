@@ -80,6 +80,10 @@ impl Shared {
         };
         let step = self.on_failure(task);
         self.failed(task, &failure, step);
+        if task.wait && task.row().is_of_leases() && failure.kind.is_untold() {
+            // What has become of a lease is not asked once more.
+            self.tell(task.clone().told());
+        }
         Verdict::of(step)
     }
 

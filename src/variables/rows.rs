@@ -270,7 +270,7 @@ pub const REMOVE_LEASE: &[Row<Facts>] = &[
 #[rustfmt::skip]
 pub const CHANGED: &[Row<Changed>] = &[
     row("ACTION", "text", |_, c, out| word(out, c.action.name()),
-        "`add`: the client has got the lease. `renew`: the client goes on with it, or it is otherwise than it was. `reused`: Kea has given the client the lease that it has once more, and has not written it (`cache-threshold`, the default of Kea 3.0). `del`: the lease is gone. `replay`: the client has it, and nothing has changed; `replay-begin` and `replay-end` are of no lease, and stand around a replay of all. A program that finds another word does nothing: there may be more."),
+        "`add`: the client has got the lease. `renew`: the client goes on with it, or something about it has changed. `reused`: Kea has given the client the lease that it has once more, and has not written it (`cache-threshold`, the default of Kea 3.0). `del`: the lease is gone. `replay`: the client has it, and nothing has changed; `replay-begin` and `replay-end` are of no lease, and stand around a replay of all. A program that finds another word does nothing: there may be more."),
     row("REASON", "text", |_, c, out| c.action.reason().is_some_and(|reason| word(out, reason)),
         "Only of `del`: `released` or `declined` by its client, `expired`, `replaced` by another lease of the client's, `deleted` by a command, `reclaimed` by Kea, because it is reserved for another client or lies outside all pools now."),
     row("INTERFACE", "text", |_, c, out| c.origin.interface.as_deref().is_none_or(|name| word(out, name)),

@@ -26,6 +26,8 @@ def example(folder, file, mode="exec", args=(), **overrides):
     """
     text = (EXAMPLES / folder / file).read_text().replace('"eth0"', '"vs"')
     (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
+    # The rig's is in the test's own directory.
+    config.pop("control-socket", None)
     for entry in config["hooks-libraries"]:
         entry["library"] = str(HOOK)
         parameters = entry["parameters"]
