@@ -63,9 +63,8 @@ def test_the_packaged_example_serves_a_client_and_calls_its_script(tmp_path, scr
 
 
 def test_the_packaged_reservation_commands(tmp_path, directories):
-    files = subprocess.run(["dpkg", "-L", "kea-hook-runscript"], check=True, capture_output=True, text=True).stdout.split()
-    [library] = [file for file in files if file.endswith("/kea-hook-reservations.so")]
-    config = tmp_path / "kea-dhcp4.conf"
+    [library] = map(str, Path("/usr/lib").glob("*/kea/hooks/kea-hook-reservations.so"))
+    config = Path("/var/lib/kea/kea-dhcp4.conf")
     config.write_text(json.dumps({"Dhcp4": {"interfaces-config": {"interfaces": []}, "hooks-libraries": [{"library": library}]}}))
     kea = UnitsKea(4, config, tmp_path)
     if version() >= (3,):
