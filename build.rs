@@ -15,6 +15,7 @@ const SHIM: &[&str] = &[
     "facts.cc",
     "lease_facts.cc",
     "lease_events.cc",
+    "lease_watch.cc",
     "lease_origin.cc",
     "lease_messages.cc",
     "lease_commands.cc",

@@ -78,11 +78,13 @@ int call(size_t index, CalloutHandle& handle, Collect collect, TellOfLeases tell
         forward(point, handle, collect);
         return 0;
     });
-    if (tell_of_leases && wants_lease_events()) {
-        guarded(name_of(point), [&] {
-            tell_of_leases(handle);
-            return 0;
-        });
+    const auto tell = [&] {
+        tell_of_leases(handle);
+        return 0;
+    };
+    if (tell_of_leases && wants_lease_events() && guarded(name_of(point), tell) != 0) {
+        // The lease database has failed. What has not been told of now is told of by a replay.
+        replay_all();
     }
     // Kea would only log the failure once more.
     return 0;

@@ -60,7 +60,7 @@ EXPORT int lease4_select(CalloutHandle& handle) {
             }
             facts.lease(argument<Lease4Ptr>(handle, "lease4"));
         },
-        LeaseEvents<Family4>::keep_origin);
+        LeaseEvents<Family4>::selected);
 }
 
 EXPORT int lease4_renew(CalloutHandle& handle) {

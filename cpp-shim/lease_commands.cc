@@ -7,6 +7,7 @@
 #include "lease_commands.h"
 
 #include "guard.h"
+#include "lease.h"
 #include "lease_events.h"
 #include "lease_origin.h"
 
@@ -31,6 +32,8 @@ using isc::dhcp::Lease6Ptr;
 using isc::dhcp::LeaseMgr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::hooks::HooksManager;
+
+constexpr Lease::Type TYPES[] = {Lease::TYPE_NA, Lease::TYPE_TA, Lease::TYPE_PD};
 
 /// A lease that a command names.
 template <typename LeasePtr>
@@ -108,7 +111,7 @@ void add_of_client(All<Family4>& all, const ConstElementPtr& lease) {
 
 void add_of_client(All<Family6>& all, const ConstElementPtr& lease) {
     const DUID duid = DUID::fromText(text(lease, "identifier"));
-    for (const Lease::Type type : {Lease::TYPE_NA, Lease::TYPE_PD}) {
+    for (const Lease::Type type : TYPES) {
         add(all, LeaseMgrFactory::instance().getLeases6(type, duid, number(lease, "iaid"), number(lease, "subnet-id")));
     }
 }
@@ -119,7 +122,7 @@ void add_of_address(All<Family4>& all, const IOAddress& address) {
 
 /// An address and a prefix may bear the same.
 void add_of_address(All<Family6>& all, const IOAddress& address) {
-    for (const Lease::Type type : {Lease::TYPE_NA, Lease::TYPE_PD}) {
+    for (const Lease::Type type : TYPES) {
         add(all, type, address, find(type, address, Lease6Ptr()));
     }
 }
@@ -188,6 +191,11 @@ void compare(const Named<typename Family::LeasePtr>& one, bool has_succeeded) {
     if (!has_succeeded && one.before && *now == *one.before) {
         return;
     }
+    if (one.before && !is_same(*now, *one.before)) {
+        // A prefix of another length.
+        Events::tell(Source::Removed, one.before, {});
+        return Events::tell(Source::Commanded, now, {});
+    }
     Events::tell(Source::Commanded, now, one.before);
     // A command that says nothing of the origin has wiped it.
     if (one.before && kept_origin(*now).empty() && keep_origin(*now, kept_origin(*one.before))) {
@@ -210,10 +218,13 @@ int look_after(isc::hooks::CalloutHandle& handle) {
     named<Family>().clear();
     const bool has_succeeded = succeeded(handle);
     for (const auto& one : all) {
-        guarded("lease command", [&] {
-            compare<Family>(one, has_succeeded);
-            return 0;
-        });
+        const bool is_told = guarded("lease command", [&] {
+                                 compare<Family>(one, has_succeeded);
+                                 return 0;
+                             }) == 0;
+        if (!is_told) {
+            replay_all();
+        }
     }
     return 0;
 }
@@ -242,7 +253,7 @@ int nothing(isc::hooks::CalloutHandle&) { return 0; }
 
 /// The partner's leases have been taken over.
 int synchronised(isc::hooks::CalloutHandle&) {
-    serves_again();
+    replay_all();
     return 0;
 }
 

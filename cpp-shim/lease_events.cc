@@ -10,9 +10,10 @@
 #include "lease.h"
 #include "lease_messages.h"
 #include "lease_origin.h"
-#include "verdict.h"
+#include "lease_watch.h"
 
 #include <dhcpsrv/lease_mgr_factory.h>
+#include <util/multi_threading_mgr.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,61 +25,19 @@ using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::Pkt4Ptr;
 using isc::dhcp::Pkt6Ptr;
 
-/// The key of a packet's context.
-constexpr const char* LEASES_BEFORE = "runscript-leases";
-
 /// RFC 9686. Kea has no name for it before version 3.0.
 constexpr uint8_t ADDR_REG_INFORM = 36;
 
 std::atomic<bool> events_wanted{false};
 std::atomic<bool> others_wanted{false};
 
-/// What is known of a packet's client.
-template <typename Family>
-struct LeasesBefore {
-    /// Its leases before the packet, those that Rust has been told of left out.
-    std::vector<typename Family::LeasePtr> leases;
-    /// Kea has written all that it writes.
-    bool is_committed = false;
-    Counted<LeasesBefore> counted{};
-};
-
-template <typename Family>
-using LeasesBeforePtr = std::shared_ptr<LeasesBefore<Family>>;
-
-/// Null if there is none.
-template <typename Family>
-LeasesBeforePtr<Family> leases_before(const CalloutHandle& handle) {
-    LeasesBeforePtr<Family> known;
-    if (!Counted<LeasesBefore<Family>>::any()) {
-        return known;
-    }
-    try {
-        handle.getContext(LEASES_BEFORE, known);
-    } catch (const isc::hooks::NoSuchCalloutContext&) {
-        // Kea 2.2 has no other way to ask.
-    }
-    return known;
-}
-
-/// Takes from a list the one that is for the same address; null if none is.
-template <typename LeasePtr>
-LeasePtr take(std::vector<LeasePtr>& list, const LeasePtr& lease) {
-    const auto found =
-        std::find_if(list.begin(), list.end(), [&](const LeasePtr& other) { return is_same(*lease, *other); });
-    if (found == list.end()) {
-        return {};
-    }
-    const LeasePtr taken = *found;
-    list.erase(found);
-    return taken;
-}
-
 /// At lease*_select, which tells of a lease that is not there yet; other hook points have no such argument.
 bool is_new(const CalloutHandle& handle) {
     const auto names = handle.getArgumentNames();
     return std::find(names.begin(), names.end(), "fake_allocation") != names.end();
 }
+
+bool has_threads() { return isc::util::MultiThreadingMgr::instance().getMode(); }
 
 /// Of a packet, for the events of its leases one after the other. Kea may throw at what a client has sent.
 template <typename Packet>
@@ -93,12 +52,24 @@ FactsBuilder& facts_of(const Packet& query) {
 
 /// Tells of those that are gone without a word.
 template <typename Family>
-void tell_of_vanished(LeasesBefore<Family>& known, FactsBuilder& facts) {
-    const auto before = known.leases;
+void tell_of_vanished(LeaseWatch<Family>& known, FactsBuilder& facts) {
+    const auto before = known.before;
     for (const auto& lease : before) {
         if (!LeaseEvents<Family>::find(lease)) {
-            take(known.leases, lease);
+            known.take(lease);
             LeaseEvents<Family>::tell(Source::Vanished, lease, {}, facts);
+        }
+    }
+}
+
+/// Another thread may have given a lease to the next client, and have told of that before the end was told of.
+template <typename LeasePtr>
+void tell_of_next_owners(const std::vector<LeasePtr>& gone) {
+    using Events = LeaseEvents<std::conditional_t<std::is_same_v<LeasePtr, isc::dhcp::Lease4Ptr>, Family4, Family6>>;
+    for (const LeasePtr& lease : has_threads() ? gone : std::vector<LeasePtr>()) {
+        const LeasePtr now = Events::find(lease);
+        if (now && is_held(*now)) {
+            Events::tell_stored(Source::Commanded, now);
         }
     }
 }
@@ -119,7 +90,18 @@ isc::dhcp::Lease4Ptr LeaseEvents<Family4>::find(const isc::dhcp::Lease4Ptr& leas
 
 template <>
 isc::dhcp::Lease6Ptr LeaseEvents<Family6>::find(const isc::dhcp::Lease6Ptr& lease) {
-    return LeaseMgrFactory::instance().getLease6(lease->getType(), lease->addr_);
+    const auto found = LeaseMgrFactory::instance().getLease6(lease->getType(), lease->addr_);
+    return found && is_same(*found, *lease) ? found : isc::dhcp::Lease6Ptr();
+}
+
+template <>
+isc::dhcp::Lease4Ptr LeaseEvents<Family4>::copy(const isc::dhcp::Lease4Ptr& lease) {
+    return isc::dhcp::Lease4Ptr(new isc::dhcp::Lease4(*lease));
+}
+
+template <>
+isc::dhcp::Lease6Ptr LeaseEvents<Family6>::copy(const isc::dhcp::Lease6Ptr& lease) {
+    return isc::dhcp::Lease6Ptr(new isc::dhcp::Lease6(*lease));
 }
 
 template <>
@@ -140,10 +122,11 @@ void LeaseEvents<Family4>::remember(CalloutHandle& handle) {
     if (query->getType() == isc::dhcp::DHCPDISCOVER) {
         return;
     }
-    const auto before = find(argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE));
+    const auto lease = argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE);
+    const auto before = find(lease);
+    watch_lease(handle, lease);
     if (before && !before->expired()) {
-        handle.setContext(LEASES_BEFORE,
-                          std::make_shared<LeasesBefore<Family4>>(LeasesBefore<Family4>{{before}, false, {}}));
+        watch<Family4>(handle)->before.push_back(before);
     }
 }
 
@@ -163,14 +146,8 @@ void LeaseEvents<Family6>::remember(CalloutHandle& handle) {
     default:
         return;
     }
-    const auto duid = query->getClientId();
-    if (!duid || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
-        return;
-    }
-    auto before = LeaseMgrFactory::instance().getLeases6(*duid);
-    if (!before.empty()) {
-        handle.setContext(LEASES_BEFORE,
-                          std::make_shared<LeasesBefore<Family6>>(LeasesBefore<Family6>{std::move(before), false, {}}));
+    if (query->getClientId() && handle.getStatus() != CalloutHandle::NEXT_STEP_DROP) {
+        watch_query(handle, query);
     }
 }
 
@@ -186,31 +163,48 @@ void LeaseEvents<Family>::keep_origin_of(CalloutHandle& handle, const char* name
     }
 }
 
+template <>
+void LeaseEvents<Family4>::selected(CalloutHandle& handle) {
+    keep_origin(handle);
+    if (!is_offer(argument<Pkt4Ptr>(handle, Family4::QUERY))) {
+        watch_lease(handle, argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE));
+    }
+}
+
 template <typename Family>
 void LeaseEvents<Family>::committed(CalloutHandle& handle) {
     using Leases = boost::shared_ptr<std::vector<LeasePtr>>;
     const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
     const auto leases = argument<Leases>(handle, Family::LEASES);
     const auto deleted = argument<Leases>(handle, Family::DELETED_LEASES);
-    const LeasesBeforePtr<Family> kept = leases_before<Family>(handle);
-    LeasesBefore<Family> none;
-    LeasesBefore<Family>& known = kept ? *kept : none;
+    const LeaseWatchPtr<Family> kept = watch_of<Family>(handle);
+    LeaseWatch<Family> none;
+    LeaseWatch<Family>& known = kept ? *kept : none;
     known.is_committed = true;
-    if (leases->empty() && deleted->empty() && known.leases.empty()) {
+    if (leases->empty() && deleted->empty() && known.before.empty()) {
         return;
     }
     FactsBuilder& facts = facts_of(query);
+    std::vector<LeasePtr> gone;
     for (const LeasePtr& lease : *deleted) {
-        const LeasePtr before = take(known.leases, lease);
+        const LeasePtr before = known.take(lease);
+        const LeasePtr now = find(lease);
         // Kea lists what it would delete, also where it has not come so far.
-        if (is_end(query) || !find(lease)) {
-            tell(Source::Deleted, lease, before, facts);
+        if (now && is_held(*now) && is_of_one_client(*now, *lease)) {
+            continue;
         }
+        tell(Source::Deleted, lease, before, facts);
+        gone.push_back(lease);
     }
     // Kea deletes an IPv6 lease that lies outside of its subnet's pools now, and lists it as if it had been renewed.
     std::vector<LeasePtr> written, old;
     for (const LeasePtr& lease : *leases) {
-        const LeasePtr before = take(known.leases, lease);
+        const LeasePtr before = known.take(lease);
+        const auto is_this = [&](const LeasePtr& other) { return is_same(*lease, *other); };
+        if (std::any_of(written.begin(), written.end(), is_this)) {
+            // A client may ask for one several times.
+            continue;
+        }
         if (is_extension(query) && !find(lease)) {
             tell(Source::Vanished, before ? before : lease, {}, facts);
         } else {
@@ -228,13 +222,20 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
             }
             return 0;
         });
+        const LeasePtr now = has_threads() && is_held(*written[i]) ? find(written[i]) : written[i];
+        if (!now || !is_of_one_client(*now, *written[i])) {
+            // A command, or another thread, has been faster.
+            tell(Source::Removed, written[i], {}, facts);
+            gone.push_back(written[i]);
+        }
     }
+    tell_of_next_owners(gone);
 }
 
 template <typename Family>
 void LeaseEvents<Family>::answered(CalloutHandle& handle) {
-    const LeasesBeforePtr<Family> known = leases_before<Family>(handle);
-    if (!known || known->leases.empty()) {
+    const LeaseWatchPtr<Family> known = watch_of<Family>(handle);
+    if (!known || known->before.empty()) {
         return;
     }
     FactsBuilder& facts = facts_of(argument<typename Family::Packet>(handle, Family::QUERY));
@@ -245,7 +246,7 @@ void LeaseEvents<Family>::answered(CalloutHandle& handle) {
         return;
     }
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
-    for (const LeasePtr& before : known->leases) {
+    for (const LeasePtr& before : known->before) {
         const LeasePtr now = gives(response, before) ? find(before) : LeasePtr();
         if (now) {
             tell(Source::Reused, now, before, facts);
@@ -260,10 +261,29 @@ void LeaseEvents<Family>::expired(CalloutHandle& handle) {
         return;
     }
     const auto lease = argument<LeasePtr>(handle, Family::LEASE);
-    if (const LeasesBeforePtr<Family> known = leases_before<Family>(handle)) {
-        take(known->leases, lease);
+    if (const LeaseWatchPtr<Family> known = watch_of<Family>(handle)) {
+        known->take(lease);
     }
     tell(Source::Expired, lease, {});
+}
+
+template <typename Family>
+void LeaseEvents<Family>::tell_stored(Source source, LeasePtr lease) {
+    constexpr int MOST_TIMES = 4;
+    for (int times = 0; times < MOST_TIMES; ++times) {
+        tell(source, lease, {});
+        if (!has_threads()) {
+            return;
+        }
+        const LeasePtr now = find(lease);
+        if (!now || !is_held(*now)) {
+            return tell(Source::Removed, lease, {});
+        }
+        if (*now == *lease) {
+            return;
+        }
+        lease = now;
+    }
 }
 
 template <typename Family>

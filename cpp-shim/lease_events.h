@@ -15,11 +15,15 @@ template <typename Family>
 struct LeaseEvents {
     using LeasePtr = typename Family::LeasePtr;
 
-    /// The lease of this kind and address as the database has it; null if there is none.
+    /// The same lease as the database has it; null if there is none.
     static LeasePtr find(const LeasePtr& lease);
+
+    static LeasePtr copy(const LeasePtr& lease);
 
     /// Before Kea changes anything: what the client has.
     static void remember(CalloutHandle& handle);
+    /// At lease4_select: Kea is about to write a new lease.
+    static void selected(CalloutHandle& handle);
     /// Before Kea writes a lease: its origin.
     static void keep_origin_of(CalloutHandle& handle, const char* argument);
     static void keep_origin(CalloutHandle& handle) { keep_origin_of(handle, Family::LEASE); }
@@ -32,6 +36,10 @@ struct LeaseEvents {
     /// Tells Rust of a lease; of none if that is null. So is `before` if that is not known. `facts` has the query, if any.
     static void tell(Source source, const LeasePtr& lease, const LeasePtr& before,
                      FactsBuilder& facts = FactsBuilder::fresh());
+
+    /// Tells of a lease as the database has it. With threads, another one may change the lease before this has been told, and
+    /// have told of that by then: what is the case now is told of once more.
+    static void tell_stored(Source source, LeasePtr lease);
 
     /// Writes a lease that is there.
     static void update(const LeasePtr& lease);

@@ -19,6 +19,9 @@ using isc::dhcp::Lease6Ptr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::OptionPtr;
 
+/// A client can have as many as it likes.
+constexpr size_t MOST_OTHERS = 32;
+
 bool has_host(isc::dhcp::SubnetID subnet, const Lease4Ptr& lease) {
     return static_cast<bool>(HostMgr::instance().get4(subnet, lease->addr_));
 }
@@ -90,7 +93,7 @@ void FactsBuilder::others_than(const Lease6Ptr& lease) {
         return;
     }
     for (const Lease6Ptr& other : LeaseMgrFactory::instance().getLeases6(*lease->duid_)) {
-        if (!is_same(*other, *lease) && is_held(*other)) {
+        if (!is_same(*other, *lease) && is_held(*other) && others_.size() < MOST_OTHERS) {
             add_lease(others_, other);
         }
     }

@@ -6,8 +6,8 @@
 #include "lease.h"
 #include "lease_events.h"
 
+#include <dhcpsrv/cfg_db_access.h>
 #include <dhcpsrv/lease_mgr_factory.h>
-#include <util/multi_threading_mgr.h>
 
 namespace runscript {
 namespace {
@@ -42,7 +42,7 @@ bool served = true;
 void look_at_service() {
     const bool serves = !service || service->isServiceEnabled();
     if (serves && !served) {
-        serves_again();
+        replay_all();
     }
     served = serves;
 }
@@ -105,28 +105,9 @@ Lease6Collection leases<Family6>(const Page& page) {
     return {};
 }
 
-/// With threads, a packet may have changed a lease after it was read, and have been told of before: then what is the case
-/// now is told of once more.
-template <typename Family>
-void tell_again_if_changed(typename Family::LeasePtr lease) {
-    using Events = LeaseEvents<Family>;
-    for (int times = 0; times < 3; ++times) {
-        const auto now = Events::find(lease);
-        if (!now || !is_held(*now)) {
-            return Events::tell(Source::Removed, lease, {});
-        }
-        if (*now == *lease) {
-            return;
-        }
-        Events::tell(Source::Replayed, now, {});
-        lease = now;
-    }
-}
-
 template <typename Family>
 void tell_page(const Page& page) {
     const auto until = std::chrono::steady_clock::now() + LONGEST;
-    const bool is_threaded = isc::util::MultiThreadingMgr::instance().getMode();
     const auto read = leases<Family>(page);
     std::array<uint8_t, 16> last{};
     size_t told = 0;
@@ -139,10 +120,7 @@ void tell_page(const Page& page) {
         std::copy_n(address.begin(), std::min(address.size(), last.size()), last.begin());
         // What has expired is told of when Kea reclaims it.
         if (is_meant(page, lease) && is_held(*lease) && !lease->expired()) {
-            LeaseEvents<Family>::tell(Source::Replayed, lease, {});
-            if (is_threaded) {
-                tell_again_if_changed<Family>(lease);
-            }
+            LeaseEvents<Family>::tell_stored(Source::Replayed, lease);
         }
         if (is_paged(page) && std::chrono::steady_clock::now() > until) {
             break;
@@ -182,6 +160,15 @@ nanoseconds read_leases() noexcept {
 void watch_service(const isc::dhcp::NetworkStatePtr& state) noexcept {
     service = state;
     served = !service || service->isServiceEnabled();
+}
+
+void watch_lease_database(const isc::dhcp::SrvConfig& config) {
+    static std::string known;
+    const std::string access = config.getCfgDbAccess()->getLeaseDbAccessString();
+    if (!known.empty() && access != known) {
+        replay_all();
+    }
+    known = access;
 }
 
 } // namespace runscript

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dhcpsrv/network_state.h>
+#include <dhcpsrv/srv_config.h>
 
 #include <chrono>
 
@@ -12,5 +13,8 @@ std::chrono::nanoseconds read_leases() noexcept;
 
 /// What tells whether Kea serves; null to forget it.
 void watch_service(const isc::dhcp::NetworkStatePtr& state) noexcept;
+
+/// Another lease database has other leases.
+void watch_lease_database(const isc::dhcp::SrvConfig& config);
 
 } // namespace runscript

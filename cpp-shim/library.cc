@@ -75,6 +75,7 @@ int server_configured(CalloutHandle& handle) {
         if (wants_lease_events()) {
             watch_lease_commands();
             watch_service(argument<isc::dhcp::NetworkStatePtr>(handle, "network_state"));
+            watch_lease_database(*argument<isc::dhcp::SrvConfigPtr>(handle, "server_config"));
         }
         configured();
         return 0;
@@ -128,6 +129,7 @@ bool is_ending() {
 /// Rust first: afterwards no verdict comes.
 int stop() {
     unload(is_ending());
+    set_lease_events(false, false);
     watch_service({});
     close_parking();
     leave_main_loop();

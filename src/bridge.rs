@@ -472,8 +472,8 @@ pub mod ffi {
         /// Carries out the command `runscript-replay`; its arguments are JSON text, empty if there are none.
         fn replay(arguments: &str) -> CommandAnswer;
 
-        /// Kea serves again what it had stopped to serve: a high-availability partner may have handed its leases over.
-        fn serves_again();
+        /// All leases are to be replayed: some may have changed, of which nothing has told.
+        fn replay_all();
 
         /// Kea has a new configuration. Called when all libraries are loaded, and the new leases' database may not be.
         fn configured();
@@ -515,8 +515,8 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, configured, event, lease_event, lease_origin, load, log_text, refused, replay, replay_page,
-    replay_told, retry, serves_again, statistic_names, statistic_values, status, turning, unknown_class, unload,
+    callout_took, configured, event, lease_event, lease_origin, load, log_text, refused, replay, replay_all,
+    replay_page, replay_told, retry, statistic_names, statistic_values, status, turning, unknown_class, unload,
 };
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

@@ -206,7 +206,7 @@ pub fn replay_told(last: [u8; 16], is_last: bool) {
     guarded("replay", (), || replay::told(last, is_last));
 }
 
-pub fn serves_again() {
+pub fn replay_all() {
     with_instance("replay", (), Instance::replay);
 }
 

@@ -11,8 +11,6 @@
 
 #include <boost/algorithm/string/case_conv.hpp>
 
-#include <mutex>
-
 namespace reservations {
 namespace {
 
@@ -28,9 +26,6 @@ using isc::data::SimpleParser;
 using isc::dhcp::SUBNET_ID_UNUSED;
 
 using Answer = ConstElementPtr;
-
-/// Kea gives commands on its main thread, and on threads of its own for a high-availability partner.
-std::mutex one_at_a_time;
 
 std::string type_of(const ConstElementPtr& value) {
     return Element::typeToName(static_cast<Element::types>(value->getType()));
@@ -62,14 +57,12 @@ Answer add(const Arguments& arguments) {
     if (!given) {
         isc_throw(BadValue, "reservation must be specified");
     }
-    const HostPtr host = parsed(given);
+    const HostPtr host = parsed(given, false);
     const bool is_global = subnet_of(*host) == SUBNET_ID_UNUSED;
     if (is_global) {
         make_global(*host);
     }
-    if (target == Target::Database && !has_database()) {
-        isc_throw(BadValue, "Host database not available, cannot add host.");
-    }
+    require_place(target, "Host database not available, cannot add host.");
     require_fit(*host);
     add(target, host);
     const std::string text =
@@ -96,8 +89,13 @@ Answer get_all(const Arguments& arguments) {
 
 Answer get_page(const Arguments& arguments) {
     auto [subnet, place, after, limit] = page_of(arguments);
-    const Hosts hosts = page(subnet, place, after, limit);
-    const ElementPtr list = list_of(hosts);
+    Hosts hosts = page(subnet, place, after, limit);
+    ElementPtr list = list_of(hosts);
+    // A database may be of both families, and a page of the other's alone.
+    while (list->empty() && !hosts.empty()) {
+        hosts = page(subnet, place, hosts.back()->getHostId(), limit);
+        list = list_of(hosts);
+    }
     const ElementPtr answer = Element::createMap();
     answer->set("count", Element::create(static_cast<int64_t>(list->size())));
     if (!list->empty()) {
@@ -155,15 +153,8 @@ Answer update(const Arguments& arguments) {
                   "invalid command: expected 'reservation' to be a map, got " << type_of(given) << " instead");
     }
     const Target target = target_of(arguments);
-    const HostPtr host = parsed(given);
-    if (subnet_of(*host) == SUBNET_ID_UNUSED) {
-        isc_throw(BadValue,
-                  "Mandatory 'subnet-id' parameter missing. Use `reservation-get-by-id' or "
-                  "'reservation-get-by-address' to get the list of reservations with given identifier or address.");
-    }
-    if (target == Target::Database && !has_database()) {
-        isc_throw(BadValue, "host database not available, cannot update host");
-    }
+    const HostPtr host = parsed(given, true);
+    require_place(target, "host database not available, cannot update host");
     require_fit(*host);
     update(target, host);
     return createAnswer(CONTROL_RESULT_SUCCESS, "Host updated.");
@@ -172,6 +163,7 @@ Answer update(const Arguments& arguments) {
 Answer del(const Arguments& arguments) {
     const Which which = which_of(arguments);
     const Target target = target_of(arguments);
+    require_place(target, "Unable to delete a host because there is no hosts-database configured.");
     const bool was_there =
         which.address ? del(target, which.subnet, *which.address) : del(target, which.subnet, which.identifier);
     return was_there ? createAnswer(CONTROL_RESULT_SUCCESS, "Host deleted.")
@@ -186,7 +178,6 @@ int callout(isc::hooks::CalloutHandle& handle) {
     try {
         handle.getArgument("command", command);
         name = isc::config::parseCommand(arguments, command);
-        const std::lock_guard<std::mutex> lock(one_at_a_time);
         answer = COMMAND(arguments);
         log_answer(name, *answer, arguments);
     } catch (const std::exception& error) {

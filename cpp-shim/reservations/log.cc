@@ -19,9 +19,9 @@ constexpr const char* ANSWERED = "RESERVATIONS_ANSWERED";
 const char* MESSAGES[] = {
     LOADED,   "version " RESERVATIONS_VERSION " has the commands reservation-add, -get, -update, -del and their kin",
     REFUSED,  "%1",
-    CHANGED,  "%1: %2 (%3)",
-    FAILED,   "%1: %2 (%3)",
-    ANSWERED, "%1: %2 (%3)",
+    CHANGED,  "%1",
+    FAILED,   "%1",
+    ANSWERED, "%1",
     nullptr};
 
 const isc::log::MessageInitializer initializer(MESSAGES);
@@ -30,12 +30,19 @@ isc::log::Logger logger("reservations");
 /// Of a text in a line.
 constexpr size_t LONGEST = 1000;
 
-std::string bounded(std::string text) {
-    if (text.size() > LONGEST) {
-        text.resize(LONGEST);
-        text += "...";
+/// One line, of printable characters.
+std::string printable(const std::string& text) {
+    constexpr const char* DIGITS = "0123456789abcdef";
+    std::string out;
+    for (const char c : text.substr(0, LONGEST)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= ' ' && byte <= '~') {
+            out += c;
+        } else {
+            out += {'\\', 'x', DIGITS[byte >> 4], DIGITS[byte & 15]};
+        }
     }
-    return text;
+    return text.size() > LONGEST ? out + "..." : out;
 }
 
 bool changes(const std::string& command) {
@@ -62,10 +69,10 @@ void log_refused(const std::string& reason) { logger.error(REFUSED).arg(reason);
 void log_answer(const std::string& command, const isc::data::Element& answer,
                 const isc::data::ConstElementPtr& arguments) {
     const auto text = answer.get("text");
+    // One argument: in several, Kea takes %2 for a place of its own.
     line(command, static_cast<int>(answer.get("result")->intValue()))
-        .arg(bounded(command))
-        .arg(text ? bounded(text->stringValue()) : "")
-        .arg(arguments ? bounded(arguments->str()) : "no arguments");
+        .arg(printable(command) + ": " + (text ? printable(text->stringValue()) : "") + " (" +
+             (arguments ? printable(arguments->str()) : "no arguments") + ")");
 }
 
 } // namespace reservations

@@ -13,8 +13,22 @@ using isc::dhcp::CfgHostsPtr;
 using isc::dhcp::CfgMgr;
 using isc::dhcp::Host;
 using isc::dhcp::HostCollection;
-using isc::dhcp::IPv6Resrv;
 using isc::util::MultiThreadingCriticalSection;
+
+/// Kea's threads stand still, those of packets and those of a high-availability listener. One of the latter cannot have itself
+/// stand still.
+class Halted {
+  public:
+    Halted() try {
+    } catch (const isc::MultiThreadingInvalidOperation&) {
+        isc_throw(isc::BadValue,
+                  "reservations in memory cannot be changed over a high-availability listener: give this command "
+                  "over the control socket");
+    }
+
+  private:
+    MultiThreadingCriticalSection section_;
+};
 
 CfgHostsPtr configured() { return CfgMgr::instance().getCurrentCfg()->getCfgHosts(); }
 
@@ -47,6 +61,15 @@ void add_whole(const HostPtr& host) {
     }
 }
 
+/// An address, or a delegated prefix of whatever length.
+bool has(const Host& host, const IOAddress& address) {
+    if (address.isV4()) {
+        return host.getIPv4Reservation() == address;
+    }
+    const auto [first, last] = host.getIPv6Reservations();
+    return std::any_of(first, last, [&](const auto& one) { return one.second.getPrefix() == address; });
+}
+
 auto has(const Identifier& identifier) {
     return [&identifier](const Host& host) {
         return host.getIdentifierType() == identifier.type && host.getIdentifier() == identifier.bytes;
@@ -56,13 +79,13 @@ auto has(const Identifier& identifier) {
 } // namespace
 
 void add(const HostPtr& host) {
-    MultiThreadingCriticalSection halted;
+    const Halted halted;
     add_whole(host);
 }
 
 bool update(const HostPtr& host) {
     const Identifier identifier{host->getIdentifierType(), host->getIdentifier()};
-    MultiThreadingCriticalSection halted;
+    const Halted halted;
     const HostCollection old = take(subnet_of(*host), has(identifier));
     if (old.empty()) {
         return false;
@@ -77,15 +100,12 @@ bool update(const HostPtr& host) {
 }
 
 bool del(SubnetID subnet, const IOAddress& address) {
-    MultiThreadingCriticalSection halted;
-    return !take(subnet, [&](const Host& host) {
-                return address.isV4() ? host.getIPv4Reservation() == address
-                                      : host.hasReservation(IPv6Resrv(IPv6Resrv::TYPE_NA, address));
-            }).empty();
+    const Halted halted;
+    return !take(subnet, [&](const Host& host) { return has(host, address); }).empty();
 }
 
 bool del(SubnetID subnet, const Identifier& identifier) {
-    MultiThreadingCriticalSection halted;
+    const Halted halted;
     return !take(subnet, has(identifier)).empty();
 }
 

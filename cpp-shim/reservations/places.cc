@@ -2,6 +2,7 @@
 
 #include "memory.h"
 
+#include <dhcpsrv/cfg_db_access.h>
 #include <dhcpsrv/cfg_hosts.h>
 #include <dhcpsrv/cfg_subnets6.h>
 #include <dhcpsrv/host_mgr.h>
@@ -16,6 +17,7 @@ using isc::dhcp::HostMgr;
 using isc::dhcp::HostPageSize;
 using isc::dhcp::SUBNET_ID_GLOBAL;
 
+/// Those that are there: while its connection is lost, Kea takes a database out.
 const isc::dhcp::HostDataSourceList& databases() { return HostMgr::instance().getHostDataSourceList(); }
 
 /// Calls `read` with each place in turn, until that says it is enough.
@@ -99,11 +101,15 @@ ConstHostPtr whole(const BaseHostDataSource& place, const ConstHostPtr& host) {
     return find_in(place, subnet_of(*host), Identifier{host->getIdentifierType(), host->getIdentifier()});
 }
 
-Hosts whole(const BaseHostDataSource& place, Hosts hosts) {
-    for (ConstHostPtr& host : hosts) {
-        host = whole(place, host);
+/// One may be deleted meanwhile.
+Hosts whole(const BaseHostDataSource& place, const Hosts& hosts) {
+    Hosts found;
+    for (const ConstHostPtr& host : hosts) {
+        if (const ConstHostPtr one = whole(place, host)) {
+            found.push_back(one);
+        }
     }
-    return hosts;
+    return found;
 }
 
 /// The databases of Kea 2.2 leave such options out, and say nothing.
@@ -129,6 +135,10 @@ void update_in(Place& database, const HostPtr& host) {
         if (!old) {
             not_found();
         }
+        if ((is_dhcp4() ? old->getIPv6SubnetID() : old->getIPv4SubnetID()) != isc::dhcp::SUBNET_ID_UNUSED) {
+            isc_throw(isc::BadValue,
+                      "this Kea cannot update a reservation of both families: its other half would be lost");
+        }
         del_from(database, subnet_of(*host), identifier);
         try {
             database.add(host);
@@ -143,9 +153,6 @@ void update_in(Place& database, const HostPtr& host) {
 template <typename InMemory, typename InDatabase>
 bool del_everywhere(Target target, InMemory in_memory, InDatabase in_database) {
     target = place_to_write(target);
-    if (target == Target::Database && !has_database()) {
-        isc_throw(isc::BadValue, "Unable to delete a host because there is no hosts-database configured.");
-    }
     bool was_there = target != Target::Database && in_memory();
     if (target != Target::Memory) {
         for (const auto& database : databases()) {
@@ -159,10 +166,17 @@ bool del_everywhere(Target target, InMemory in_memory, InDatabase in_database) {
 
 bool is_dhcp4() { return CfgMgr::instance().getFamily() == AF_INET; }
 
-bool has_database() { return !databases().empty(); }
-
 Target place_to_write(Target target) {
-    return target != Target::Default ? target : has_database() ? Target::Database : Target::Memory;
+    const auto configured = CfgMgr::instance().getCurrentCfg()->getCfgDbAccess()->getHostDbAccessStringList();
+    return target != Target::Default ? target : configured.empty() ? Target::Memory : Target::Database;
+}
+
+void require_place(Target target, const char* text) {
+    const bool is_away = databases().empty() && place_to_write(Target::Default) == Target::Database;
+    const bool is_missing = databases().empty() && place_to_write(target) == Target::Database;
+    if (is_missing || (is_away && target == Target::All)) {
+        isc_throw(isc::BadValue, text);
+    }
 }
 
 SubnetID subnet_of(const Host& host) { return is_dhcp4() ? host.getIPv4SubnetID() : host.getIPv6SubnetID(); }
@@ -248,6 +262,9 @@ void update(Target target, const HostPtr& host) {
 }
 
 bool del(Target target, SubnetID subnet, const IOAddress& address) {
+    if (address.isV4() != is_dhcp4() || address.isV4Zero() || address.isV6Zero()) {
+        return false;
+    }
     return del_everywhere(
         target, [&] { return memory::del(subnet, address); },
         [&](BaseHostDataSource& database) { return del_from(database, subnet, address); });

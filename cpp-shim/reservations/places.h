@@ -30,9 +30,10 @@ enum class Target { Default, Memory, Database, All };
 
 /// Whether this server is kea-dhcp4; else it is kea-dhcp6.
 bool is_dhcp4();
-bool has_database();
-/// Where a command writes that names no place: to the databases, or to memory if there are none.
+/// Where a command writes that names no place: to the databases, or to memory if the configuration names none.
 Target place_to_write(Target target);
+/// Throws the text if a command cannot write there: no database is configured, or it is away.
+void require_place(Target target, const char* text);
 
 /// The subnet of this server's family; `SUBNET_ID_UNUSED` for a reservation of the other family only.
 SubnetID subnet_of(const isc::dhcp::Host& host);
@@ -53,9 +54,9 @@ Hosts page(std::optional<SubnetID> subnet, size_t& place, uint64_t after, size_t
 
 /// At the place that `place_to_write` says.
 void add(Target target, const HostPtr& host);
-/// Puts it in the place of the one with its identifier. `Host not updated (not found).` is thrown if there is none.
+/// Puts it into the place of the one with its identifier. `Host not updated (not found).` is thrown if there is none.
 void update(Target target, const HostPtr& host);
-/// Whether there was one.
+/// Whether there was one. An address of the other family, or 0, is none's.
 bool del(Target target, SubnetID subnet, const IOAddress& address);
 bool del(Target target, SubnetID subnet, const Identifier& identifier);
 

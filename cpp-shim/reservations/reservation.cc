@@ -111,10 +111,15 @@ void require_in(const SubnetPtr& subnet, SubnetID id, const Addresses& addresses
 
 } // namespace
 
-HostPtr parsed(const ConstElementPtr& given) {
+HostPtr parsed(const ConstElementPtr& given, bool has_subnet) {
     const ElementPtr reservation = Element::createMap();
     reservation->setValue(given->mapValue());
     const SubnetID subnet = subnet_id_in(given);
+    if (has_subnet && subnet == SUBNET_ID_UNUSED) {
+        isc_throw(BadValue,
+                  "Mandatory 'subnet-id' parameter missing. Use `reservation-get-by-id' or "
+                  "'reservation-get-by-address' to get the list of reservations with given identifier or address.");
+    }
     reservation->remove("subnet-id");
     return is_dhcp4() ? parse(HostReservationParser4(), subnet, reservation)
                       : parse(HostReservationParser6(), subnet, reservation);

@@ -8,8 +8,8 @@
 
 namespace reservations {
 
-/// `reservation`, with a `subnet-id` in it or without one: then its subnet is `SUBNET_ID_UNUSED`.
-HostPtr parsed(const isc::data::ConstElementPtr& given);
+/// `reservation`, with its `subnet-id`; if that need not be there and is not, its subnet is `SUBNET_ID_UNUSED`.
+HostPtr parsed(const isc::data::ConstElementPtr& given, bool has_subnet);
 
 /// A reservation of addresses or prefixes cannot be: the error says which subnet may have been meant.
 void make_global(isc::dhcp::Host& host);

@@ -48,6 +48,10 @@ impl Shared {
         let older = state.newest.put(lease?, turn)?;
         let (_, queued) = state.order.take(older)?;
         state.in_memory -= usize::from(queued.is_in_memory());
+        if state.replaying.contains(&older) {
+            // The script hears of the lease by this one: no replay ends before.
+            state.replaying.insert(turn);
+        }
         state.over(older);
         Counters::add(&self.counters.coalesced);
         match queued {

@@ -87,8 +87,8 @@ impl Shared {
     /// Opens the spool, if the configuration names one: from now on nothing is lost.
     pub fn open_spool(&self) -> Result<(), String> {
         let (Some(path), None) = (&self.config.spool.directory, self.spool.get()) else { return Ok(()) };
-        // Events of before may be there from when Kea did not wait.
-        if !self.config.ways.no && !path.exists() {
+        // Events of before may be there from when Kea did not wait. For ends of leases and commands it never waits.
+        if !self.config.ways.no && !self.config.hears_of_leases() && !path.exists() {
             return Ok(());
         }
         let Opened { spool, first, last_id, others, warnings, bytes } = Spool::open(path, self.config.spool.limit)?;

@@ -18,6 +18,7 @@ class Reserving(Kea):
     """`hosts` is a database for reservations, as Kea's configuration has it, with the libraries that takes."""
 
     def __init__(self, family, directory, hosts=None, libraries=lambda hooks: [], library=None, reserved=(), **config):
+        directory.mkdir(exist_ok=True)
         hooks = directory / "hooks"
         hooks = hooks if hooks.exists() else together(directory, OURS)
         library = library or (ISCS if IS_ISCS else OURS.name)
