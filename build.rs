@@ -16,6 +16,7 @@ const SHIM: &[&str] = &[
     "lease_facts.cc",
     "lease_events.cc",
     "lease_watch.cc",
+    "lease_store.cc",
     "lease_origin.cc",
     "lease_messages.cc",
     "lease_commands.cc",

@@ -24,10 +24,13 @@ EXPORT int pkt4_receive(CalloutHandle& handle) {
 }
 
 EXPORT int subnet4_select(CalloutHandle& handle) {
-    return callout(handle, __func__, [](const CalloutHandle& handle, FactsBuilder& facts) {
-        facts.query(argument<Pkt4Ptr>(handle, "query4"));
-        facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
-    });
+    return callout(
+        handle, __func__,
+        [](const CalloutHandle& handle, FactsBuilder& facts) {
+            facts.query(argument<Pkt4Ptr>(handle, "query4"));
+            facts.subnet(argument<Subnet4Argument>(handle, "subnet4"));
+        },
+        LeaseEvents<Family4>::begin);
 }
 
 EXPORT int host4_identifier(CalloutHandle& handle) {

@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "lease_events.h"
 #include "lease_origin.h"
+#include "lease_store.h"
 
 #include <cc/command_interpreter.h>
 #include <dhcpsrv/lease_mgr_factory.h>
@@ -199,7 +200,7 @@ void compare(const Named<typename Family::LeasePtr>& one, bool has_succeeded) {
     Events::tell(Source::Commanded, now, one.before);
     // A command that says nothing of the origin has wiped it.
     if (one.before && kept_origin(*now).empty() && keep_origin(*now, kept_origin(*one.before))) {
-        Events::update(now);
+        update(now);
     }
 }
 

@@ -10,9 +10,9 @@
 #include "lease.h"
 #include "lease_messages.h"
 #include "lease_origin.h"
+#include "lease_store.h"
 #include "lease_watch.h"
 
-#include <dhcpsrv/lease_mgr_factory.h>
 #include <util/multi_threading_mgr.h>
 
 #include <algorithm>
@@ -21,7 +21,6 @@
 namespace runscript {
 namespace {
 
-using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::Pkt4Ptr;
 using isc::dhcp::Pkt6Ptr;
 
@@ -55,7 +54,7 @@ template <typename Family>
 void tell_of_vanished(LeaseWatch<Family>& known, FactsBuilder& facts) {
     const auto before = known.before;
     for (const auto& lease : before) {
-        if (!LeaseEvents<Family>::find(lease)) {
+        if (!stored(lease)) {
             known.take(lease);
             LeaseEvents<Family>::tell(Source::Vanished, lease, {}, facts);
         }
@@ -67,7 +66,7 @@ template <typename LeasePtr>
 void tell_of_next_owners(const std::vector<LeasePtr>& gone) {
     using Events = LeaseEvents<std::conditional_t<std::is_same_v<LeasePtr, isc::dhcp::Lease4Ptr>, Family4, Family6>>;
     for (const LeasePtr& lease : has_threads() ? gone : std::vector<LeasePtr>()) {
-        const LeasePtr now = Events::find(lease);
+        const LeasePtr now = stored(lease);
         if (now && is_held(*now)) {
             Events::tell_stored(Source::Commanded, now);
         }
@@ -83,37 +82,6 @@ void set_lease_events(bool wanted, bool with_other_leases) noexcept {
 
 bool wants_lease_events() noexcept { return events_wanted; }
 
-template <>
-isc::dhcp::Lease4Ptr LeaseEvents<Family4>::find(const isc::dhcp::Lease4Ptr& lease) {
-    return LeaseMgrFactory::instance().getLease4(lease->addr_);
-}
-
-template <>
-isc::dhcp::Lease6Ptr LeaseEvents<Family6>::find(const isc::dhcp::Lease6Ptr& lease) {
-    const auto found = LeaseMgrFactory::instance().getLease6(lease->getType(), lease->addr_);
-    return found && is_same(*found, *lease) ? found : isc::dhcp::Lease6Ptr();
-}
-
-template <>
-isc::dhcp::Lease4Ptr LeaseEvents<Family4>::copy(const isc::dhcp::Lease4Ptr& lease) {
-    return isc::dhcp::Lease4Ptr(new isc::dhcp::Lease4(*lease));
-}
-
-template <>
-isc::dhcp::Lease6Ptr LeaseEvents<Family6>::copy(const isc::dhcp::Lease6Ptr& lease) {
-    return isc::dhcp::Lease6Ptr(new isc::dhcp::Lease6(*lease));
-}
-
-template <>
-void LeaseEvents<Family4>::update(const isc::dhcp::Lease4Ptr& lease) {
-    LeaseMgrFactory::instance().updateLease4(lease);
-}
-
-template <>
-void LeaseEvents<Family6>::update(const isc::dhcp::Lease6Ptr& lease) {
-    LeaseMgrFactory::instance().updateLease6(lease);
-}
-
 /// At lease4_renew, lease4_release and lease4_decline. The lease that Kea hands over is as it will be, or is about to be
 /// changed. One that has expired has been told of by now.
 template <>
@@ -123,7 +91,7 @@ void LeaseEvents<Family4>::remember(CalloutHandle& handle) {
         return;
     }
     const auto lease = argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE);
-    const auto before = find(lease);
+    const auto before = stored(lease);
     watch_lease(handle, lease);
     if (before && !before->expired()) {
         watch<Family4>(handle)->before.push_back(before);
@@ -164,6 +132,13 @@ void LeaseEvents<Family>::keep_origin_of(CalloutHandle& handle, const char* name
 }
 
 template <>
+void LeaseEvents<Family4>::begin(CalloutHandle& handle) {
+    if (argument<Pkt4Ptr>(handle, Family4::QUERY)->getType() == isc::dhcp::DHCPREQUEST) {
+        start_watch<Family4>(handle);
+    }
+}
+
+template <>
 void LeaseEvents<Family4>::selected(CalloutHandle& handle) {
     keep_origin(handle);
     if (!is_offer(argument<Pkt4Ptr>(handle, Family4::QUERY))) {
@@ -188,7 +163,7 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
     std::vector<LeasePtr> gone;
     for (const LeasePtr& lease : *deleted) {
         const LeasePtr before = known.take(lease);
-        const LeasePtr now = find(lease);
+        const LeasePtr now = stored(lease);
         // Kea lists what it would delete, also where it has not come so far.
         if (now && is_held(*now) && is_of_one_client(*now, *lease)) {
             continue;
@@ -205,7 +180,7 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
             // A client may ask for one several times.
             continue;
         }
-        if (is_extension(query) && !find(lease)) {
+        if (is_extension(query) && !stored(lease)) {
             tell(Source::Vanished, before ? before : lease, {}, facts);
         } else {
             written.push_back(lease);
@@ -222,7 +197,7 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
             }
             return 0;
         });
-        const LeasePtr now = has_threads() && is_held(*written[i]) ? find(written[i]) : written[i];
+        const LeasePtr now = has_threads() && is_held(*written[i]) ? stored(written[i]) : written[i];
         if (!now || !is_of_one_client(*now, *written[i])) {
             // A command, or another thread, has been faster.
             tell(Source::Removed, written[i], {}, facts);
@@ -247,7 +222,7 @@ void LeaseEvents<Family>::answered(CalloutHandle& handle) {
     }
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
     for (const LeasePtr& before : known->before) {
-        const LeasePtr now = gives(response, before) ? find(before) : LeasePtr();
+        const LeasePtr now = gives(response, before) ? stored(before) : LeasePtr();
         if (now) {
             tell(Source::Reused, now, before, facts);
         }
@@ -275,7 +250,7 @@ void LeaseEvents<Family>::tell_stored(Source source, LeasePtr lease) {
         if (!has_threads()) {
             return;
         }
-        const LeasePtr now = find(lease);
+        const LeasePtr now = stored(lease);
         if (!now || !is_held(*now)) {
             return tell(Source::Removed, lease, {});
         }

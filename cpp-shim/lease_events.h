@@ -15,13 +15,10 @@ template <typename Family>
 struct LeaseEvents {
     using LeasePtr = typename Family::LeasePtr;
 
-    /// The same lease as the database has it; null if there is none.
-    static LeasePtr find(const LeasePtr& lease);
-
-    static LeasePtr copy(const LeasePtr& lease);
-
     /// Before Kea changes anything: what the client has.
     static void remember(CalloutHandle& handle);
+    /// At subnet4_select: Kea may write a lease.
+    static void begin(CalloutHandle& handle);
     /// At lease4_select: Kea is about to write a new lease.
     static void selected(CalloutHandle& handle);
     /// Before Kea writes a lease: its origin.
@@ -40,9 +37,6 @@ struct LeaseEvents {
     /// Tells of a lease as the database has it. With threads, another one may change the lease before this has been told, and
     /// have told of that by then: what is the case now is told of once more.
     static void tell_stored(Source source, LeasePtr lease);
-
-    /// Writes a lease that is there.
-    static void update(const LeasePtr& lease);
 };
 
 } // namespace runscript

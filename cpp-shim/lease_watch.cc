@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "lease.h"
 #include "lease_events.h"
+#include "lease_store.h"
 
 #include <dhcp/option6_ia.h>
 #include <dhcp/option6_iaaddr.h>
@@ -70,7 +71,7 @@ template <typename Family>
 void tell_of_differences(LeaseWatch<Family>& watch) {
     using Events = LeaseEvents<Family>;
     for (const auto& before : watch.before) {
-        const auto now = Events::find(before);
+        const auto now = stored(before);
         if (!is_held(*before) || (now && is_held(*now) && is_of_one_client(*now, *before))) {
             continue;
         }
@@ -79,7 +80,7 @@ void tell_of_differences(LeaseWatch<Family>& watch) {
             continue;
         }
         // A declined lease does not say whose it was.
-        const auto ended = Events::copy(before);
+        const auto ended = copy_of(before);
         ended->state_ = now->state_;
         ended->valid_lft_ = now->valid_lft_;
         Events::tell(Source::Commanded, ended, before);
@@ -137,21 +138,23 @@ LeaseWatchPtr<Family> watch_of(const CalloutHandle& handle) {
 }
 
 template <typename Family>
-LeaseWatchPtr<Family> watch(CalloutHandle& handle) {
-    auto watch = watch_of<Family>(handle);
-    if (!watch) {
-        watch = std::make_shared<LeaseWatch<Family>>();
-        handle.setContext(CONTEXT, watch);
-    }
+LeaseWatchPtr<Family> start_watch(CalloutHandle& handle) {
+    const auto watch = std::make_shared<LeaseWatch<Family>>();
+    handle.setContext(CONTEXT, watch);
     return watch;
+}
+
+template <typename Family>
+LeaseWatchPtr<Family> watch(CalloutHandle& handle) {
+    const auto watch = watch_of<Family>(handle);
+    return watch ? watch : start_watch<Family>(handle);
 }
 
 void watch_query(CalloutHandle& handle, const Pkt6Ptr& query) {
     const DuidPtr duid = query->getClientId();
     const Asked asked = asked_of(query);
-    const auto known = watch<Family6>(handle);
+    const auto known = start_watch<Family6>(handle);
     known->before = leases_of(duid, asked);
-    known->read.clear();
     if (writes(query)) {
         known->read.push_back([duid, asked] { return leases_of(duid, asked); });
     }
@@ -160,9 +163,9 @@ void watch_query(CalloutHandle& handle, const Pkt6Ptr& query) {
 void watch_lease(CalloutHandle& handle, const Lease4Ptr& lease) {
     const auto known = watch<Family4>(handle);
     // Kea goes on with the lease itself, and changes it.
-    const Lease4Ptr copy = LeaseEvents<Family4>::copy(lease);
+    const Lease4Ptr copy = copy_of(lease);
     known->read.push_back([copy] {
-        const auto now = LeaseEvents<Family4>::find(copy);
+        const auto now = stored(copy);
         return now && is_of_one_client(*now, *copy) ? LeaseWatch<Family4>::Leases{now} : LeaseWatch<Family4>::Leases{};
     });
 }
@@ -171,6 +174,7 @@ template struct LeaseWatch<Family4>;
 template struct LeaseWatch<Family6>;
 template LeaseWatchPtr<Family4> watch_of(const CalloutHandle& handle);
 template LeaseWatchPtr<Family6> watch_of(const CalloutHandle& handle);
+template LeaseWatchPtr<Family4> start_watch(CalloutHandle& handle);
 template LeaseWatchPtr<Family4> watch(CalloutHandle& handle);
 template LeaseWatchPtr<Family6> watch(CalloutHandle& handle);
 

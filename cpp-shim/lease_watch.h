@@ -41,6 +41,10 @@ using LeaseWatchPtr = std::shared_ptr<LeaseWatch<Family>>;
 template <typename Family>
 LeaseWatchPtr<Family> watch_of(const CalloutHandle& handle);
 
+/// A new one for the packet, at the first hook point where that may be wanted: to ask for one that is not there is dear.
+template <typename Family>
+LeaseWatchPtr<Family> start_watch(CalloutHandle& handle);
+
 /// The packet's, made if it has none.
 template <typename Family>
 LeaseWatchPtr<Family> watch(CalloutHandle& handle);

@@ -207,7 +207,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
         "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
-        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet),
+        "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
         "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
