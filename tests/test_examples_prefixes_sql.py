@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.long, pytest.mark.skipif(not Postgres.can_run() or ver
                                                    reason="it takes PostgreSQL, and a Kea that uses it without a library")]
 
 # Of a file, of a server's rights, or of a command that Kea's PostgreSQL does not know (lease6-wipe).
-OTHERS = {"test_routes_of_what_has_ended_meanwhile_go", "test_a_server_that_is_not_root_needs_the_right_to_change_routes",
+OTHERS = {"test_routes_of_what_has_ended_meanwhile_go", "test_routes_from_before_lease_events_stay",
+          "test_a_server_that_is_not_root_needs_the_right_to_change_routes",
           "test_leases_that_a_command_deletes"}
 
 globals().update({name: test for name, test in vars(test_examples_prefixes).items()
