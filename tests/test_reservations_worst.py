@@ -9,7 +9,7 @@ import pytest
 
 from rig.configs import THREADS
 from rig.ha_pair import high_availability
-from rig.kea import Kea
+from rig.kea import Kea, version
 from rig.net import ip
 from rig.others import together
 from rig.postgres import Postgres
@@ -142,6 +142,7 @@ class TestInADatabase:
             assert seen == {CONFIGURED[4]["hostname"], "host-1"}
             assert kea.command("reservation-del", {"subnet-id": 1, "ip-address": "2001:db8::1"})["result"] == 3
 
+    @pytest.mark.skipif(version() >= (2, 6), reason="this Kea's update is one transaction")
     def test_a_row_of_both_families(self, link, tmp_path, postgres):
         with Reserving(4, tmp_path / "kea", postgres.database, postgres.libraries) as kea:
             kea.reserve("add", reservation(1))
