@@ -61,14 +61,53 @@ void tell_of_vanished(LeaseWatch<Family>& known, FactsBuilder& facts) {
     }
 }
 
+/// Tells of those that Kea has deleted; which they are.
+template <typename Family>
+std::vector<typename Family::LeasePtr> tell_of_deleted(const std::vector<typename Family::LeasePtr>& deleted,
+                                                       LeaseWatch<Family>& known, FactsBuilder& facts) {
+    std::vector<typename Family::LeasePtr> gone;
+    for (const auto& lease : deleted) {
+        const auto before = known.take(lease);
+        const auto now = stored(lease);
+        // Kea lists what it would delete, also where it has not come so far.
+        if (!now || !is_held(*now) || !is_of_one_client(*now, *lease)) {
+            LeaseEvents<Family>::tell(Source::Deleted, lease, before, facts);
+            gone.push_back(lease);
+        }
+    }
+    return gone;
+}
+
+/// Tells of a lease that Kea has written, and whether the client still has it: with threads, a command or another packet may
+/// have been faster.
+template <typename Family>
+bool tell_of_written(const typename Family::LeasePtr& lease, const typename Family::LeasePtr& before,
+                     const std::string& origin, FactsBuilder& facts) {
+    LeaseEvents<Family>::tell(Source::Committed, lease, before, facts);
+    guarded("lease event", [&] {
+        if (is_held(*lease) && keep_origin(*lease, origin)) {
+            update(lease);
+        }
+        return 0;
+    });
+    const auto now = has_threads() && is_held(*lease) ? stored(lease) : lease;
+    if (now && is_of_one_client(*now, *lease)) {
+        return true;
+    }
+    LeaseEvents<Family>::tell(Source::Removed, lease, {}, facts);
+    return false;
+}
+
 /// Another thread may have given a lease to the next client, and have told of that before the end was told of.
-template <typename LeasePtr>
-void tell_of_next_owners(const std::vector<LeasePtr>& gone) {
-    using Events = LeaseEvents<std::conditional_t<std::is_same_v<LeasePtr, isc::dhcp::Lease4Ptr>, Family4, Family6>>;
-    for (const LeasePtr& lease : has_threads() ? gone : std::vector<LeasePtr>()) {
-        const LeasePtr now = stored(lease);
+template <typename Family>
+void tell_of_next_owners(const std::vector<typename Family::LeasePtr>& gone) {
+    if (!has_threads()) {
+        return;
+    }
+    for (const auto& lease : gone) {
+        const auto now = stored(lease);
         if (now && is_held(*now)) {
-            Events::tell_stored(Source::Commanded, now);
+            LeaseEvents<Family>::tell_stored(Source::Commanded, now);
         }
     }
 }
@@ -92,9 +131,9 @@ void LeaseEvents<Family4>::remember(CalloutHandle& handle) {
     }
     const auto lease = argument<isc::dhcp::Lease4Ptr>(handle, Family4::LEASE);
     const auto before = stored(lease);
-    watch_lease(handle, lease);
+    const auto known = watch_lease(handle, lease);
     if (before && !before->expired()) {
-        watch<Family4>(handle)->before.push_back(before);
+        known->before.push_back(before);
     }
 }
 
@@ -160,17 +199,7 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
         return;
     }
     FactsBuilder& facts = facts_of(query);
-    std::vector<LeasePtr> gone;
-    for (const LeasePtr& lease : *deleted) {
-        const LeasePtr before = known.take(lease);
-        const LeasePtr now = stored(lease);
-        // Kea lists what it would delete, also where it has not come so far.
-        if (now && is_held(*now) && is_of_one_client(*now, *lease)) {
-            continue;
-        }
-        tell(Source::Deleted, lease, before, facts);
-        gone.push_back(lease);
-    }
+    std::vector<LeasePtr> gone = tell_of_deleted<Family>(*deleted, known, facts);
     // Kea deletes an IPv6 lease that lies outside of its subnet's pools now, and lists it as if it had been renewed.
     std::vector<LeasePtr> written, old;
     for (const LeasePtr& lease : *leases) {
@@ -190,21 +219,11 @@ void LeaseEvents<Family>::committed(CalloutHandle& handle) {
     tell_of_vanished(known, facts);
     const std::string origin = written.empty() ? "" : origin_of(query);
     for (size_t i = 0; i < written.size(); ++i) {
-        tell(Source::Committed, written[i], old[i], facts);
-        guarded("lease event", [&] {
-            if (is_held(*written[i]) && runscript::keep_origin(*written[i], origin)) {
-                update(written[i]);
-            }
-            return 0;
-        });
-        const LeasePtr now = has_threads() && is_held(*written[i]) ? stored(written[i]) : written[i];
-        if (!now || !is_of_one_client(*now, *written[i])) {
-            // A command, or another thread, has been faster.
-            tell(Source::Removed, written[i], {}, facts);
+        if (!tell_of_written<Family>(written[i], old[i], origin, facts)) {
             gone.push_back(written[i]);
         }
     }
-    tell_of_next_owners(gone);
+    tell_of_next_owners<Family>(gone);
 }
 
 template <typename Family>

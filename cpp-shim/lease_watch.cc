@@ -144,12 +144,6 @@ LeaseWatchPtr<Family> start_watch(CalloutHandle& handle) {
     return watch;
 }
 
-template <typename Family>
-LeaseWatchPtr<Family> watch(CalloutHandle& handle) {
-    const auto watch = watch_of<Family>(handle);
-    return watch ? watch : start_watch<Family>(handle);
-}
-
 void watch_query(CalloutHandle& handle, const Pkt6Ptr& query) {
     const DuidPtr duid = query->getClientId();
     const Asked asked = asked_of(query);
@@ -160,14 +154,16 @@ void watch_query(CalloutHandle& handle, const Pkt6Ptr& query) {
     }
 }
 
-void watch_lease(CalloutHandle& handle, const Lease4Ptr& lease) {
-    const auto known = watch<Family4>(handle);
+LeaseWatchPtr<Family4> watch_lease(CalloutHandle& handle, const Lease4Ptr& lease) {
+    const auto there = watch_of<Family4>(handle);
+    const auto known = there ? there : start_watch<Family4>(handle);
     // Kea goes on with the lease itself, and changes it.
     const Lease4Ptr copy = copy_of(lease);
     known->read.push_back([copy] {
         const auto now = stored(copy);
         return now && is_of_one_client(*now, *copy) ? LeaseWatch<Family4>::Leases{now} : LeaseWatch<Family4>::Leases{};
     });
+    return known;
 }
 
 template struct LeaseWatch<Family4>;
@@ -175,7 +171,5 @@ template struct LeaseWatch<Family6>;
 template LeaseWatchPtr<Family4> watch_of(const CalloutHandle& handle);
 template LeaseWatchPtr<Family6> watch_of(const CalloutHandle& handle);
 template LeaseWatchPtr<Family4> start_watch(CalloutHandle& handle);
-template LeaseWatchPtr<Family4> watch(CalloutHandle& handle);
-template LeaseWatchPtr<Family6> watch(CalloutHandle& handle);
 
 } // namespace runscript

@@ -45,13 +45,9 @@ LeaseWatchPtr<Family> watch_of(const CalloutHandle& handle);
 template <typename Family>
 LeaseWatchPtr<Family> start_watch(CalloutHandle& handle);
 
-/// The packet's, made if it has none.
-template <typename Family>
-LeaseWatchPtr<Family> watch(CalloutHandle& handle);
-
 /// Has the packet's watch know what the client has of the addresses and prefixes that a DHCPv6 query is about.
 void watch_query(CalloutHandle& handle, const isc::dhcp::Pkt6Ptr& query);
-/// The same of one DHCPv4 lease, which Kea is about to write.
-void watch_lease(CalloutHandle& handle, const isc::dhcp::Lease4Ptr& lease);
+/// The same of one DHCPv4 lease, which Kea is about to write. Returns the watch.
+LeaseWatchPtr<Family4> watch_lease(CalloutHandle& handle, const isc::dhcp::Lease4Ptr& lease);
 
 } // namespace runscript

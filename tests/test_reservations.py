@@ -64,6 +64,22 @@ def test_what_else_a_reservation_has(link, tmp_path):
         assert (offer.option(6), offer.option(43)) == (bytes([192, 0, 2, 53]), b"\7\3abc")
 
 
+def test_the_bytes_of_vendor_options(link, tmp_path):
+    """As the docs have them, for a client that asks for nothing."""
+    [option] = re.findall(r'`(\{ "name": "vendor-opts", [^}]*\})`', (REPOSITORY / "docs/reservations.md").read_text())
+    option = json.loads(option)
+    with Reserving(6, tmp_path) as kea, Client6(link, MAC) as client:
+        assert kea.reserve("add", reservation(6, "2001:db8::222", **{"option-data": [option]}), **MEMORY)["result"] == 0
+        assert client.solicit().option(17).hex().upper() == option["data"]
+
+
+def test_the_bytes_of_vendor_options4(link, tmp_path):
+    option = {"name": "vivso-suboptions", "csv-format": False, "always-send": True, "data": "0000118B0601040A000001"}
+    with Reserving(4, tmp_path) as kea:
+        assert kea.reserve("add", reservation(4, "192.0.2.222", **{"option-data": [option]}), **MEMORY)["result"] == 0
+        assert Client4(link, MAC).discover().option(125).hex().upper() == option["data"]
+
+
 @OURS_ALONE
 @FAMILIES
 def test_no_database_means_memory(link, tmp_path, family):

@@ -117,8 +117,9 @@ void require_storable(const Host& host) {
     const auto spaces = (is_dhcp4() ? host.getCfgOption4() : host.getCfgOption6())->getVendorIdsSpaceNames();
     if (KEA_HOOKS_VERSION < 20600 && !spaces.empty()) {
         isc_throw(isc::BadValue, "this Kea keeps no options of the space "
-                                     << spaces.front() << " in a database: put their bytes into the data of "
-                                     << (is_dhcp4() ? "vivso-suboptions" : "vendor-opts"));
+                                     << spaces.front() << " in a database: give their bytes as data of "
+                                     << (is_dhcp4() ? "vivso-suboptions" : "vendor-opts")
+                                     << ", with \"always-send\", or keep the reservation in memory");
     }
 }
 

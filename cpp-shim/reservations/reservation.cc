@@ -1,5 +1,7 @@
 #include "reservation.h"
 
+#include "arguments.h"
+
 #include <dhcpsrv/cfg_host_operations.h>
 #include <dhcpsrv/cfg_subnets4.h>
 #include <dhcpsrv/cfg_subnets6.h>
@@ -96,11 +98,8 @@ std::string hint_for(const Addresses& addresses) {
 }
 
 template <typename SubnetPtr>
-void require_in(const SubnetPtr& subnet, SubnetID id, const Addresses& addresses) {
+void require_in(const SubnetPtr& subnet, const Addresses& addresses) {
     const char* family = is_dhcp4() ? "IPv4" : "IPv6";
-    if (!subnet) {
-        isc_throw(BadValue, family << " subnet with ID of '" << id << "' is not configured");
-    }
     for (const IOAddress& address : addresses) {
         if (!subnet->inRange(address)) {
             isc_throw(BadValue, "specified reservation '" << address << "' is not matching the " << family
@@ -143,11 +142,12 @@ void require_fit(const Host& host) {
     if (id == SUBNET_ID_GLOBAL) {
         return;
     }
+    require_subnet(id);
     const auto config = CfgMgr::instance().getCurrentCfg();
     if (is_dhcp4()) {
-        require_in(config->getCfgSubnets4()->getBySubnetId(id), id, addresses_of(host));
+        require_in(config->getCfgSubnets4()->getBySubnetId(id), addresses_of(host));
     } else {
-        require_in(config->getCfgSubnets6()->getBySubnetId(id), id, addresses_of(host));
+        require_in(config->getCfgSubnets6()->getBySubnetId(id), addresses_of(host));
     }
 }
 
