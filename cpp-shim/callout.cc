@@ -1,6 +1,7 @@
 #include "callout.h"
 
 #include "guard.h"
+#include "hosts/reserve.h"
 #include "lease_events.h"
 #include "parking.h"
 #include "verdict.h"
@@ -66,6 +67,11 @@ void forward(const HookPoint& point, CalloutHandle& handle, Collect collect) {
     }
     if (point.has_events && handle.getStatus() != CalloutHandle::NEXT_STEP_DROP) {
         tell(point, handle, collect);
+    }
+    if (point.reserves) {
+        follow_lease(handle, point);
+    } else if (point.marks_leases) {
+        mark_lease(handle, point);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "changes.h"
 
 #include "family.h"
+#include "hosts/reserve.h"
 
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/client_class_def.h>
@@ -197,6 +198,8 @@ void change(const Change& change, CalloutHandle& handle, const HookPoint& point)
         return prefer(change.number, handle);
     case Key::IpAddress:
         return set_address<Family>(text(change), handle);
+    case Key::Reservation:
+        return reserve(change, handle, point);
     case Key::FlexId:
         handle.setArgument("id_type", Host::IDENT_FLEX);
         return handle.setArgument("id_value", std::vector<uint8_t>(change.data.begin(), change.data.end()));

@@ -1,10 +1,13 @@
-// What a lease keeps of where its client was heard: a text in its user context, under a key of ours.
+// What a lease keeps: where its client was heard, and whether a reservation of ours has given it. A text in its user
+// context, under a key of ours.
 
 #include "lease_origin.h"
 
 #include "kea-hook-runscript/src/bridge.rs.h"
 
 #include <cc/data.h>
+
+#include <boost/algorithm/string/predicate.hpp>
 
 namespace runscript {
 namespace {
@@ -15,6 +18,8 @@ using isc::data::ElementPtr;
 
 /// leases/origin.rs has its twin.
 constexpr const char* KEY = "runscript";
+/// The same.
+constexpr const char* RESERVED = "reserved";
 
 using Bytes = std::vector<uint8_t>;
 
@@ -23,6 +28,36 @@ std::string origin(const std::string& interface, const Bytes& next_hop, const By
         return rust::Slice<const uint8_t>(reinterpret_cast<const uint8_t*>(part.data()), part.size());
     };
     return static_cast<std::string>(lease_origin(bytes(interface), bytes(next_hop), bytes(link), bytes(peer)));
+}
+
+std::string kept_text(const isc::dhcp::Lease& lease) {
+    const ConstElementPtr context = lease.getContext();
+    const ConstElementPtr kept = context && context->getType() == Element::map ? context->get(KEY) : ConstElementPtr();
+    return kept && kept->getType() == Element::string ? kept->stringValue() : "";
+}
+
+/// What others keep there stays. Whether that is a change.
+bool keep_text(isc::dhcp::Lease& lease, const std::string& text) {
+    if (kept_text(lease) == text) {
+        return false;
+    }
+    const ConstElementPtr context = lease.getContext();
+    const ElementPtr changed = Element::createMap();
+    if (context && context->getType() == Element::map) {
+        changed->setValue(context->mapValue());
+    }
+    if (text.empty()) {
+        changed->remove(KEY);
+    } else {
+        changed->set(KEY, Element::create(text));
+    }
+    lease.setContext(changed->size() == 0 ? ConstElementPtr() : ConstElementPtr(changed));
+    return true;
+}
+
+/// An origin, and behind it whether a reservation has given the lease.
+std::string join(const std::string& origin, bool reserved) {
+    return !reserved ? origin : origin.empty() ? RESERVED : origin + " " + RESERVED;
 }
 
 } // namespace
@@ -39,29 +74,24 @@ std::string origin_of(const isc::dhcp::Pkt6Ptr& query) {
     return origin(query->getIface(), query->getRemoteAddr().toBytes(), link, peer);
 }
 
-std::string kept_origin(const isc::dhcp::Lease& lease) {
-    const ConstElementPtr context = lease.getContext();
-    const ConstElementPtr kept = context && context->getType() == Element::map ? context->get(KEY) : ConstElementPtr();
-    return kept && kept->getType() == Element::string ? kept->stringValue() : "";
+bool is_reserved(const isc::dhcp::Lease& lease) {
+    const std::string text = kept_text(lease);
+    return text == RESERVED || boost::algorithm::ends_with(text, std::string(" ") + RESERVED);
 }
 
-/// What others keep there stays.
+void set_reserved(isc::dhcp::Lease& lease, bool reserved) { keep_text(lease, join(kept_origin(lease), reserved)); }
+
+std::string kept_origin(const isc::dhcp::Lease& lease) {
+    const std::string text = kept_text(lease);
+    if (!is_reserved(lease)) {
+        return text;
+    }
+    const size_t space = text.rfind(' ');
+    return space == std::string::npos ? "" : text.substr(0, space);
+}
+
 bool keep_origin(isc::dhcp::Lease& lease, const std::string& origin) {
-    if (kept_origin(lease) == origin) {
-        return false;
-    }
-    const ConstElementPtr context = lease.getContext();
-    const ElementPtr changed = Element::createMap();
-    if (context && context->getType() == Element::map) {
-        changed->setValue(context->mapValue());
-    }
-    if (origin.empty()) {
-        changed->remove(KEY);
-    } else {
-        changed->set(KEY, Element::create(origin));
-    }
-    lease.setContext(changed->size() == 0 ? ConstElementPtr() : ConstElementPtr(changed));
-    return true;
+    return keep_text(lease, join(origin, is_reserved(lease)));
 }
 
 } // namespace runscript

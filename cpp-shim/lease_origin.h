@@ -20,4 +20,10 @@ std::string kept_origin(const isc::dhcp::Lease& lease);
 /// Has a lease keep it; with an empty one, none. Whether that has changed the lease.
 bool keep_origin(isc::dhcp::Lease& lease, const std::string& origin);
 
+/// Whether it says that a reservation of an answer has given it.
+bool is_reserved(const isc::dhcp::Lease& lease);
+
+/// Has it say so, or not.
+void set_reserved(isc::dhcp::Lease& lease, bool reserved);
+
 } // namespace runscript

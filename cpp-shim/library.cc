@@ -2,6 +2,7 @@
 
 #include "callout.h"
 #include "guard.h"
+#include "hosts/backend.h"
 #include "lease_commands.h"
 #include "lease_events.h"
 #include "lease_pages.h"
@@ -72,10 +73,12 @@ void keep_wanted(const rust::Vec<HookPoint>& ours, const Names& known_hook_point
 /// At `*_srv_configured`, when all libraries are there.
 int server_configured(CalloutHandle& handle) {
     return guarded("configured", [&] {
+        const auto config = argument<isc::dhcp::SrvConfigPtr>(handle, "server_config");
+        attach_host_backend(*config);
         if (wants_lease_events()) {
             watch_lease_commands();
             watch_service(argument<isc::dhcp::NetworkStatePtr>(handle, "network_state"));
-            watch_lease_database(*argument<isc::dhcp::SrvConfigPtr>(handle, "server_config"));
+            watch_lease_database(*config);
         }
         configured();
         return 0;
@@ -98,6 +101,7 @@ int start(LibraryHandle& handle) {
     }
     FactsBuilder::set_debug(loaded.debug);
     set_lease_events(loaded.lease_events, loaded.other_leases);
+    register_host_backend(loaded.reservation_limit);
     if (loaded.configuration) {
         watch_configuration(known_hook_points, handle);
     }
@@ -131,6 +135,7 @@ int stop() {
     unload(is_ending());
     set_lease_events(false, false);
     watch_service({});
+    withdraw_host_backend();
     close_parking();
     leave_main_loop();
     withdraw_statistics();

@@ -5,6 +5,7 @@
 
 #include "family.h"
 #include "guard.h"
+#include "hosts/reserve.h"
 #include "loop_timer.h"
 #include "verdict.h"
 
@@ -91,6 +92,9 @@ void go_on(Parked& packet, Verdict& verdict) {
     const bool chooses_subnet = std::any_of(verdict.changes.begin(), verdict.changes.end(),
                                             [](const Change& change) { return change.key == Key::SubnetId; });
     apply_to_parked(verdict, *packet.handle, packet.point, *packet.kept);
+    if (packet.point.reserves) {
+        follow_lease(*packet.handle, packet.point);
+    }
     switch (packet.point.resumed) {
     case Resumed::Subnet:
         packet.point.is_dhcp6 ? store_subnet<Family6>(verdict.step, chooses_subnet, *packet.handle)

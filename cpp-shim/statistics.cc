@@ -7,6 +7,7 @@
 #include "statistics.h"
 
 #include "guard.h"
+#include "hosts/store.h"
 #include "main_loop.h"
 
 #include <cc/command_interpreter.h>
@@ -65,7 +66,7 @@ int statistic_get_all(CalloutHandle& handle) {
 
 int runscript_status(CalloutHandle& handle) {
     return guarded(__func__, [&] {
-        const ConstElementPtr arguments = Element::fromJSON(static_cast<std::string>(status()));
+        const ConstElementPtr arguments = Element::fromJSON(static_cast<std::string>(status(host_store().size())));
         handle.setArgument("response", createAnswer(CONTROL_RESULT_SUCCESS, "runscript status", arguments));
         return 0;
     });

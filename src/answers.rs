@@ -2,6 +2,7 @@
 //! the script said. changes.cc makes them.
 
 mod classes;
+pub mod reservation;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::bridge::ffi::{Change, Key};
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 pub use classes::UnknownClasses;
+use reservation::reservation;
 use values::*;
 
 /// What a value is, for those who make answers.
@@ -23,6 +25,8 @@ pub enum Kind {
     Texts,
     /// A list of maps as in Kea's own `option-data`.
     Options,
+    /// A map as in Kea's own `reservations`, or null.
+    Reservation,
 }
 
 /// A key of an answer.
@@ -66,6 +70,13 @@ pub const ROWS: &[Row] = &[
     Row { key: Key::SubnetId, name: "subnet-id", kind: Kind::Number, bounds: "number, id of a subnet", read: number,
         doc: "Kea takes this subnet instead of the one that it has chosen.",
         places: &[at(&["subnet*_select"], "Address, lifetimes and options of that subnet, if its client classes allow the client in. Of a shared network Kea may take another subnet. Say the same each time the client comes, or its renewals are refused.")] },
+    Row { key: Key::Reservation, name: "reservation", kind: Kind::Reservation,
+        bounds: "map of at most 16 KiB, or `null`", read: reservation,
+        doc: "This is reserved for the client that asks, as Kea's own `reservations` would have it: see [below](#reservations). `null`: nothing is.",
+        places: &[
+            at(&["subnet*_select"], "The address or prefix at once, in a pool or not, name, options and boot fields, at its first DHCPDISCOVER or SOLICIT and whenever it comes again. Of a shared network, in the subnet that the address is of."),
+            at(&["host*_identifier"], "The same. Kea comes here only if `host-reservation-identifiers` names `flex-id`; with `early-global-reservations-lookup` it comes too early, and the key is refused."),
+        ] },
     Row { key: Key::OptionData, name: "option-data", kind: Kind::Options,
         bounds: "list of maps with `name` or `code`, and `data`, `csv-format`, `space`", read: option,
         doc: "These options are in Kea's answer, in place of those of the same code, asked for or not. As in Kea's own `option-data`, your `option-def` included.",

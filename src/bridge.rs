@@ -264,6 +264,7 @@ pub mod ffi {
         ValidLft,
         PreferredLft,
         IpAddress,
+        Reservation,
         FlexId,
     }
 
@@ -273,7 +274,8 @@ pub mod ffi {
         key: Key,
         /// The value, of a key that takes a number; of an option, how many values its data is made of.
         number: u32,
-        /// The value, of any other: text; of an option its map, as JSON text; of `flex-id` the bytes themselves.
+        /// The value, of any other: text; of an option or a reservation its map, as JSON text, none for no reservation; of
+        /// `flex-id` the bytes themselves.
         data: Vec<u8>,
         /// Which script has asked for it.
         script: u32,
@@ -367,6 +369,12 @@ pub mod ffi {
         /// A script has its packets parked.
         parks: bool,
         resumed: Resumed,
+        /// The chosen subnet is an argument, and may be changed.
+        chooses_subnet: bool,
+        /// A client can be reserved something here, or what a script may reserve later needs to be known here.
+        reserves: bool,
+        /// Kea is about to write a lease, which is to say whether a reservation has given it.
+        marks_leases: bool,
     }
 
     #[derive(Debug)]
@@ -434,6 +442,8 @@ pub mod ffi {
         other_leases: bool,
         /// Whether it matters when Kea has taken a configuration.
         configuration: bool,
+        /// How many reservations scripts may make; 0 if none may.
+        reservation_limit: usize,
     }
 
     /// The answer to a command of Kea's.
@@ -501,8 +511,8 @@ pub mod ffi {
         /// How long a callout kept Kea's thread, for `runscript-status`.
         fn callout_took(microseconds: u64);
 
-        /// The answer to the command `runscript-status`, as JSON text.
-        fn status() -> String;
+        /// The answer to the command `runscript-status`, as JSON text. There are so many reservations now.
+        fn status(reservations: usize) -> String;
 
         /// Carries out the command `runscript-retry`; its arguments are JSON text, empty if there are none.
         fn retry(arguments: &str) -> CommandAnswer;

@@ -22,6 +22,7 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::bridge::ffi::Key;
 use crate::dialect::Dialect;
 use crate::hook_points::{CONFIGURED, HOOK_POINTS, HookPoint, Server, find};
 use crate::variables::Style;
@@ -36,6 +37,7 @@ pub use spool::Spool;
 const TIMEOUT_BOUNDS: (u64, u64) = (1, 3_600_000);
 const CONCURRENCY_BOUNDS: (u64, u64) = (1, 256);
 const QUEUE_LIMIT_BOUNDS: (u64, u64) = (1, 1_000_000);
+const RESERVATION_LIMIT_BOUNDS: (u64, u64) = (0, 1_000_000);
 
 /// One script and all that says how it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,8 @@ pub struct Config {
     pub coalesce: bool,
     /// Whether lease events say what other leases the client has.
     pub other_leases: bool,
+    /// How many reservations its answers may make; 0 if they cannot make any.
+    pub reservation_limit: usize,
     pub debug: bool,
     pub runner: Option<PathBuf>,
     /// Kea allows programs of one directory only: whom we would only warn of is refused.
@@ -126,7 +130,7 @@ impl Config {
     /// Whether something is done for it when Kea has taken a configuration.
     pub fn hears_of_configuration(&self) -> bool {
         let is_named = find(CONFIGURED).is_some_and(|point| self.points[point].is_some());
-        is_named || self.hears_of_leases()
+        is_named || self.hears_of_leases() || self.reservation_limit > 0
     }
 
     /// How its variables are written.
@@ -251,6 +255,7 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         replay: leases::replay(section, &points, kea)?,
         coalesce: leases::coalesce(section, &points, kea)?,
         other_leases: leases::other_leases(section, &points)?,
+        reservation_limit: reservation_limit(section, answers, &points)?,
         debug: section.bool("debug")?.unwrap_or(false),
         runner: program(section, section.has("runner"), kea)?,
         strict: kea.scripts_only_there,
@@ -287,6 +292,13 @@ fn on_failure(section: &Section, answers: bool) -> Result<Next, Refusal> {
         Some(Some("drop")) => Ok(Next::Drop),
         Some(_) => Err(section.refuse("on-failure", "give \"continue\", \"skip\" or \"drop\"")),
     }
+}
+
+fn reservation_limit(section: &Section, answers: bool, points: &[Option<Point>]) -> Result<usize, Refusal> {
+    let limit = section.bounded("reservation-limit", RESERVATION_LIMIT_BOUNDS, "reservations")?.unwrap_or(100_000);
+    let is_waited_for = |how: &Option<Point>| how.is_some_and(|how| how.wait.waits());
+    let mut at = HOOK_POINTS.iter().zip(points).filter(|(row, _)| row.keys.contains(&Key::Reservation));
+    Ok(if answers && at.any(|(_, how)| is_waited_for(how)) { limit as usize } else { 0 })
 }
 
 fn answers(section: &Section, ways: Ways) -> Result<bool, Refusal> {

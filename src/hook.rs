@@ -44,6 +44,7 @@ const REFUSED: Loaded = Loaded {
     lease_events: false,
     other_leases: false,
     configuration: false,
+    reservation_limit: 0,
 };
 
 pub fn load(server: &ffi::Server) -> Loaded {
@@ -92,6 +93,7 @@ fn start(server: &ffi::Server) -> Result<Loaded, String> {
         lease_events: scripts.iter().any(|script| script.config().hears_of_leases()),
         other_leases: scripts.iter().any(|script| script.config().other_leases),
         configuration: scripts.iter().any(|script| script.config().hears_of_configuration()),
+        reservation_limit: scripts.iter().map(|script| script.config().reservation_limit).sum(),
     };
     for script in &scripts {
         announce(script.config());
@@ -243,12 +245,13 @@ pub fn callout_took(microseconds: u64) {
     SLOWEST_CALLOUT.fetch_max(microseconds, Ordering::Relaxed);
 }
 
-pub fn status() -> String {
+pub fn status(reservations: usize) -> String {
     turning();
     with_instance("status", "{}".into(), |instance| {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "slowest-callout-us": SLOWEST_CALLOUT.load(Ordering::Relaxed),
+            "reservations": reservations,
             "scripts": instance.scripts.iter().map(status::of_script).collect::<Vec<_>>(),
         })
         .to_string()

@@ -187,7 +187,8 @@ use Group::*;
 use Server::*;
 
 const CLASSES: &[Key] = &[Key::ClientClasses];
-const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId];
+const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId, Key::Reservation];
+const IDENTIFIER: &[Key] = &[Key::Reservation, Key::FlexId];
 const SELECTED4: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
 const SELECTED6: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::PreferredLft, Key::IpAddress];
 const RENEWED4: &[Key] = &[Key::ClientClasses, Key::ValidLft];
@@ -209,7 +210,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(IDENTIFIER),
     point("ddns4_update", Dhcp4, false, &[Query4, Response4, Subnet4, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS; comes before lease4_select. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease4_select", Dhcp4, true, &[Query4, Subnet4, FakeAllocation, OfferLifetime, Lease4], [SKIP, SKIP],
@@ -244,7 +245,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],
-        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(&[Key::FlexId]),
+        "Kea asks for a client's `flex-id` (only if `host-reservation-identifiers` names it). skip, drop: none.").of_packet().honours(IDENTIFIER),
     point("ddns6_update", Dhcp6, false, &[Query6, Response6, Subnet6, Ddns], [CONTINUE, CONTINUE],
         "Kea has made up the client's name and whether to update DNS. Kea knows neither skip nor drop here.").of_packet().honours(&[Key::Hostname]),
     point("lease6_select", Dhcp6, true, &[Query6, Subnet6, FakeAllocation, Lease6], [SKIP, SKIP],
@@ -284,6 +285,11 @@ impl HookPoint {
     /// Whether a packet can be dropped here and nothing is lost but the packet, which its client sends again.
     pub fn drops_packets(&self) -> bool {
         self.of_packet && self.drop == DROP
+    }
+
+    /// Whether Kea is about to write a lease of a client that asks for one.
+    pub fn gives_lease(&self) -> bool {
+        self.keys.contains(&Key::ValidLft)
     }
 
     /// Whether a change of this key has to wait until Kea's answer is sent.

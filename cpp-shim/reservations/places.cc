@@ -17,8 +17,16 @@ using isc::dhcp::HostMgr;
 using isc::dhcp::HostPageSize;
 using isc::dhcp::SUBNET_ID_GLOBAL;
 
-/// Those that are there: while its connection is lost, Kea takes a database out.
-const isc::dhcp::HostDataSourceList& databases() { return HostMgr::instance().getHostDataSourceList(); }
+/// Those that are there: while its connection is lost, Kea takes a database out. What a script's answers reserve is in none.
+isc::dhcp::HostDataSourceList databases() {
+    isc::dhcp::HostDataSourceList found;
+    for (const auto& source : HostMgr::instance().getHostDataSourceList()) {
+        if (source->getType() != "runscript") {
+            found.push_back(source);
+        }
+    }
+    return found;
+}
 
 /// Calls `read` with each place in turn, until that says it is enough.
 template <typename Read>

@@ -8,6 +8,7 @@ use crate::text::{GLIMPSE, excerpt, is_printable};
 
 /// Kea's names of the keys that a map of `option-data` may have.
 const OPTION_KEYS: [&str; 5] = ["name", "code", "space", "csv-format", "data"];
+const ALWAYS_SEND: &str = "always-send";
 
 /// A number, or bytes, or both; or why it will not do, and what would.
 pub type Carried = Result<(u32, Vec<u8>), String>;
@@ -93,6 +94,15 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.as_bytes().iter().map(digit).collect::<Option<_>>()?;
     let pairs = digits.chunks_exact(2);
     pairs.remainder().is_empty().then(|| pairs.map(|pair| (pair[0] << 4) | pair[1]).collect())
+}
+
+/// The same as a reservation has it: a client need not ask for each.
+pub fn reserved_option(value: &Value) -> Carried {
+    let Some(mut map) = value.as_object().cloned() else { return option(value) };
+    match map.remove(ALWAYS_SEND) {
+        Some(always) if !always.is_boolean() => Err(format!("give {ALWAYS_SEND} as true or false")),
+        _ => option(&map.into()),
+    }
 }
 
 /// Only the shape: names, codes and data are for Kea to judge.

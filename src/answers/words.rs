@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, ROWS, Row, find, names};
+use super::{Kind, ROWS, Row, find, names, reservation};
 use crate::text::{GLIMPSE, excerpt};
 use crate::verdict::{Next, Wishes};
 
@@ -18,11 +18,14 @@ pub fn object(words: &[String]) -> Result<String, String> {
 }
 
 fn add(wishes: &mut Wishes, key: &str, value: &str) -> Result<(), String> {
-    let (key, option) = match key.split_once(':') {
-        Some((key, option)) => (key, Some(option)),
+    let (key, part) = match key.split_once(':') {
+        Some((key, part)) => (key, Some(part)),
         None => (key, None),
     };
-    let value = match (find(key), option) {
+    if let Some(Row { kind: Kind::Reservation, .. }) = find(key) {
+        return add_reserved(wishes, key, part, value);
+    }
+    let value = match (find(key), part) {
         (Some(Row { kind: Kind::Options, .. }), Some(option)) => option_of(option, value),
         (Some(Row { kind: Kind::Options, .. }), None) => return Err(format!("give {key}:NAME=DATA")),
         (_, Some(_)) => return Err(format!("only option-data takes a name: give {key}=VALUE")),
@@ -41,6 +44,39 @@ fn add(wishes: &mut Wishes, key: &str, value: &str) -> Result<(), String> {
         (None, false) => wishes.0.push((key.into(), value)),
     }
     Ok(())
+}
+
+/// `reservation:hostname=printer`, `reservation:option-data:routers=192.0.2.1`, `reservation=null`.
+fn add_reserved(wishes: &mut Wishes, key: &str, part: Option<&str>, value: &str) -> Result<(), String> {
+    let position = wishes.0.iter().position(|(other, _)| other == key);
+    let Some(part) = part else {
+        if (value, position) != ("null", None) {
+            return Err(format!("give {key}:KEY=VALUE, or once {key}=null"));
+        }
+        wishes.0.push((key.into(), Value::Null));
+        return Ok(());
+    };
+    let (name, option) = part.split_once(':').map_or((part, None), |(name, option)| (name, Some(option)));
+    let row = reservation::find(name)
+        .ok_or_else(|| format!("no such key of a reservation; the keys are: {}", reservation::names()))?;
+    let value = match (row.kind, option) {
+        (Kind::Options, Some(option)) => option_of(option, value),
+        (Kind::Options, None) => return Err(format!("give {key}:{name}:NAME=DATA")),
+        (Kind::Text | Kind::Texts, None) => Value::from(value),
+        _ => return Err(format!("give it in JSON: {{\"{key}\": {{\"{name}\": ...}}}}")),
+    };
+    let position = position.unwrap_or_else(|| {
+        wishes.0.push((key.into(), json!({})));
+        wishes.0.len() - 1
+    });
+    let Value::Object(map) = &mut wishes.0[position].1 else { return Err("is given beside null: give one".into()) };
+    match (map.get_mut(name), row.kind) {
+        (Some(Value::Array(list)), _) => list.push(value),
+        (Some(_), _) => return Err("is given twice: give it once".into()),
+        (None, Kind::Texts | Kind::Options) => drop(map.insert(name.into(), json!([value]))),
+        (None, _) => drop(map.insert(name.into(), value)),
+    }
+    find(key).map_or(Ok(()), |row| row.check(&wishes.0[position].1))
 }
 
 fn next(value: &str) -> Result<Value, String> {
@@ -63,6 +99,7 @@ fn option_of(option: &str, data: &str) -> Value {
 pub fn help() -> String {
     let word = |row: &Row| match row.kind {
         Kind::Options => format!("{}:NAME=DATA", row.name),
+        Kind::Reservation => format!("{}:KEY=VALUE", row.name),
         _ => format!("{}=VALUE", row.name),
     };
     let line = |row: &Row| format!("\n  {:<24} {}", word(row), row.bounds.replace('`', ""));
@@ -98,11 +135,31 @@ mod tests {
     }
 
     #[test]
+    fn a_reservation_has_words_of_its_own() {
+        let words = [
+            "reservation:ip-address=192.0.2.10",
+            "reservation:client-classes=a",
+            "reservation:option-data:routers=192.0.2.1",
+            "reservation:client-classes=b",
+            "reservation:option-data:223=0x01",
+        ];
+        assert_eq!(
+            said(&words).unwrap(),
+            r#"{"reservation":{"client-classes":["a","b"],"ip-address":"192.0.2.10","option-data":[{"data":"192.0.2.1","name":"routers"},{"code":223,"data":"0x01"}]}}"#
+        );
+        assert_eq!(said(&["reservation=null"]).unwrap(), r#"{"reservation":null}"#);
+        assert!(said(&["reservation=null", "reservation:hostname=a"]).is_err());
+        assert!(said(&["reservation:hostname=a", "reservation=null"]).is_err());
+        assert!(said(&["reservation:hostname=a", "reservation:hostname=a"]).unwrap_err().contains("twice"));
+    }
+
+    #[test]
     fn every_key_can_be_said() {
         for row in ROWS {
             let word = match row.kind {
                 Kind::Options => format!("{}:routers=192.0.2.1", row.name),
                 Kind::Number => format!("{}=1", row.name),
+                Kind::Reservation => format!("{}:option-data:routers=192.0.2.1", row.name),
                 Kind::Text | Kind::Texts => format!("{}=192.0.2.1", row.name),
             };
             let object: Value = serde_json::from_str(&object(&[word]).unwrap()).unwrap();
@@ -137,6 +194,13 @@ mod tests {
         refused("flex-id=0x1", "an even number of hex digits");
         refused("option-data=x", "give option-data:NAME=DATA");
         refused("option-data:70000=x", "give the code as a number from 1 to 65535");
+        refused("reservation=x", "give reservation:KEY=VALUE");
+        refused("reservation:colour=red", "no such key of a reservation; the keys are: ip-address, ");
+        refused("reservation:hw-address=02:00:00:00:00:01", "no such key of a reservation");
+        refused("reservation:option-data=x", "give reservation:option-data:NAME=DATA");
+        refused("reservation:user-context=x", "give it in JSON");
+        refused("reservation:hostname:x=y", "give it in JSON");
+        refused("reservation:ip-address=::1", "\"ip-address\": give an IPv4 address");
         refused("hostname:x=y", "only option-data takes a name");
         assert_eq!(said(&["hostname=a", "hostname=a"]).unwrap_err(), "hostname=a: is given twice: give it once");
     }

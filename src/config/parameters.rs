@@ -64,6 +64,8 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether of the events of a lease that wait for their turn, at `lease4_changed` or `lease6_changed`, only the newest is kept: for a program that is slow, and need not know what has been in between. It then treats `add`, `renew`, `reused` and `replay` alike. `true` is refused where Kea waits for these events."),
     row("other-leases", "boolean", "`false`",
         "Whether an event at `lease6_changed` says what other leases the client has (`KEA_OTHER_LEASES6_*`): the address beside the prefix, say. It costs a query of the lease database for each event. Refused where `hook-points` does not name `lease6_changed`."),
+    row("reservation-limit", "0 to 1000000 reservations", "100000",
+        "How many reservations the program's answers may make (`reservation` in answers.md); of several programs together, the sum. Beyond it, the one that has not been said for the longest time goes. 0: none, and what they need is not done: Kea is asked for no client's lease then. It means nothing without `answers`, or where Kea waits at none of the hook points that have that key."),
     row("debug", "boolean", "`false`",
         "Whether to set the `KEA_*_DEBUG` variables too, Kea's own texts of a packet or lease. They are slow to make."),
     row("runner", "string", "beside the library, else in `/usr/sbin`, else in `/usr/local/sbin`",

@@ -9,8 +9,11 @@ use serde_json::Value;
 use crate::bridge::ffi::{Lease, Packet4, Packet6};
 use crate::facts::Facts;
 
-/// Its key in a lease's user context. lease_events.cc has its twin.
+/// Its key in a lease's user context. lease_origin.cc has its twin.
 pub const KEY: &str = "runscript";
+
+/// Behind the origin, or alone: a reservation of an answer has given the lease.
+const RESERVED: &str = "reserved";
 
 /// What stands for what is not known.
 const NONE: &str = "-";
@@ -79,6 +82,7 @@ impl Origin {
     }
 
     pub(super) fn read(text: &str) -> Option<Origin> {
+        let text = text.strip_suffix(RESERVED).and_then(|text| text.strip_suffix(' ')).unwrap_or(text);
         let mut parts = text.split(' ');
         let interface = match parts.next()? {
             NONE => None,

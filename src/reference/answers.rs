@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::answers::{ROWS, row_of};
+use crate::answers::{ROWS, reservation, row_of};
 use crate::hook_points::HookPoint;
 
 pub fn page() -> String {
@@ -18,6 +18,11 @@ pub fn page() -> String {
             let _ = writeln!(page, "| `{}` | {} | {} |", row.name, points.join(", "), place.doc);
         }
     }
+    page.push_str(RESERVATIONS);
+    for row in reservation::ROWS {
+        let _ = writeln!(page, "| `{}` | {} |", row.name, row.doc);
+    }
+    page.push_str(WHO_WINS);
     page.push_str(REST);
     page
 }
@@ -91,6 +96,34 @@ It is the same on every Kea from 2.2 to 3.0, unless the table says otherwise. `*
 
 | key | hook points | what the client sees |
 | --- | --- | --- |
+"#;
+
+const RESERVATIONS: &str = r#"
+## Reservations
+
+```sh
+#!/bin/sh
+# At subnet4_select and subnet6_select.
+address=$(sqlite3 -readonly /var/lib/hosts.db ...) || exit 1
+[ -z "$address" ] || exec "$KEA_RUNSCRIPT" answer reservation:ip-address="$address" reservation:hostname="$name"
+exec "$KEA_RUNSCRIPT" answer reservation=null
+```
+
+What is reserved counts for the client that asks, where it is, from this packet on: Kea looks for it like for a reservation in its configuration. No other client can be named. The keys of the map are Kea's own:
+
+| key | type, and what the client sees |
+| --- | --- |
+"#;
+
+const WHO_WINS: &str = r#"
+The client is known by the first of Kea's `host-reservation-identifiers` that is its own: not `circuit-id`, which is its port's, nor `flex-id`. With Kea's default that is the hardware address, so that a boot ROM and the system after it have one reservation.
+
+- **It holds** until the client's next answer with the key, which replaces it; an answer without the key changes nothing, and `null` takes it away. So say it each time that you are asked. It outlives a reload of Kea's configuration, unless that changes the subnet. There are `reservation-limit` of them at most; for another one, that which has not been said for the longest time goes. [`runscript-status`](operation.md#looking-inside) says how many there are.
+- **While the program is down**, and after a restart of Kea, the client keeps the address or prefix that its lease has from a reservation: the lease says so (`runscript` in its user context), and stands for it until it ends. Names, options and boot fields come back with the program.
+- **Reservations in Kea's configuration and its hosts databases win**, by whatever identifier: that of the answer is refused. So is one of an address that is reserved for another client, there or by an answer, or still leased to one that it was reserved for. As long as an answer's reservation is there, or such a lease, no other client gets the address.
+- **Refused, with Kea's reason,** is what Kea would refuse in its configuration, and what it would take no notice of: an address of another subnet, in a subnet whose `reservations-in-subnet` is false or that is closed to the client's classes, in a pool where `reservations-out-of-pool` is true. Beside libdhcp_host_cache all are refused: it keeps copies.
+- **Over the other keys:** `ip-address` at `lease*_select` and the keys at `pkt*_send` come later, and win. `subnet-id` of the same answer comes first.
+- **Commands** (`reservation-get`, ...) do not show them, add to them or delete them. They are in memory alone.
 "#;
 
 const REST: &str = r#"

@@ -1,9 +1,10 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo [one-by-one | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and
+ * echo [one-by-one | reserve | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and
  * {"seq":N} to each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
- * With one-by-one there is no "ahead" in its hello.
+ * With one-by-one there is no "ahead" in its hello. With reserve, each answer reserves an address that is made of the last
+ * three bytes of the client's hardware address, or DUID.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,15 +26,42 @@ static int flush(void) {
     return ok;
 }
 
+/* The last three bytes of such a variable; 0 if the line has none. */
+static int tail(const char* line, const char* name, unsigned bytes[3]) {
+    const char* value = strstr(line, name);
+    const char* end = value ? strchr(value + strlen(name), '"') : NULL;
+    return end && sscanf(end - 8, "%2x:%2x:%2x", bytes, bytes + 1, bytes + 2) == 3;
+}
+
+static void reserve(const char* line, unsigned long long seq) {
+    unsigned bytes[3];
+    char text[128];
+    if (tail(line, "\"KEA_QUERY4_HWADDR\":\"", bytes)) {
+        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-address\":\"10.%u.%u.%u\"}}\n", seq, bytes[0],
+                 bytes[1], bytes[2]);
+    } else if (tail(line, "\"KEA_QUERY6_DUID\":\"", bytes)) {
+        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-addresses\":[\"2001:db8::%x:%x\"]}}\n", seq,
+                 bytes[0] + 1, bytes[1] << 8 | bytes[2]);
+    } else {
+        snprintf(text, sizeof text, "{\"seq\":%llu}\n", seq);
+    }
+    say(text);
+}
+
 static int answer(const char* line, int argc, char** argv) {
     char text[64];
+    const unsigned long long seq = strtoull(line + strlen("{\"seq\":"), NULL, 10);
+    if (argc == 2 && !strcmp(argv[1], "reserve")) {
+        reserve(line, seq);
+        return 1;
+    }
     if (argc > 2 && strstr(line, argv[1])) {
         if (said && !flush()) {
             return 0;
         }
         usleep(1000 * atoi(argv[2]));
     }
-    snprintf(text, sizeof text, "{\"seq\":%llu}\n", strtoull(line + strlen("{\"seq\":"), NULL, 10));
+    snprintf(text, sizeof text, "{\"seq\":%llu}\n", seq);
     say(text);
     return 1;
 }

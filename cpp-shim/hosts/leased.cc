@@ -1,0 +1,131 @@
+#include "leased.h"
+
+#include "../lease.h"
+#include "../lease_origin.h"
+
+#include <dhcpsrv/lease_mgr_factory.h>
+
+#include <algorithm>
+
+namespace runscript {
+namespace {
+
+using isc::asiolink::IOAddress;
+using isc::dhcp::ClientId;
+using isc::dhcp::Host;
+using isc::dhcp::HostPtr;
+using isc::dhcp::HWAddr;
+using isc::dhcp::IPv6Resrv;
+using isc::dhcp::Lease;
+using isc::dhcp::Lease4Collection;
+using isc::dhcp::Lease4Ptr;
+using isc::dhcp::Lease6Collection;
+using isc::dhcp::Lease6Ptr;
+using isc::dhcp::LeaseMgrFactory;
+using isc::dhcp::Pkt4Ptr;
+using isc::dhcp::Pkt6Ptr;
+using isc::dhcp::SUBNET_ID_UNUSED;
+using isc::dhcp::SubnetID;
+
+using Subnets = std::vector<SubnetID>;
+
+bool stands_for_reservation(const Lease& lease) { return is_held(lease) && !lease.expired() && is_reserved(lease); }
+
+template <typename LeasePtr>
+bool counts_in(const LeasePtr& lease, const Subnets& subnets) {
+    return stands_for_reservation(*lease) &&
+           std::find(subnets.begin(), subnets.end(), lease->subnet_id_) != subnets.end();
+}
+
+/// Kea, too, looks by the client identifier first.
+Lease4Collection leases_of(const Pkt4Ptr& query) {
+    const auto& leases = LeaseMgrFactory::instance();
+    const auto option = query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER);
+    if (option && ClientId::MIN_CLIENT_ID_LEN <= option->getData().size() &&
+        option->getData().size() <= ClientId::MAX_CLIENT_ID_LEN) {
+        const Lease4Collection found = leases.getLease4(ClientId(option->getData()));
+        if (!found.empty()) {
+            return found;
+        }
+    }
+    const auto hwaddr = query->getHWAddr();
+    return hwaddr && !hwaddr->hwaddr_.empty() ? leases.getLease4(*hwaddr) : Lease4Collection();
+}
+
+Lease6Collection leases_of(const Pkt6Ptr& query) {
+    const auto duid = query->getClientId();
+    return duid ? LeaseMgrFactory::instance().getLeases6(*duid) : Lease6Collection();
+}
+
+bool is_of(const Lease4Ptr& lease, const Pkt4Ptr& query) {
+    const auto option = query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER);
+    const auto hwaddr = query->getHWAddr();
+    return (option && lease->client_id_ && lease->client_id_->getClientId() == option->getData()) ||
+           (hwaddr && lease->hwaddr_ && *hwaddr == *lease->hwaddr_);
+}
+
+bool is_of(const Lease6Ptr& lease, const Pkt6Ptr& query) {
+    const auto duid = query->getClientId();
+    return (duid && lease->duid_ && *duid == *lease->duid_) ||
+           (lease->hwaddr_ && lease->hwaddr_->hwaddr_ == hwaddr_of(query));
+}
+
+template <typename LeasePtr, typename Packet>
+std::string holder(const LeasePtr& lease, const Packet& query) {
+    if (!lease || !stands_for_reservation(*lease) || is_of(lease, query)) {
+        return "";
+    }
+    return lease->addr_.toText() + " is still leased to another client that it was reserved for";
+}
+
+} // namespace
+
+HostPtr host_of_leases(const Pkt4Ptr& query, const Subnets& subnets, const Identity& client) {
+    for (const Lease4Ptr& lease : leases_of(query)) {
+        if (counts_in(lease, subnets)) {
+            return HostPtr(new Host(client.bytes.data(), client.bytes.size(), client.type, lease->subnet_id_,
+                                    SUBNET_ID_UNUSED, lease->addr_));
+        }
+    }
+    return {};
+}
+
+/// Those of one subnet: a reservation is of one.
+HostPtr host_of_leases(const Pkt6Ptr& query, const Subnets& subnets, const Identity& client) {
+    HostPtr host;
+    for (const Lease6Ptr& lease : leases_of(query)) {
+        if (!counts_in(lease, subnets)) {
+            continue;
+        }
+        if (!host) {
+            host.reset(new Host(client.bytes.data(), client.bytes.size(), client.type, SUBNET_ID_UNUSED,
+                                lease->subnet_id_, IOAddress::IPV4_ZERO_ADDRESS()));
+        }
+        if (host->getIPv6SubnetID() == lease->subnet_id_) {
+            const bool is_prefix = lease->getType() == Lease::TYPE_PD;
+            host->addReservation(IPv6Resrv(is_prefix ? IPv6Resrv::TYPE_PD : IPv6Resrv::TYPE_NA, lease->addr_,
+                                           is_prefix ? lease->prefixlen_ : 128));
+        }
+    }
+    return host;
+}
+
+std::string other_holder(const Host& host, const Pkt4Ptr& query) {
+    const IOAddress address = host.getIPv4Reservation();
+    return address.isV4Zero() ? "" : holder(LeaseMgrFactory::instance().getLease4(address), query);
+}
+
+std::string other_holder(const Host& host, const Pkt6Ptr& query) {
+    const auto range = host.getIPv6Reservations();
+    for (auto one = range.first; one != range.second; ++one) {
+        const IPv6Resrv& reserved = one->second;
+        const auto type = reserved.getType() == IPv6Resrv::TYPE_PD ? Lease::TYPE_PD : Lease::TYPE_NA;
+        const std::string other = holder(LeaseMgrFactory::instance().getLease6(type, reserved.getPrefix()), query);
+        if (!other.empty()) {
+            return other;
+        }
+    }
+    return "";
+}
+
+} // namespace runscript

@@ -1,0 +1,104 @@
+#pragma once
+
+#include "versions.h"
+
+#include <dhcpsrv/host.h>
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace runscript {
+
+/// Whom a reservation is for: one identifier of a client, as Kea looks for reservations.
+struct Identity {
+    isc::dhcp::Host::IdentifierType type;
+    std::vector<uint8_t> bytes;
+
+    bool operator<(const Identity& other) const { return std::tie(type, bytes) < std::tie(other.type, other.bytes); }
+    bool operator==(const Identity& other) const { return std::tie(type, bytes) == std::tie(other.type, other.bytes); }
+
+    /// In Kea's words.
+    std::string text() const;
+};
+
+/// What an answer has reserved for a client, or that its client has nothing reserved.
+struct Reserved {
+    Identity client;
+    /// To know a client again that shows itself by another identifier.
+    std::vector<uint8_t> hwaddr;
+    /// Where it counts: all of a shared network. The first has the addresses.
+    std::vector<isc::dhcp::SubnetID> subnets;
+    /// For the first of these; null: nothing.
+    isc::dhcp::HostPtr host;
+    /// For the others: the same without addresses. Null where there are none.
+    isc::dhcp::HostPtr elsewhere;
+    /// The answer's own text; empty for what a lease has made.
+    std::string text;
+    /// Kea's configuration is another since.
+    bool is_outdated = false;
+
+    bool counts_in(isc::dhcp::SubnetID subnet) const;
+};
+
+/// All that answers have reserved. Kea's threads read it and write it. The oldest goes for a new one.
+class HostStore {
+  public:
+    void set_limit(size_t limit);
+
+    /// Whether the client has just this there already; then it is the youngest now.
+    bool renew(isc::dhcp::SubnetID subnet, const Identity& client, const std::string& text);
+    /// Replaces what the client has in these subnets, unless another client has one of the addresses: then it returns that.
+    std::optional<Identity> put(Reserved reserved);
+    void remove(isc::dhcp::SubnetID subnet, const Identity& client);
+    /// Whether an answer, not a lease, says what the client has there.
+    bool is_answered(isc::dhcp::SubnetID subnet, const Identity& client) const;
+
+    isc::dhcp::ConstHostPtr find(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    isc::dhcp::ConstHostPtr find(isc::dhcp::SubnetID subnet, const isc::asiolink::IOAddress& address) const;
+    /// In all subnets.
+    isc::dhcp::ConstHostCollection find(const Identity& client) const;
+
+    size_t size() const;
+    /// Removes what is `gone`; how many that were.
+    template <typename Gone>
+    size_t remove_if(Gone gone) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        const size_t before = all_.size();
+        for (auto one = all_.begin(); one != all_.end();) {
+            const auto next = std::next(one);
+            if (gone(*one)) {
+                erase(one);
+            }
+            one = next;
+        }
+        return before - all_.size();
+    }
+
+  private:
+    using All = std::list<Reserved>;
+    using Address = std::pair<isc::dhcp::SubnetID, isc::asiolink::IOAddress>;
+
+    All::iterator find_of(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    void erase(All::iterator one);
+    void erase_all(std::vector<All::iterator> some);
+
+    mutable std::mutex mutex_;
+    size_t limit_ = 0;
+    /// The oldest first.
+    mutable All all_;
+    std::multimap<Identity, All::iterator> by_client_;
+    std::map<Address, All::iterator> by_address_;
+};
+
+/// What a reservation reserves: addresses, and prefixes by theirs.
+std::vector<isc::asiolink::IOAddress> addresses_of(const isc::dhcp::Host& host, bool with_prefixes);
+
+/// The one of this process.
+HostStore& host_store();
+
+} // namespace runscript
