@@ -206,6 +206,23 @@ def test_the_oldest_goes_beyond_the_limit(link, tmp_path, reserver, family):
 
 
 @FAMILIES
+def test_strangers_drive_nobody_out(link, tmp_path, reserver, family):
+    """Of whom an answer says that they have nothing."""
+    hook = reserver.hook(family, **{"reservation-limit": 3})
+    one = client(link, family)
+    reserver.reserve(one.name, **address(family, FIRST[family]))
+    with Kea(family, SUBNETS[family], tmp_path, [hook]) as kea:
+        assert one.offered() == [FIRST[family]]
+        for number in range(2, 8):
+            stranger = client(link, family, number)
+            reserver.reserve(stranger.name)
+            assert stranger.joins() not in ([], [FIRST[family]])
+        assert reservations(kea) == 1
+        reserver.say_nothing(one.name)
+        assert one.joins() == [FIRST[family]]
+
+
+@FAMILIES
 def test_limit_0_is_none(link, tmp_path, reserver, family):
     one = client(link, family)
     reserver.reserve(one.name, **address(family, FIRST[family]))

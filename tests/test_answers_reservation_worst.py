@@ -75,11 +75,12 @@ def test_malformed_reservations(link, tmp_path, family):
     answers.write_text("".join(line + "\n" for line in malformed(family, EACH, seed=family)))
     daemon = write_script(tmp_path / "daemon", DAEMON.format(answers=str(answers)))
     memcheck = Memcheck(tmp_path)
-    library = hook(daemon, mode="daemon", answers=True, hook_points=[f"subnet{family}_select"], concurrency=1)
+    library = hook(daemon, mode="daemon", answers=True, hook_points=[f"subnet{family}_select"], concurrency=1,
+                   timeout=1000 * PATIENCE)
     with Kea(family, SUBNETS[family], tmp_path, [library], wrapper=memcheck.command, patience=PATIENCE) as kea:
         one = client(link, family)
         for _ in range(EACH):
-            assert one.offered() not in ([], {4: ["192.0.2.5"], 6: ["2001:db8::5"]}[family])
+            assert one.offered(PATIENCE) not in ([], {4: ["192.0.2.5"], 6: ["2001:db8::5"]}[family])
         status = kea.status()
         assert (status["refused"], status["failures"], status["done"]) == (EACH, 0, EACH), kea.said("EVENT_FAILED")
         assert kea.command("runscript-status")["arguments"]["reservations"] == 0

@@ -32,9 +32,15 @@ using Subnets = std::vector<SubnetID>;
 bool stands_for_reservation(const Lease& lease) { return is_held(lease) && !lease.expired() && is_reserved(lease); }
 
 template <typename LeasePtr>
-bool counts_in(const LeasePtr& lease, const Subnets& subnets) {
-    return stands_for_reservation(*lease) &&
-           std::find(subnets.begin(), subnets.end(), lease->subnet_id_) != subnets.end();
+bool is_of_any(const LeasePtr& lease, const Subnets& subnets) {
+    return std::find(subnets.begin(), subnets.end(), lease->subnet_id_) != subnets.end();
+}
+
+template <typename Leases>
+Leases those_that_stand(Leases leases) {
+    const auto stands = [](const auto& lease) { return stands_for_reservation(*lease); };
+    leases.erase(std::stable_partition(leases.begin(), leases.end(), stands), leases.end());
+    return leases;
 }
 
 /// Kea, too, looks by the client identifier first.
@@ -80,9 +86,12 @@ std::string holder(const LeasePtr& lease, const Packet& query) {
 
 } // namespace
 
-HostPtr host_of_leases(const Pkt4Ptr& query, const Subnets& subnets, const Identity& client) {
-    for (const Lease4Ptr& lease : leases_of(query)) {
-        if (counts_in(lease, subnets)) {
+Lease4Collection reserved_leases(const Pkt4Ptr& query) { return those_that_stand(leases_of(query)); }
+Lease6Collection reserved_leases(const Pkt6Ptr& query) { return those_that_stand(leases_of(query)); }
+
+HostPtr host_of(const Lease4Collection& leases, const Subnets& subnets, const Identity& client) {
+    for (const Lease4Ptr& lease : leases) {
+        if (is_of_any(lease, subnets)) {
             return HostPtr(new Host(client.bytes.data(), client.bytes.size(), client.type, lease->subnet_id_,
                                     SUBNET_ID_UNUSED, lease->addr_));
         }
@@ -90,11 +99,11 @@ HostPtr host_of_leases(const Pkt4Ptr& query, const Subnets& subnets, const Ident
     return {};
 }
 
-/// Those of one subnet: a reservation is of one.
-HostPtr host_of_leases(const Pkt6Ptr& query, const Subnets& subnets, const Identity& client) {
+/// A reservation is of one subnet: that of the first.
+HostPtr host_of(const Lease6Collection& leases, const Subnets& subnets, const Identity& client) {
     HostPtr host;
-    for (const Lease6Ptr& lease : leases_of(query)) {
-        if (!counts_in(lease, subnets)) {
+    for (const Lease6Ptr& lease : leases) {
+        if (!is_of_any(lease, subnets)) {
             continue;
         }
         if (!host) {

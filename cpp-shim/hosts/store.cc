@@ -57,19 +57,23 @@ std::vector<IOAddress> addresses_of(const Host& host, bool with_prefixes) {
 void HostStore::set_limit(size_t limit) {
     const Lock lock(mutex_);
     limit_ = limit;
-    while (all_.size() > limit_) {
-        erase(all_.begin());
+    make_room(limit);
+}
+
+void HostStore::make_room(size_t most) {
+    while (by_client_.size() > most) {
+        erase(nothing_.empty() ? reserved_.begin() : nothing_.begin());
     }
 }
 
-HostStore::All::iterator HostStore::find_of(SubnetID subnet, const Identity& client) const {
+const HostStore::All::iterator* HostStore::find_of(SubnetID subnet, const Identity& client) const {
     const auto range = by_client_.equal_range(client);
     for (auto one = range.first; one != range.second; ++one) {
         if (one->second->counts_in(subnet)) {
-            return one->second;
+            return &one->second;
         }
     }
-    return all_.end();
+    return nullptr;
 }
 
 void HostStore::erase(All::iterator one) {
@@ -80,16 +84,16 @@ void HostStore::erase(All::iterator one) {
             by_address_.erase({one->subnets.front(), address});
         }
     }
-    all_.erase(one);
+    list_of(*one).erase(one);
 }
 
 bool HostStore::renew(SubnetID subnet, const Identity& client, const std::string& text) {
     const Lock lock(mutex_);
     const auto one = find_of(subnet, client);
-    if (one == all_.end() || one->text != text || one->is_outdated) {
+    if (!one || (*one)->text != text || (*one)->is_outdated) {
         return false;
     }
-    all_.splice(all_.end(), all_, one);
+    reserved_.splice(reserved_.end(), reserved_, *one);
     return true;
 }
 
@@ -117,17 +121,17 @@ std::optional<Identity> HostStore::put(Reserved reserved) {
         replaced.push_back(other->second);
     }
     for (const SubnetID subnet : reserved.subnets) {
-        const auto one = find_of(subnet, reserved.client);
-        if (one != all_.end()) {
-            replaced.push_back(one);
+        if (const auto one = find_of(subnet, reserved.client)) {
+            replaced.push_back(*one);
         }
     }
     erase_all(std::move(replaced));
-    while (!all_.empty() && all_.size() >= limit_) {
-        erase(all_.begin());
+    if (limit_ == 0) {
+        return std::nullopt;
     }
-    all_.push_back(std::move(reserved));
-    const auto one = std::prev(all_.end());
+    make_room(limit_ - 1);
+    All& list = list_of(reserved);
+    const auto one = list.insert(list.end(), std::move(reserved));
     by_client_.emplace(one->client, one);
     for (const IOAddress& address : addresses) {
         by_address_.emplace(Address{home, address}, one);
@@ -137,22 +141,21 @@ std::optional<Identity> HostStore::put(Reserved reserved) {
 
 void HostStore::remove(SubnetID subnet, const Identity& client) {
     const Lock lock(mutex_);
-    const auto one = find_of(subnet, client);
-    if (one != all_.end()) {
-        erase(one);
+    if (const auto one = find_of(subnet, client)) {
+        erase(*one);
     }
 }
 
 bool HostStore::is_answered(SubnetID subnet, const Identity& client) const {
     const Lock lock(mutex_);
     const auto one = find_of(subnet, client);
-    return one != all_.end() && (!one->host || !one->text.empty());
+    return one && (!(*one)->host || !(*one)->text.empty());
 }
 
 ConstHostPtr HostStore::find(SubnetID subnet, const Identity& client) const {
     const Lock lock(mutex_);
     const auto one = find_of(subnet, client);
-    return one == all_.end() ? ConstHostPtr() : in(subnet, *one);
+    return one ? in(subnet, **one) : ConstHostPtr();
 }
 
 ConstHostPtr HostStore::find(SubnetID subnet, const IOAddress& address) const {
@@ -178,7 +181,7 @@ ConstHostCollection HostStore::find(const Identity& client) const {
 
 size_t HostStore::size() const {
     const Lock lock(mutex_);
-    return all_.size();
+    return reserved_.size();
 }
 
 HostStore& host_store() {

@@ -45,7 +45,8 @@ struct Reserved {
     bool counts_in(isc::dhcp::SubnetID subnet) const;
 };
 
-/// All that answers have reserved. Kea's threads read it and write it. The oldest goes for a new one.
+/// All that answers have reserved. Kea's threads read it and write it. The oldest goes for a new one; that a client has
+/// nothing goes first, lest strangers of whom an answer says so drive out what is reserved.
 class HostStore {
   public:
     void set_limit(size_t limit);
@@ -63,34 +64,41 @@ class HostStore {
     /// In all subnets.
     isc::dhcp::ConstHostCollection find(const Identity& client) const;
 
+    /// How many clients have something.
     size_t size() const;
     /// Removes what is `gone`; how many that were.
     template <typename Gone>
     size_t remove_if(Gone gone) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        const size_t before = all_.size();
-        for (auto one = all_.begin(); one != all_.end();) {
-            const auto next = std::next(one);
-            if (gone(*one)) {
-                erase(one);
+        const size_t before = by_client_.size();
+        for (All* list : {&reserved_, &nothing_}) {
+            for (auto one = list->begin(); one != list->end();) {
+                const auto next = std::next(one);
+                if (gone(*one)) {
+                    erase(one);
+                }
+                one = next;
             }
-            one = next;
         }
-        return before - all_.size();
+        return before - by_client_.size();
     }
 
   private:
     using All = std::list<Reserved>;
     using Address = std::pair<isc::dhcp::SubnetID, isc::asiolink::IOAddress>;
 
-    All::iterator find_of(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    All& list_of(const Reserved& one) { return one.host ? reserved_ : nothing_; }
+    /// Null if there is none.
+    const All::iterator* find_of(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    void make_room(size_t most);
     void erase(All::iterator one);
     void erase_all(std::vector<All::iterator> some);
 
     mutable std::mutex mutex_;
     size_t limit_ = 0;
     /// The oldest first.
-    mutable All all_;
+    All reserved_;
+    All nothing_;
     std::multimap<Identity, All::iterator> by_client_;
     std::map<Address, All::iterator> by_address_;
 };

@@ -62,8 +62,8 @@ class Asking4(Client4):
     def has(self):
         return [self.address]
 
-    def offered(self):
-        return [self.discover().yiaddr]
+    def offered(self, timeout=5.0):
+        return [self.discover(timeout=timeout).yiaddr]
 
     def joins(self):
         return [self.dora().yiaddr]
@@ -87,8 +87,8 @@ class Asking6(Client6):
     def has(self):
         return self.leases
 
-    def offered(self):
-        return self.solicit().leases
+    def offered(self, timeout=5.0):
+        return self.solicit(timeout=timeout).leases
 
     def joins(self):
         return self.sarr().leases
