@@ -66,8 +66,12 @@ typename Family::SubnetArgument home_of(const Place<Family>& place, const std::v
             return subnet;
         }
     }
-    throw Refusal((addresses.size() == 1 ? addresses.front().toText() : "all of it") + " is not of " +
-                  place.subnet->toText() + (place.is_shared() ? " or another subnet of its shared network" : ""));
+    std::string all;
+    for (const IOAddress& address : addresses) {
+        all += (all.empty() ? "" : ", ") + address.toText();
+    }
+    throw Refusal(all + " is not of " + place.subnet->toText() +
+                  (place.is_shared() ? " or another subnet of its shared network" : ""));
 }
 
 /// Kea would take no notice of it, and say nothing.
