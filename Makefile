@@ -79,7 +79,7 @@ FLAGS_thread := -fsanitize=thread
 RUSTFLAGS_address := -Zsanitizer=address -Zsanitizer-recover=address
 # Debian 12's runtime lacks functions of its own for copies; it sees the calls of those of libc's.
 RUSTFLAGS_thread := -Zsanitizer=thread -Cllvm-args=-tsan-instrument-memintrinsics=0
-TESTS_address := planted hostile peer_calls answers4 answers6 option_bytes dhcp4o6 park
+TESTS_address := planted hostile peer_calls answers4 answers6 query_options4 query_options6 query_options_refused option_bytes dhcp4o6 park
 # None that measures a reload: it takes longer here than those tests allow, and threads has a dozen each.
 TESTS_thread := planted threads park park_ends park_others restart ahead
 # FORTIFY's functions are none that the runtimes know. With a target named, cargo spares the programs that build the library.

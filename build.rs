@@ -30,6 +30,8 @@ const SHIM: &[&str] = &[
     "hosts/leased.cc",
     "hosts/reserve.cc",
     "hosts/backend.cc",
+    "option_data.cc",
+    "query_options.cc",
     "hold.cc",
     "parking.cc",
     "statistics.cc",

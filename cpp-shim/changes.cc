@@ -2,11 +2,12 @@
 
 #include "family.h"
 #include "hosts/reserve.h"
+#include "option_data.h"
+#include "query_options.h"
 
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/client_class_def.h>
 #include <dhcpsrv/lease_mgr_factory.h>
-#include <dhcpsrv/parsers/option_data_parser.h>
 
 #include <algorithm>
 
@@ -17,9 +18,6 @@ using isc::asiolink::IOAddress;
 using isc::dhcp::CfgMgr;
 using isc::dhcp::Host;
 using isc::dhcp::LeaseMgrFactory;
-using isc::dhcp::OptionDataParser;
-using isc::dhcp::OptionDefinition;
-using isc::dhcp::OptionDefinitionPtr;
 
 std::string text(const Change& change) { return {change.data.begin(), change.data.end()}; }
 
@@ -89,48 +87,17 @@ void select_subnet(uint32_t id, CalloutHandle& handle) {
     handle.setArgument(Family::SUBNET, subnet);
 }
 
-/// Kea's parser, which takes as many values as the option has room for and says nothing of the others.
-class OptionParser : public OptionDataParser {
-  public:
-    using OptionDataParser::OptionDataParser;
-
-    void expect_room(size_t values) const {
-        const size_t room = definition_ ? room_for(*definition_, values) : values;
-        expect(values <= room, "has room for " + std::to_string(room) + " of these " + std::to_string(values) +
-                                   " values: write \\, for a comma within a value, which is \\\\, in JSON");
-    }
-
-  protected:
-    OptionDefinitionPtr findOptionDefinition(const std::string& space, const isc::util::Optional<uint32_t>& code,
-                                             const isc::util::Optional<std::string>& name) const override {
-        return definition_ = OptionDataParser::findOptionDefinition(space, code, name);
-    }
-
-  private:
-    static size_t room_for(const OptionDefinition& definition, size_t values) {
-        if (definition.getArrayType() || has_own_notation(definition)) {
-            return values;
-        }
-        return definition.getType() == isc::dhcp::OPT_RECORD_TYPE ? definition.getRecordFields().size() : 1;
-    }
-
-    mutable OptionDefinitionPtr definition_;
-};
-
 /// A packet's options may be shared with Kea's configuration, and Pkt4 takes only one of a code: an option is always
 /// replaced, never edited.
 template <typename Family>
 void set_option(const Change& change, CalloutHandle& handle) {
-    OptionParser parser(Family::NUMBER);
-    const auto parsed = parser.parse(isc::data::Element::fromJSON(text(change)));
-    parser.expect_room(change.number);
-    expect(parsed.second == Family::OPTION_SPACE,
+    const auto wanted = read_option(Family::NUMBER, isc::data::Element::fromJSON(text(change)), change.number);
+    expect(wanted.space == Family::OPTION_SPACE,
            "is of another option space: give the option around it, with its data in hex and csv-format false");
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
-    const auto& option = parsed.first.option_;
-    while (response->delOption(option->getType())) {
+    while (response->delOption(wanted.code)) {
     }
-    response->addOption(option);
+    response->addOption(wanted.option);
 }
 
 /// Kea does not look at the address again, so all that it would have asked is asked here: one that fails later costs
@@ -180,6 +147,8 @@ void change(const Change& change, CalloutHandle& handle, const HookPoint& point)
     switch (change.key) {
     case Key::ClientClasses:
         return add_class<Family>(change, handle, point);
+    case Key::QueryOptionData:
+        return change_query(*argument<typename Family::Packet>(handle, Family::QUERY), text(change), change.number);
     case Key::SubnetId:
         return select_subnet<Family>(change.number, handle);
     case Key::OptionData:

@@ -27,6 +27,8 @@ pub enum Kind {
     Options,
     /// A map as in Kea's own `reservations`, or null.
     Reservation,
+    /// The same of a query, its relays' options included, and `null` for what shall go.
+    QueryOptions,
 }
 
 /// A key of an answer.
@@ -67,6 +69,10 @@ pub const ROWS: &[Row] = &[
             at(&["subnet*_select"], "Pool and options. The subnet has been chosen."),
             at(&["lease*_select", "lease*_renew", "lease6_rebind"], "Options. Subnet and pool have been chosen."),
         ] },
+    Row { key: Key::QueryOptionData, name: "query-option-data", kind: Kind::QueryOptions,
+        bounds: "list of maps with `name` or `code`, and `data`, `csv-format`, `space`, `relay`", read: query_option,
+        doc: "Kea goes on as if these options had come, in place of those of the same code; with `data` `null`, as if none had. See [below](#options-of-the-query).",
+        places: &[at(&["pkt*_receive"], "Whatever Kea makes of them: subnet, reservation, name, what it looks for in its configuration. Classes whose `test` Kea has made by then stay as they are.")] },
     Row { key: Key::SubnetId, name: "subnet-id", kind: Kind::Number, bounds: "number, id of a subnet", read: number,
         doc: "Kea takes this subnet instead of the one that it has chosen.",
         places: &[at(&["subnet*_select"], "Address, lifetimes and options of that subnet, if its client classes allow the client in. Of a shared network Kea may take another subnet. Say the same each time the client comes, or its renewals are refused.")] },
@@ -122,7 +128,7 @@ pub const ROWS: &[Row] = &[
 
 impl Row {
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::Texts | Kind::Options)
+        matches!(self.kind, Kind::Texts | Kind::Options | Kind::QueryOptions)
     }
 
     /// Checks one value, an item where the key has a list: why it will not do.
@@ -211,7 +217,9 @@ pub fn changes(point: &HookPoint, mut wishes: Vec<(String, Value)>) -> (Vec<Chan
 /// Of two options of one name the first would be lost.
 fn same(one: &Value, other: &Value) -> bool {
     match (one.as_object(), other.as_object()) {
-        (Some(one), Some(other)) => ["name", "code", "space"].iter().all(|key| one.get(*key) == other.get(*key)),
+        (Some(one), Some(other)) => {
+            ["name", "code", "space", "relay"].iter().all(|key| one.get(*key) == other.get(*key))
+        }
         _ => one == other,
     }
 }

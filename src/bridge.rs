@@ -255,6 +255,7 @@ pub mod ffi {
     #[derive(Debug)]
     enum Key {
         ClientClasses,
+        QueryOptionData,
         SubnetId,
         OptionData,
         NextServer,

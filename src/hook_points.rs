@@ -187,6 +187,7 @@ use Group::*;
 use Server::*;
 
 const CLASSES: &[Key] = &[Key::ClientClasses];
+const RECEIVED: &[Key] = &[Key::ClientClasses, Key::QueryOptionData];
 const SUBNET: &[Key] = &[Key::ClientClasses, Key::SubnetId, Key::Reservation];
 const IDENTIFIER: &[Key] = &[Key::Reservation, Key::FlexId];
 const SELECTED4: &[Key] = &[Key::ClientClasses, Key::ValidLft, Key::IpAddress];
@@ -206,7 +207,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer4_receive", Dhcp4, false, &[Query4], [CONTINUE, DROP],
         "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("pkt4_receive", Dhcp4, true, &[Query4], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(RECEIVED),
     point("subnet4_select", Dhcp4, true, &[Query4, Subnet4], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host4_identifier", Dhcp4, false, &[Query4, HostIdentifier], [SKIP, SKIP],
@@ -241,7 +242,7 @@ pub const HOOK_POINTS: &[HookPoint] = &[
     point("buffer6_receive", Dhcp6, false, &[Query6], [CONTINUE, DROP],
         "A packet has arrived and is not parsed yet. The variables come from a copy that is parsed for them; of a packet that cannot be parsed only what comes before the error is known, and `..._TYPE` is empty. drop: the packet is dropped.").of_packet().honours(CLASSES),
     point("pkt6_receive", Dhcp6, true, &[Query6], [DROP, DROP],
-        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(CLASSES),
+        "A packet has been parsed. skip, drop: the packet is dropped.").of_packet().honours(RECEIVED),
     point("subnet6_select", Dhcp6, true, &[Query6, Subnet6], [SKIP, DROP],
         "Kea has chosen a subnet, or found none (empty values). skip: no subnet; drop: the packet is dropped.").of_packet().honours(SUBNET).parks("2.5.7", Resumed::Subnet).tells_of_leases(),
     point("host6_identifier", Dhcp6, false, &[Query6, HostIdentifier], [SKIP, SKIP],

@@ -167,7 +167,7 @@ fn variables() -> String {
         (
             "OPTION_<code>",
             "hex",
-            "Each option's data. Of a query these are the bytes that came, whatever Kea makes of them; if another hook library has changed the option, what it holds now. A DHCPv4 option in several parts (RFC 3396) is one value, with those in the fields for the boot file and the server's name where option 52 says so (Kea does not read these). Of a DHCPv6 option that comes several times, all in order, separated by spaces.",
+            "Each option's data. Of a query these are the bytes that came, whatever Kea makes of them; if another hook library or an [answer](answers.md#options-of-the-query) has changed the option, what it holds now. A DHCPv4 option in several parts (RFC 3396) is one value, with those in the fields for the boot file and the server's name where option 52 says so (Kea does not read these). Of a DHCPv6 option that comes several times, all in order, separated by spaces.",
         ),
         ("OPTION_<code>_SUB_<code>", "hex", "Each sub-option's data; deeper ones add another `_SUB_<code>`."),
         (

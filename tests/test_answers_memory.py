@@ -12,8 +12,12 @@ from rig.memcheck import REACHABLE, Memcheck
 PATIENCE = 120
 CLASSES = {"client-classes": ["known", "guest"]}
 OPTIONS = [{"code": 23, "csv-format": False, "data": "0102"}, {"code": 23, "data": "x" * 5000}, {"code": 224, "data": "0z"}]
+AGENT = {"space": "dhcp-agent-options-space"}
+QUERY_OPTIONS = [{"code": 23, "csv-format": False, "data": "0102"}, {"code": 12, "data": None}, {"code": 81, "data": "x"},
+                 {"code": 82, "csv-format": False, "data": "0101ff0201fe"}, {"code": 2, "data": None, **AGENT},
+                 {"code": 5, "data": "192.0.2.0", **AGENT}, {"code": 18, "data": "00", "relay": 0}, {"code": 53, "data": "3"}]
 ANSWERS = {
-    "buffer*_receive": CLASSES, "pkt*_receive": {**CLASSES, "colour": "red"},
+    "buffer*_receive": CLASSES, "pkt*_receive": {**CLASSES, "colour": "red", "query-option-data": QUERY_OPTIONS},
     "subnet*_select": {**CLASSES, "subnet-id": 1}, "host*_identifier": {"flex-id": "0x0102"},
     "ddns*_update": {"hostname": "better.example.org"},
     "lease*_select": {**CLASSES, "valid-lft": 1000, "ip-address": "nowhere"}, "lease*_renew": {**CLASSES, "valid-lft": 999},

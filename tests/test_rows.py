@@ -18,7 +18,7 @@ from rig.since import since
 from rig.wait import wait_until
 
 KEYS = {
-    "client-classes": ["known"], "subnet-id": 1, "option-data": [{"code": 224, "csv-format": False, "data": "01"}],
+    "client-classes": ["known"], "query-option-data": [{"code": 77, "data": None}], "subnet-id": 1, "option-data": [{"code": 224, "csv-format": False, "data": "01"}],
     "next-server": "192.0.2.3", "server-hostname": "s", "boot-file-name": "f", "hostname": "better.example.org",
     "valid-lft": 600, "preferred-lft": 300, "ip-address": {4: "192.0.2.77", 6: "2001:db8::1077"}, "flex-id": "guest 7",
 }

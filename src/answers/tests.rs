@@ -105,6 +105,40 @@ fn commas_that_no_backslash_escapes_part_the_values_of_an_option() {
 }
 
 #[test]
+fn an_option_of_the_query_may_go_and_be_a_relays() {
+    let options = |options: &str| format!(r#"{{"query-option-data":{options}}}"#);
+    let gone = r#"{"code":60,"data":null}"#;
+    assert_eq!(accepted("pkt4_receive", &options(&format!("[{gone}]"))), [(0, gone.into())]);
+    let of_relays = ["0", "1"].map(|relay| format!(r#"{{"code":18,"data":"01","relay":{relay}}}"#));
+    let carried = of_relays.clone().map(|option| (1, option));
+    assert_eq!(accepted("pkt6_receive", &options(&format!("[{}]", of_relays.join(",")))), carried);
+    let refusals = [
+        (r#"{"code":60,"data":null,"relay":-1}"#, "give relay as a number"),
+        (r#"{"code":60,"relay":"0"}"#, "give relay as a number"),
+        (r#"{"code":60,"data":7}"#, "give name, space and data as strings"),
+        (r#"{"data":null}"#, "give the option's name or code"),
+        (r#"{"code":60,"persist":true}"#, "the keys are: name, code, space, csv-format, data, relay"),
+        ("null", "give a map"),
+    ];
+    for (option, reason) in refusals {
+        let said = format!("\"query-option-data\": {option}");
+        refused("pkt4_receive", &options(&format!("[{option}]")), &said, reason);
+    }
+    refused(
+        "pkt4_send",
+        r#"{"option-data":[{"code":3,"data":null}]}"#,
+        r#""option-data": {"code":3,"data":null}"#,
+        "as strings",
+    );
+    refused(
+        "pkt4_send",
+        r#"{"option-data":[{"code":3,"relay":0}]}"#,
+        r#""option-data": {"code":3,"relay":0}"#,
+        "is unknown here",
+    );
+}
+
+#[test]
 fn one_bad_item_costs_no_other() {
     let (changes, refused) = at("pkt4_receive", r#"{"client-classes":["a",7,"b","a"],"x":1}"#);
     assert_eq!(changes.iter().map(|change| &*change.said).collect::<Vec<_>>(), [r#""a""#, r#""b""#]);

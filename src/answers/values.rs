@@ -9,6 +9,8 @@ use crate::text::{GLIMPSE, excerpt, is_printable};
 /// Kea's names of the keys that a map of `option-data` may have.
 const OPTION_KEYS: [&str; 5] = ["name", "code", "space", "csv-format", "data"];
 const ALWAYS_SEND: &str = "always-send";
+/// What one of `query-option-data` may have besides: which relay's option it is.
+const RELAY: &str = "relay";
 
 /// A number, or bytes, or both; or why it will not do, and what would.
 pub type Carried = Result<(u32, Vec<u8>), String>;
@@ -107,21 +109,37 @@ pub fn reserved_option(value: &Value) -> Carried {
 
 /// Only the shape: names, codes and data are for Kea to judge.
 pub fn option(value: &Value) -> Carried {
+    option_with(&OPTION_KEYS, value)
+}
+
+/// The same of a query's option, which may have to go.
+pub fn query_option(value: &Value) -> Carried {
+    let is_index = |relay: &Value| relay.as_u64().is_some_and(|relay| relay <= u64::from(u8::MAX));
+    match value.get(RELAY).is_none_or(is_index) {
+        true => option_with(&[&OPTION_KEYS[..], &[RELAY]].concat(), value),
+        false => Err("give relay as a number: 0 is the relay nearest to the server".into()),
+    }
+}
+
+fn option_with(keys: &[&str], value: &Value) -> Carried {
     let map = value.as_object().ok_or("give a map such as {\"name\":\"routers\",\"data\":\"192.0.2.1\"}")?;
-    if let Some(key) = map.keys().find(|key| !OPTION_KEYS.contains(&key.as_str())) {
-        let (key, keys) = (excerpt(key, GLIMPSE), OPTION_KEYS.join(", "));
+    if let Some(key) = map.keys().find(|key| !keys.contains(&key.as_str())) {
+        let (key, keys) = (excerpt(key, GLIMPSE), keys.join(", "));
         return Err(format!("\"{key}\" is unknown here; the keys are: {keys}"));
     }
+    let may_go = keys.contains(&RELAY);
+    let is_data = |data: &Value| data.is_string() || (may_go && data.is_null());
     let wrong = [
         map.get("code").is_some_and(|code| !code.as_u64().is_some_and(|code| (1..=65535).contains(&code))),
         map.get("csv-format").is_some_and(|csv| !csv.is_boolean()),
-        ["name", "space", "data"].iter().any(|key| map.get(*key).is_some_and(|text| !text.is_string())),
+        ["name", "space"].iter().any(|key| map.get(*key).is_some_and(|text| !text.is_string())),
+        !map.get("data").is_none_or(is_data),
     ];
     match (named(map), wrong) {
         (false, _) => Err("give the option's name or code".into()),
         (_, [true, ..]) => Err("give the code as a number from 1 to 65535".into()),
-        (_, [_, true, _]) => Err("give csv-format as true or false".into()),
-        (_, [.., true]) => Err("give name, space and data as strings".into()),
+        (_, [_, true, ..]) => Err("give csv-format as true or false".into()),
+        (_, [.., true, _] | [.., true]) => Err("give name, space and data as strings".into()),
         _ => Ok((values(map), value.to_string().into())),
     }
 }

@@ -10,31 +10,36 @@ use crate::verdict::{Next, Wishes};
 pub fn object(words: &[String]) -> Result<String, String> {
     let mut wishes = Wishes::default();
     for word in words {
-        let shown = || excerpt(word, GLIMPSE);
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("{}: give KEY=VALUE", shown()))?;
-        add(&mut wishes, key, value).map_err(|reason| format!("{}: {reason}", shown()))?;
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (word.as_str(), None),
+        };
+        add(&mut wishes, key, value).map_err(|reason| format!("{}: {reason}", excerpt(word, GLIMPSE)))?;
     }
     serde_json::to_string(&wishes).map_err(|error| error.to_string())
 }
 
-fn add(wishes: &mut Wishes, key: &str, value: &str) -> Result<(), String> {
-    let (key, part) = match key.split_once(':') {
-        Some((key, part)) => (key, Some(part)),
+/// `None`: the word has no `=`.
+fn add(wishes: &mut Wishes, key: &str, value: Option<&str>) -> Result<(), String> {
+    let (key, option) = match key.split_once(':') {
+        Some((key, option)) => (key, Some(option)),
         None => (key, None),
     };
-    if let Some(Row { kind: Kind::Reservation, .. }) = find(key) {
-        return add_reserved(wishes, key, part, value);
-    }
-    let value = match (find(key), part) {
-        (Some(Row { kind: Kind::Options, .. }), Some(option)) => option_of(option, value),
-        (Some(Row { kind: Kind::Options, .. }), None) => return Err(format!("give {key}:NAME=DATA")),
-        (_, Some(_)) => return Err(format!("only option-data takes a name: give {key}=VALUE")),
-        (Some(Row { kind: Kind::Number, .. }), _) => value.parse().map_or(Value::from(value), |n: u64| n.into()),
-        (Some(_), _) => Value::from(value),
-        (None, _) if key == "next" => next(value)?,
-        (None, _) => return Err(format!("no such key; the keys are: next, {}", names())),
-    };
     let row = find(key);
+    let value = match (row.map(|row| row.kind), option, value) {
+        (Some(Kind::QueryOptions), Some(option), data) => query_option_of(option, data),
+        (_, _, None) => return Err("give KEY=VALUE".into()),
+        (Some(Kind::Reservation), part, Some(value)) => return add_reserved(wishes, key, part, value),
+        (Some(Kind::Options), Some(option), Some(data)) => option_of(option, data),
+        (Some(Kind::Options | Kind::QueryOptions), None, _) => return Err(format!("give {key}:NAME=DATA")),
+        (_, Some(_), _) => {
+            return Err(format!("only option-data and query-option-data take a name: give {key}=VALUE"));
+        }
+        (Some(Kind::Number), _, Some(value)) => value.parse().map_or(Value::from(value), |n: u64| n.into()),
+        (Some(_), _, Some(value)) => Value::from(value),
+        (None, _, Some(value)) if key == "next" => next(value)?,
+        (None, ..) => return Err(format!("no such key; the keys are: next, {}", names())),
+    };
     row.map_or(Ok(()), |row| row.check(&value))?;
     let present = wishes.0.iter_mut().find(|(other, _)| other == key).map(|(_, value)| value);
     match (present, row.is_some_and(Row::is_list)) {
@@ -95,10 +100,30 @@ fn option_of(option: &str, data: &str) -> Value {
     }
 }
 
+/// The same of the query; without data, the option shall go. No name of Kea's has a dot in it: what stands before one
+/// says whose option it is.
+fn query_option_of(option: &str, data: Option<&str>) -> Value {
+    let (whose, option) = option.split_once('.').unwrap_or(("", option));
+    let mut map = option_of(option, "");
+    map["data"] = data.into();
+    match (whose, whose.strip_prefix("relay").map(str::parse::<u32>)) {
+        ("", _) => {}
+        (_, Some(Ok(relay))) => map["relay"] = relay.into(),
+        (whose, _) if SUB_OPTIONS.contains(&whose) => map["space"] = AGENT_SPACE.into(),
+        // Kea knows no such space, and says so.
+        (whose, _) => map["space"] = whose.into(),
+    }
+    map
+}
+
+/// Whose sub-options have a space of their own: by its code, or by Kea's name.
+const SUB_OPTIONS: [&str; 2] = ["82", "dhcp-agent-options"];
+const AGENT_SPACE: &str = "dhcp-agent-options-space";
+
 /// For the help of the command line.
 pub fn help() -> String {
     let word = |row: &Row| match row.kind {
-        Kind::Options => format!("{}:NAME=DATA", row.name),
+        Kind::Options | Kind::QueryOptions => format!("{}:NAME=DATA", row.name),
         Kind::Reservation => format!("{}:KEY=VALUE", row.name),
         _ => format!("{}=VALUE", row.name),
     };
@@ -154,10 +179,28 @@ mod tests {
     }
 
     #[test]
+    fn options_of_the_query_are_the_clients_the_agents_or_a_relays() {
+        let words =
+            ["60=PXE", "host-name", "82.link-selection=192.0.2.0", "82.150", "dhcp-agent-options.5=", "relay1.18=0x01"];
+        let words = words.map(|word| format!("query-option-data:{word}"));
+        let object: Value = serde_json::from_str(&said(&words.each_ref().map(String::as_str)).unwrap()).unwrap();
+        let space = "dhcp-agent-options-space";
+        let options = json!([
+            { "code": 60, "data": "PXE" },
+            { "name": "host-name", "data": null },
+            { "name": "link-selection", "data": "192.0.2.0", "space": space },
+            { "code": 150, "data": null, "space": space },
+            { "code": 5, "data": "", "space": space },
+            { "code": 18, "data": "0x01", "relay": 1 },
+        ]);
+        assert_eq!(object, json!({ "query-option-data": options }));
+    }
+
+    #[test]
     fn every_key_can_be_said() {
         for row in ROWS {
             let word = match row.kind {
-                Kind::Options => format!("{}:routers=192.0.2.1", row.name),
+                Kind::Options | Kind::QueryOptions => format!("{}:routers=192.0.2.1", row.name),
                 Kind::Number => format!("{}=1", row.name),
                 Kind::Reservation => format!("{}:option-data:routers=192.0.2.1", row.name),
                 Kind::Text | Kind::Texts => format!("{}=192.0.2.1", row.name),
@@ -201,7 +244,12 @@ mod tests {
         refused("reservation:user-context=x", "give it in JSON");
         refused("reservation:hostname:x=y", "give it in JSON");
         refused("reservation:ip-address=::1", "\"ip-address\": give an IPv4 address");
-        refused("hostname:x=y", "only option-data takes a name");
+        refused("hostname:x=y", "only option-data and query-option-data take a name");
+        refused("option-data:routers", "give KEY=VALUE");
+        refused("query-option-data", "give KEY=VALUE");
+        refused("query-option-data=x", "give query-option-data:NAME=DATA");
+        refused("query-option-data:82.70000=x", "give the code as a number from 1 to 65535");
+        refused("query-option-data:relay256.18=x", "give relay as a number");
         assert_eq!(said(&["hostname=a", "hostname=a"]).unwrap_err(), "hostname=a: is given twice: give it once");
     }
 }

@@ -99,10 +99,11 @@ fn assert_change(point: &HookPoint, change: &Change) {
     assert_eq!(*script, 0);
     assert!(!said.is_empty() && find(row.name).is_some());
     if row.kind == Kind::Number {
-        assert!(*number > 0 && data.is_empty());
+        assert!((*number > 0 || *key == Key::PreferredLft) && data.is_empty());
         return;
     }
-    assert_eq!(*number, 0);
+    // How many values an option's data is made of.
+    assert!(*number == 0 || matches!(row.kind, Kind::Options | Kind::QueryOptions));
     if *key == Key::FlexId {
         assert!((1..=128).contains(&data.len()));
         return;
@@ -119,7 +120,7 @@ fn assert_change(point: &HookPoint, change: &Change) {
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
             Key::NextServer => text.parse::<std::net::Ipv4Addr>().is_ok(),
             Key::IpAddress => text.parse::<std::net::IpAddr>().is_ok(),
-            Key::OptionData =>
+            Key::OptionData | Key::QueryOptionData =>
                 serde_json::from_str::<Value>(text).is_ok_and(|map| !map["name"].is_null() || !map["code"].is_null()),
             _ => false,
         },

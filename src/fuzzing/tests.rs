@@ -31,9 +31,10 @@ fn messages_of_any_length() {
 
 #[test]
 fn an_answer_to_whatever_was_asked() {
-    let every_key = br#"{"seq":1,"client-classes":["a"],"subnet-id":1,"option-data":[{"name":"routers","data":""}],
+    let every_key = br#"{"seq":1,"client-classes":["a"],"subnet-id":1,"option-data":[{"name":"routers","data":"192.0.2.1, 192.0.2.2"}],
+        "query-option-data":[{"code":5,"space":"dhcp-agent-options-space","data":null},{"code":18,"relay":0,"data":""}],
         "next-server":"192.0.2.1","server-hostname":"s","boot-file-name":"f","hostname":"a.example","valid-lft":600,
-        "ip-address":"192.0.2.10","flex-id":"0x61","unheard-of":null,"log":[{"level":"info","text":"hm"}]}"#;
+        "preferred-lft":0,"ip-address":"192.0.2.10","flex-id":"0x61","unheard-of":null,"log":[{"level":"info","text":"hm"}]}"#;
     let failed = br#"{"seq":1,"failure":{"kind":"exit","text":"exit status 1"}}"#;
     for said in [&every_key[..], failed, br#"{"seq":1,"next":"drop"}"#, br#"{"seq":2}"#, b"", b"hm"] {
         for (point, wait, answers) in (0..4 * HOOK_POINTS.len()).map(|n| (n / 4, n & 1 == 0, n & 2 == 0)) {

@@ -127,6 +127,23 @@ The client is known by the first of Kea's `host-reservation-identifiers` that is
 "#;
 
 const REST: &str = r#"
+## Options of the query
+
+At `pkt4_receive` and `pkt6_receive` a program may have Kea take other options for sent than those that came. Kea then acts on these, in each message by itself: a client's renewal needs the same answer.
+
+```json
+{"query-option-data": [{"name": "vendor-class-identifier", "data": null},
+                       {"name": "link-selection", "space": "dhcp-agent-options-space", "data": "192.0.2.0"}]}
+```
+
+- An option takes the place of all of its code. With `data` `null` these go.
+- A sub-option of option 82 has Kea's own `space` for them, `dhcp-agent-options-space`; the names are known on Kea 2.2, too. The other sub-options stay. Option 82 is made if there is none, goes with its last sub-option, and has room for 253 bytes.
+- In DHCPv6, `relay` says which relay's option it is, by the number that stands in `KEA_QUERY6_RELAY0_...`: 0 is the relay nearest to the server. Without it, it is the client's own.
+- Kea sends back what it has then: option 82 to the relay, to the client 118 and, unless `echo-client-id` is `false`, 61; in DHCPv6 each relay's 18 and 135. A relay that does not find its own there may lose the answer, and a client takes none with another 61. `option-data` at `pkt4_send` has the last word on what goes out.
+- Link selection (82.5) wins over subnet selection (118) and over the relay's address, `subnet-id` over them all; `hostname` over options 12, 81 and 39.
+- Not to be changed are in DHCPv4 53 and 54, in DHCPv6 1, 2, 9, 87 and what the client asks for: 3, 4, 5, 25, 26. A client keeps one identity: 61 goes only where there is a hardware address.
+- All programs of these hook points are told what came over the wire, those of later ones what Kea has now: variables of what was set are there, and of what went none. The classes that Kea makes of option 60 or 16 when a packet comes stay.
+
 ## Commas in options
 
 Kea reads the `data` of an option as values with commas between them, as in its own `option-data`. A comma within a value is written `\,` and a backslash `\\`; a single backslash stays where neither a comma nor another backslash follows. In JSON each backslash is written twice:
@@ -135,7 +152,7 @@ Kea reads the `data` of an option as values with commas between them, as in its 
 {"option-data": [{"name": "boot-file-name", "data": "pxe/undionly\\,kpxe"}]}
 ```
 
-Kea by itself ignores values for which an option has no room, such as the second one of `pxe/undionly,kpxe`. Of an answer, such an option is refused. With `csv-format` `false`, `data` is hex, or text in single quotes, and a comma is a comma. In shell, `sed` writes the backslashes:
+Kea by itself ignores values for which an option has no room, such as the second one of `pxe/undionly,kpxe`. Of an answer, such an option is refused. With `csv-format` `false`, `data` is hex, or text in single quotes, and a comma is a comma; so it is for an option of nothing but bytes, unless `csv-format` is `true`. In shell, `sed` writes the backslashes:
 
 ```sh
 escaped=$(printf %s "$file" | sed 's/[,\\]/\\&/g')
@@ -149,10 +166,12 @@ exec "$KEA_RUNSCRIPT" answer option-data:boot-file-name="$escaped"
 ```sh
 exec "$KEA_RUNSCRIPT" answer client-classes=known client-classes=lobby
 exec "$KEA_RUNSCRIPT" answer option-data:routers=192.0.2.1 option-data:tftp-server-name="$server" boot-file-name="$file"
+exec "$KEA_RUNSCRIPT" answer query-option-data:82.link-selection=192.0.2.0 query-option-data:relay0.interface-id=0x6131 query-option-data:host-name
 exec "$KEA_RUNSCRIPT" answer next=skip
 ```
 
-A key that takes a list may come several times. `option-data:` is followed by the option's name or code; for `csv-format` or `space`, print the JSON yourself. A mistake is said
+A key that takes a list may come several times. `option-data:` and `query-option-data:` are followed by the option's name or code; in the latter, `82.` stands before a sub-option of option 82, `relay0.` before a relay's option, and an option
+without `=` goes. For `csv-format` or another `space`, print the JSON yourself. A mistake is said
 on standard error, and the exit status is not 0: with `exec` that becomes the program's own, and `on-failure` decides.
 
 ## Quoting
