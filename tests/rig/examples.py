@@ -19,10 +19,11 @@ PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1}}
 MODES = pytest.mark.parametrize("mode", ["exec", "daemon"])
 
 
-def example(folder, file, mode="exec", args=(), **overrides):
+def example(folder, file, mode="exec", args=(), only=None, **overrides):
     """What stands inside "Dhcp4" or "Dhcp6" of the example; `valid_lifetime=` overrides "valid-lifetime".
 
-    `mode` may be "daemon", for the program that stays running; `args` are other ones than the example's.
+    `mode` may be "daemon", for the program that stays running; `args` are other ones than the example's; of several
+    scripts, `only` names the one that is wanted.
     """
     text = (EXAMPLES / folder / file).read_text().replace('"eth0"', '"vs"')
     (config,) = json.loads(re.sub(r"^ *//.*$", "", text, flags=re.M)).values()
@@ -31,6 +32,9 @@ def example(folder, file, mode="exec", args=(), **overrides):
     for entry in config["hooks-libraries"]:
         entry["library"] = str(HOOK)
         parameters = entry["parameters"]
+        if "scripts" in parameters:
+            take(parameters["scripts"], folder, only)
+            continue
         if "socket" in parameters:
             # Its README.md says that Kea can start the script itself, too.
             parameters["script"] = parameters.pop("socket").replace(".sock", ".sh")
@@ -42,6 +46,13 @@ def example(folder, file, mode="exec", args=(), **overrides):
             parameters["args"] = list(map(str, args))
         parameters["script"] = str(EXAMPLES / folder / script)
     return {**config, **{key.replace("_", "-"): value for key, value in overrides.items()}}
+
+
+def take(scripts, folder, only):
+    """Leaves those of an example's scripts that are wanted, from where they are here."""
+    for script in scripts:
+        script["script"] = str(EXAMPLES / folder / script["script"].rpartition("/")[2])
+    scripts[:] = [script for script in scripts if only in (None, script["script"].rpartition("/")[2])]
 
 
 def routes(family):
