@@ -84,6 +84,18 @@ def test_without_a_remote_id(link, tmp_path, remote_id):
         nothing_amiss(kea)
 
 
+@pytest.mark.parametrize("mac, address", [
+    ("02:00:c0:00:02:0a", "192.0.2.10"), ("02:00:c0:00:02:96", "192.0.2.150"), ("02:01:c0:00:02:0a", "192.0.2.100"),
+    ("02:00:c0:00:02:0a:00", "192.0.2.100"), ("02:00:7f:00:00:01", "192.0.2.100")])
+@THREADING
+def test_the_address_of_a_hardware_address(link, tmp_path, mac, address, threads):
+    """One that is not of the subnet is nobody's."""
+    with serve(tmp_path, "address.sh", **threads):
+        client = behind(link, mac=mac)
+        offer = client.discover()
+        assert offer.yiaddr == client.request(offer).yiaddr == client.renew().yiaddr == address
+
+
 @pytest.mark.parametrize("mac, seconds", [("0a:00:5e:10:00:01", 86400), ("0a:00:5f:10:00:01", 600),
                                           ("0a:00:60:10:00:01", 7200), ("0a:00:5f:10:00:01:02", 7200)])
 def test_the_lifetime(link, tmp_path, mac, seconds):
