@@ -18,9 +18,11 @@ from rig.since import since
 from rig.wait import wait_until
 
 KEYS = {
-    "client-classes": ["known"], "query-option-data": [{"code": 77, "data": None}], "subnet-id": 1, "option-data": [{"code": 224, "csv-format": False, "data": "01"}],
+    "client-classes": ["known"], "query-option-data": [{"code": 77, "data": None}], "subnet-id": 1,
+    "option-data": [{"code": 224, "csv-format": False, "data": "01"}],
     "next-server": "192.0.2.3", "server-hostname": "s", "boot-file-name": "f", "hostname": "better.example.org",
     "valid-lft": 600, "preferred-lft": 300, "ip-address": {4: "192.0.2.77", 6: "2001:db8::1077"}, "flex-id": "guest 7",
+    "reservation": {4: {"ip-address": "192.0.2.7"}, 6: {"ip-addresses": ["2001:db8::7"]}},
 }
 
 
@@ -45,7 +47,7 @@ CASES4 = {
     "lease4_expire": (lambda client: client.dora(), {**SOON, "valid-lifetime": 1}),
     "lease4_recover": (lambda client: (client.dora(), client.decline()), SOON),
     "lease4_server_decline": (lambda client: pytest.raises(NoAnswer, client.discover, timeout=2), {}),
-    "host4_identifier": (lambda client: client.dora(), {"host-reservation-identifiers": ["flex-id"]}),
+    "host4_identifier": (lambda client: client.dora(), {"host-reservation-identifiers": ["flex-id", "hw-address"]}),
 }
 CASES6 = {
     "lease6_renew": (lambda client: (client.sarr(), client.renew()), {}),
@@ -54,7 +56,7 @@ CASES6 = {
     "lease6_decline": (lambda client: (client.sarr(), client.decline()), {}),
     "lease6_expire": (lambda client: client.sarr(), {**SOON, "valid-lifetime": 1, "preferred-lifetime": 1}),
     "lease6_recover": (lambda client: (client.sarr(), client.decline()), SOON),
-    "host6_identifier": (lambda client: client.sarr(), {"host-reservation-identifiers": ["flex-id"]}),
+    "host6_identifier": (lambda client: client.sarr(), {"host-reservation-identifiers": ["flex-id", "duid"]}),
     "addr6_register": (lambda client: client.register("2001:db8::77"), {}),
 }
 
