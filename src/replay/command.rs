@@ -1,13 +1,12 @@
 //! Kea's command `runscript-replay`: some leases, or all, are replayed to every script that hears of leases.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
 use super::{Which, replays};
 use crate::bridge::ffi::Pages;
-use crate::commands_of_kea::{ERROR, SUCCESS, read};
+use crate::commands_of_kea::{CLIENT_ID_BYTES, DUID_BYTES, ERROR, HWADDR_BYTES, SUCCESS, bytes, read};
 use crate::dispatch::{Identity, Script};
 use crate::hook_points::Server;
 
@@ -21,11 +20,6 @@ struct Arguments {
     hw_address: Option<String>,
     client_id: Option<String>,
 }
-
-/// What Kea takes (its duid.h and hwaddr.h).
-const DUID_BYTES: RangeInclusive<usize> = 3..=130;
-const CLIENT_ID_BYTES: RangeInclusive<usize> = 2..=255;
-const HWADDR_BYTES: RangeInclusive<usize> = 1..=20;
 
 const REMEDY: &str = "the arguments are wrong: give none for all leases, or one of \"subnet-id\" (a number), \"ip-address\" \
     (also of a prefix), and in kea-dhcp4 \"hw-address\" or \"client-id\", in kea-dhcp6 \"duid\" (bytes, as in \"01:02:03\")";
@@ -68,10 +62,4 @@ fn address_bytes(text: &str, server: Server) -> Option<Vec<u8>> {
         (IpAddr::V6(address), Server::Dhcp6) => Some(address.octets().into()),
         _ => None,
     }
-}
-
-/// Of `01:02:03`.
-fn bytes(text: &str, most: RangeInclusive<usize>) -> Option<Vec<u8>> {
-    let byte = |digits: &str| u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2);
-    text.split(':').map(byte).collect::<Option<Vec<u8>>>().filter(|bytes| most.contains(&bytes.len()))
 }
