@@ -85,6 +85,8 @@ int answer_with(CommandAnswer (*carry_out)(rust::Str arguments), CalloutHandle& 
 
 int runscript_retry(CalloutHandle& handle) { return answer_with(retry, handle, __func__); }
 
+int runscript_forget(CalloutHandle& handle) { return answer_with(forget, handle, __func__); }
+
 int runscript_replay(CalloutHandle& handle) {
     const int result = answer_with(replay, handle, __func__);
     look_for_replay();
@@ -97,6 +99,7 @@ void register_commands(isc::hooks::LibraryHandle& handle) {
     handle.registerCommandCallout("runscript-status", runscript_status);
     handle.registerCommandCallout("runscript-retry", runscript_retry);
     handle.registerCommandCallout("runscript-replay", runscript_replay);
+    handle.registerCommandCallout("runscript-forget", runscript_forget);
     handle.registerCommandCallout("statistic-get", statistic_get);
     handle.registerCommandCallout("statistic-get-all", statistic_get_all);
 }

@@ -2,6 +2,7 @@
 //! the script said. changes.cc makes them.
 
 mod classes;
+pub mod keep;
 pub mod reservation;
 #[cfg(test)]
 mod tests;
@@ -167,9 +168,14 @@ pub fn find(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.name == name)
 }
 
-/// All keys, for messages.
+/// All keys that say more than how Kea goes on.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|row| row.name).chain([keep::NAME])
+}
+
+/// The same, for messages.
 pub fn names() -> String {
-    ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+    keys().collect::<Vec<_>>().join(", ")
 }
 
 /// What Kea shall change for these keys and values at a hook point, and what is refused. The order is that of [`ROWS`]: a
@@ -205,7 +211,7 @@ pub fn changes(point: &HookPoint, mut wishes: Vec<(String, Value)>) -> (Vec<Chan
                 }
                 Ok((number, data)) => {
                     let (script, said, when_sent) = (0, item.to_string(), point.comes_too_early(row.key));
-                    changes.push(Change { key: row.key, number, data, script, said, when_sent });
+                    changes.push(Change { key: row.key, number, data, script, said, when_sent, kept: 0 });
                 }
                 Err(reason) => refused.push(refuse(Some(row.name), &name, item, reason)),
             }

@@ -270,7 +270,7 @@ pub mod ffi {
     }
 
     /// One thing that Kea shall change: one class, one option.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Change {
         key: Key,
         /// The value, of a key that takes a number; of an option, how many values its data is made of.
@@ -284,10 +284,12 @@ pub mod ffi {
         said: String,
         /// It is of Kea's answer, and not to be made before that is sent.
         when_sent: bool,
+        /// By what the answer is found that is kept and wants this, should Kea refuse it; 0 if none is kept.
+        kept: u64,
     }
 
     /// What Kea shall do after an event. An empty list costs no allocation.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Verdict {
         step: Step,
         /// In the order in which they are to be applied; empty unless `step` is `Continue`.
@@ -518,6 +520,9 @@ pub mod ffi {
         /// Carries out the command `runscript-retry`; its arguments are JSON text, empty if there are none.
         fn retry(arguments: &str) -> CommandAnswer;
 
+        /// Carries out the command `runscript-forget`; its arguments are JSON text, empty if there are none.
+        fn forget(arguments: &str) -> CommandAnswer;
+
         /// Current values of the `runscript.*` statistics, in the order of `statistic_names`.
         fn statistic_values() -> Vec<i64>;
 
@@ -526,7 +531,7 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, configured, event, lease_event, lease_origin, load, log_text, refused, replay, replay_all,
+    callout_took, configured, event, forget, lease_event, lease_origin, load, log_text, refused, replay, replay_all,
     replay_page, replay_told, retry, statistic_names, statistic_values, status, turning, unknown_class, unload,
 };
 use crate::messages::message_texts;

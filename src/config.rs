@@ -3,6 +3,7 @@
 pub mod capabilities;
 pub mod env;
 mod handler;
+mod keep;
 mod leases;
 #[cfg(test)]
 mod pages;
@@ -29,6 +30,7 @@ use crate::variables::Style;
 use crate::verdict::Next;
 pub use handler::{TOOLS, TOOLS_PATH};
 use handler::{handler, program};
+pub use keep::Keep;
 pub use points::{Point, Wait, Ways};
 use read::{Refusal, Section};
 pub use spool::Spool;
@@ -56,6 +58,7 @@ pub struct Config {
     pub ways: Ways,
     pub on_failure: Next,
     pub answers: bool,
+    pub keep: Keep,
     pub concurrency: usize,
     pub queue_limit: usize,
     pub spool: Spool,
@@ -239,6 +242,7 @@ fn script(section: &Section, kea: Kea) -> Result<Config, Refusal> {
         dialect,
         script,
         answers,
+        keep: keep::keep(section, answers)?,
         args: section.strings("args")?,
         env: env::env(section, kea)?,
         keep_capabilities: capabilities::kept(section)?,

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod given_up;
 mod kept;
 mod lanes;
+mod memory;
 mod process;
 mod programs;
 mod reading;
@@ -215,7 +216,7 @@ impl Script {
     /// Hands over an event and waits for what Kea shall do, no longer than the time-out.
     pub fn ask(&self, task: Task) -> Verdict {
         Counters::add(&self.shared.counters.events);
-        self.shared.ask(task)
+        self.shared.ask(task.asked(self.shared.memory.age()))
     }
 
     /// Hands over an event for which a packet is parked. `then` is told what Kea shall do, no later than the time-out,
@@ -223,7 +224,7 @@ impl Script {
     pub fn park(&self, task: Task, then: Box<dyn FnOnce(Verdict) + Send>) {
         Counters::add(&self.shared.counters.events);
         let until = Instant::now() + task.timeout;
-        self.shared.park(task, until, then);
+        self.shared.park(task.asked(self.shared.memory.age()), until, then);
     }
 
     /// Kea cannot do what the script's answer wanted.

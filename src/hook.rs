@@ -262,6 +262,10 @@ pub fn retry(arguments: &str) -> CommandAnswer {
     command(|instance| retry::retry(&instance.scripts, arguments))
 }
 
+pub fn forget(arguments: &str) -> CommandAnswer {
+    command(|instance| instance.forget_by_command(arguments))
+}
+
 pub fn replay(arguments: &str) -> CommandAnswer {
     turning();
     command(|instance| instance.replay_by_command(arguments))

@@ -293,6 +293,11 @@ impl HookPoint {
         self.keys.contains(&Key::ValidLft)
     }
 
+    /// Whether an answer can be kept for the next event here that is like it: it is asked for, and for a packet.
+    pub fn keeps_answers(&self) -> bool {
+        self.groups.iter().any(|group| matches!(group, Group::Query4 | Group::Query6)) && !self.is_of_leases()
+    }
+
     /// Whether a change of this key has to wait until Kea's answer is sent.
     pub fn comes_too_early(&self, key: Key) -> bool {
         !self.sends && HOOK_POINTS.iter().any(|row| row.sends && row.server == self.server && row.keys.contains(&key))

@@ -11,6 +11,7 @@ use crate::dispatch::{Script, Task};
 use crate::facts::Facts;
 use crate::hook_points::{self, CONFIGURED, HOOK_POINTS, LOAD, Server, UNLOAD};
 use crate::leases;
+use crate::memory::forget::forget;
 use crate::merged::{GO_ON, Merged};
 use crate::parking;
 use crate::replay;
@@ -39,16 +40,17 @@ impl Instance {
     /// Tells every script that wants it, in order; the severest step counts, and changes only if all let Kea go on.
     /// The verdict of those for which the packet is parked, which has a ticket then, comes later.
     pub fn tell(&self, point: usize, facts: Facts, ticket: u64) -> Verdict {
-        let Ok(place) = self.enter(point, &facts) else {
+        let mut known = self.recall(point, &facts);
+        let Ok(place) = self.enter(point, &facts, &known) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
         let facts = Arc::new(facts);
         let mut all = Merged::default();
         let mut parking = Vec::new();
         for (number, script) in self.scripts.iter().enumerate() {
-            let Some(how) = script.config().points[point] else { continue };
-            // Where it is called at all, ISC's library leaves out what another has had Kea skip.
-            if facts.is_skipped && HOOK_POINTS[point].of_isc && script.config().dialect == Dialect::Isc {
+            let Some(how) = way(script, point, &facts) else { continue };
+            if let Some(verdict) = known.get_mut(number).and_then(Option::take) {
+                all.add(number, verdict);
                 continue;
             }
             let task = Task::new(point, how, facts.clone());
@@ -147,15 +149,33 @@ impl Instance {
         self.lease_events.map_or(replay::nothing(Pages::None), |point| replay::next_page(&self.scripts, point))
     }
 
+    pub fn forget_by_command(&self, arguments: &str) -> (i32, String) {
+        forget(&self.scripts, self.server, arguments)
+    }
+
     pub fn replay_by_command(&self, arguments: &str) -> (i32, String) {
         replay::command(&self.scripts, self.server, arguments)
     }
 
+    /// What scripts have said that need not be asked again, by script; nothing at all if none has.
+    fn recall(&self, point: usize, facts: &Facts) -> Vec<Option<Verdict>> {
+        if !self.scripts.iter().any(|script| script.memory().is_used()) {
+            return Vec::new();
+        }
+        let recall = |script: &Script| {
+            way(script, point, facts).filter(|how| how.wait.waits()).and_then(|_| script.recall(point, facts))
+        };
+        self.scripts.iter().map(recall).collect()
+    }
+
     /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
-    fn enter(&self, point: usize, facts: &Facts) -> Result<Option<Place>, Crowded> {
-        let is_waited_for = |script: &&Script| script.config().points[point].is_some_and(|how| how.wait.waits());
-        let mut scripts = self.scripts.iter().filter(|_| HOOK_POINTS[point].drops_packets());
-        let Some(script) = scripts.find(is_waited_for) else { return Ok(None) };
+    fn enter(&self, point: usize, facts: &Facts, known: &[Option<Verdict>]) -> Result<Option<Place>, Crowded> {
+        let is_waited_for = |(number, script): &(usize, &Script)| {
+            let is_known = known.get(*number).is_some_and(Option::is_some);
+            !is_known && script.config().points[point].is_some_and(|how| how.wait.waits())
+        };
+        let mut scripts = self.scripts.iter().enumerate().filter(|_| HOOK_POINTS[point].drops_packets());
+        let Some((_, script)) = scripts.find(is_waited_for) else { return Ok(None) };
         let Some(key) = crowd::key(point, facts) else { return Ok(None) };
         self.crowd.enter(key).map(Some).ok_or_else(|| {
             // One packet counts once, however many scripts there are.
@@ -163,4 +183,10 @@ impl Instance {
             Crowded
         })
     }
+}
+
+/// How a script hears of this, if it does. Where it is called at all, ISC's library leaves out what another has had Kea skip.
+fn way(script: &Script, point: usize, facts: &Facts) -> Option<Point> {
+    let is_left_out = facts.is_skipped && HOOK_POINTS[point].of_isc && script.config().dialect == Dialect::Isc;
+    script.config().points[point].filter(|_| !is_left_out)
 }

@@ -63,6 +63,7 @@ mod keys;
 mod lane;
 mod leases;
 mod log;
+mod memory;
 mod merged;
 pub mod messages;
 pub mod order;

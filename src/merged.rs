@@ -51,6 +51,7 @@ mod tests {
             script: 0,
             said: said.to_string(),
             when_sent: false,
+            kept: 0,
         };
         Verdict { step, changes: said.iter().map(change).collect(), ticket: 0 }
     }

@@ -66,7 +66,7 @@ messages! {
     EVENT_LOST Error "%1 at %2: given up: %3"
         "An event whose handling killed the runner or the daemon several times, or that could not be handed to it, is not tried again. Logged once a minute for each script and hook point. Also at a reload that takes a script out of the configuration: the script's events in memory alone are lost."
     VERDICT Debug "%1 at %2, %3: %4"
-        "Shown at debug level (40) only: what a script for which Kea waits has said of one event. The line names the client and the leases that the event is about; then comes `continue`, `skip` or `drop`, with the keys of the answer if there are any, or why there is no verdict. What Kea does not take of an answer is another line (RUNSCRIPT_ANSWER_REFUSED)."
+        "Shown at debug level (40) only: what a script for which Kea waits has said of one event. The line names the client and the leases that the event is about; then comes `continue`, `skip` or `drop`, with the keys of the answer if there are any, or why there is no verdict; `kept` before that says that nobody was asked (`keep-for`). What Kea does not take of an answer is another line (RUNSCRIPT_ANSWER_REFUSED)."
     OUTPUT Info "%1 at %2: %3"
         "What a script wrote to its standard output, or a handler's `log` line of level `info`, or `debug`: that is logged at debug level."
     ERROR_OUTPUT Warn "%1 at %2: %3"

@@ -20,7 +20,7 @@ use crate::hook_points::{Group, HookPoint};
 use crate::ids::Seq;
 use crate::wire;
 use collector::Collector;
-pub use names::is_name;
+pub use names::{is_name, is_of_group};
 use options::{Options, VENDOR4, VENDOR6};
 use rows::Row;
 use value::{Of, number};
@@ -78,6 +78,15 @@ pub fn write_variables(out: &mut String, server: &Server, occasion: &Occasion, f
         point.groups.iter().for_each(|&group| add_group(&mut out, group, of));
     }
     out.finish();
+}
+
+/// Appends the variables of these names alone, of those that tell what has happened at a hook point.
+pub fn write_some(out: &mut String, point: &HookPoint, facts: &Facts, style: Style, names: &[String]) {
+    static SERVER: LazyLock<Server> = LazyLock::new(Default::default);
+    let of = Of { facts, server: &SERVER, debug: style.debug };
+    let mut out = Collector::new(out).only(names);
+    let is_wanted = |group: &&Group| names.iter().any(|name| name.starts_with(prefix(**group)));
+    point.groups.iter().filter(is_wanted).for_each(|&group| add_group(&mut out, group, of));
 }
 
 /// Appends those of a try behind these.

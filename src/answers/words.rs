@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, ROWS, Row, find, names, reservation};
+use super::{Kind, ROWS, Row, find, keep, names, reservation};
 use crate::text::{GLIMPSE, excerpt};
 use crate::verdict::{Next, Wishes};
 
@@ -38,6 +38,7 @@ fn add(wishes: &mut Wishes, key: &str, value: Option<&str>) -> Result<(), String
         (Some(Kind::Number), _, Some(value)) => value.parse().map_or(Value::from(value), |n: u64| n.into()),
         (Some(_), _, Some(value)) => Value::from(value),
         (None, _, Some(value)) if key == "next" => next(value)?,
+        (None, _, Some(value)) if key == keep::NAME => keep_for(value)?,
         (None, ..) => return Err(format!("no such key; the keys are: next, {}", names())),
     };
     row.map_or(Ok(()), |row| row.check(&value))?;
@@ -92,6 +93,11 @@ fn next(value: &str) -> Result<Value, String> {
     }
 }
 
+fn keep_for(value: &str) -> Result<Value, String> {
+    let value = value.parse().map_or(Value::from(value), |seconds: u64| seconds.into());
+    keep::time(&value).map(|_| value)
+}
+
 /// By name, or by code.
 fn option_of(option: &str, data: &str) -> Value {
     match option.parse::<u32>() {
@@ -128,7 +134,8 @@ pub fn help() -> String {
         _ => format!("{}=VALUE", row.name),
     };
     let line = |row: &Row| format!("\n  {:<24} {}", word(row), row.bounds.replace('`', ""));
-    format!("Keys:\n  next=continue|skip|drop{}", ROWS.iter().map(line).collect::<String>())
+    let rows = ROWS.iter().map(line).collect::<String>();
+    format!("Keys:\n  next=continue|skip|drop{rows}\n  {:<24} {}", format!("{}=SECONDS", keep::NAME), keep::BOUNDS_TEXT)
 }
 
 #[cfg(test)]
@@ -152,10 +159,11 @@ mod tests {
             "valid-lft=3600",
             "boot-file-name=",
             "flex-id=0x01ff",
+            "keep-for=60",
         ];
         assert_eq!(
             said(&words).unwrap(),
-            r#"{"next":"continue","client-classes":["known","gu\"est="],"subnet-id":2,"option-data":[{"data":"192.0.2.1, 192.0.2.2","name":"routers"},{"code":223,"data":"0x01"}],"valid-lft":3600,"boot-file-name":"","flex-id":"0x01ff"}"#
+            r#"{"next":"continue","client-classes":["known","gu\"est="],"subnet-id":2,"option-data":[{"data":"192.0.2.1, 192.0.2.2","name":"routers"},{"code":223,"data":"0x01"}],"valid-lft":3600,"boot-file-name":"","flex-id":"0x01ff","keep-for":60}"#
         );
     }
 
@@ -232,6 +240,8 @@ mod tests {
         refused("next=explode", "give continue, skip or drop");
         refused("subnet-id=two", "give a whole number from 1 to 4294967295");
         refused("subnet-id=4294967296", "give a whole number from 1 to 4294967295");
+        refused("keep-for=0", "give a whole number of seconds from 1 to 86400");
+        refused("keep-for=a day", "give a whole number of seconds from 1 to 86400");
         refused("hostname=a b", "give a domain name");
         refused("next-server=::1", "give an IPv4 address");
         refused("flex-id=0x1", "an even number of hex digits");

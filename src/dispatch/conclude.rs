@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::shared::Shared;
 use super::state::Parked;
 use super::{Counters, Task};
-use crate::answers::{ROWS, Refused, changes, row_of};
+use crate::answers::{self, Refused, changes, keep, row_of};
 use crate::bridge::ffi::{Change, Severity, Step, Verdict};
 use crate::guard::guarded;
 use crate::hook_points::HOOK_POINTS;
@@ -105,30 +105,44 @@ impl Shared {
     }
 
     /// What Kea can do of what a script wants; the rest is refused.
-    fn verdict(&self, task: &Task, next: Next, wishes: Wishes) -> Verdict {
-        let row = task.row();
+    fn verdict(&self, task: &Task, next: Next, mut wishes: Wishes) -> Verdict {
         if !task.answers(&self.config) {
             if next != Next::Continue || !wishes.0.is_empty() {
                 self.refuse(task.point, &unasked(task, next, &wishes));
             }
             return Verdict::of(Step::Continue);
         }
+        let keep_for = keep::take(&mut wishes);
+        let (mut verdict, is_good) = self.possible(task, next, wishes);
+        if let Some(time) = keep_for {
+            self.keep_answer(task, &time, &mut verdict, is_good);
+        }
+        verdict
+    }
+
+    /// The same where it is asked for; and whether that is all.
+    fn possible(&self, task: &Task, next: Next, wishes: Wishes) -> (Verdict, bool) {
+        let row = task.row();
         let step = row.step(next);
-        if next != Next::Continue && step == Step::Continue {
+        let has_effect = next == Next::Continue || step != Step::Continue;
+        if !has_effect {
             let said = format!("\"next\": \"{}\"", next.name());
             let reason = "has no effect at this hook point: Kea goes on".into();
             self.refuse(task.point, &Refused { key: Some("next"), said, reason });
         }
         if step != Step::Continue || wishes.0.is_empty() {
-            return Verdict::of(step);
+            return (Verdict::of(step), has_effect);
         }
         let (changes, refused) = changes(row, wishes.0);
         refused.iter().for_each(|refused| self.refuse(task.point, refused));
-        Verdict { step, changes, ticket: 0 }
+        (Verdict { step, changes, ticket: 0 }, has_effect && refused.is_empty())
     }
 
     /// Kea refuses what we have taken.
     pub fn refuse_change(&self, point: usize, change: &Change, reason: &str) {
+        if change.kept != 0 {
+            self.memory.remove(change.kept);
+        }
         let key = row_of(change.key).map(|row| row.name);
         let said = format!("\"{}\": {}", key.unwrap_or_default(), change.said);
         self.refuse(point, &Refused { key, said, reason: reason.into() });
@@ -142,7 +156,7 @@ impl Shared {
     }
 
     /// Says and counts that part of an answer is not applied.
-    fn refuse(&self, point: usize, refused: &Refused) {
+    pub fn refuse(&self, point: usize, refused: &Refused) {
         Counters::add(&self.counters.refused);
         let hook_point = HOOK_POINTS[point].name;
         // An unknown key may be another one each time.
@@ -211,7 +225,7 @@ fn unasked(task: &Task, next: Next, wishes: &Wishes) -> Refused {
         false => "Kea does not wait here: set \"wait\" to true",
     };
     let key = match (next, wishes.0.first()) {
-        (Next::Continue, Some((name, _))) => ROWS.iter().map(|row| row.name).find(|known| known == name),
+        (Next::Continue, Some((name, _))) => answers::keys().find(|known| known == name),
         _ => Some("next"),
     };
     Refused { key, said: said.collect::<Vec<_>>().join(", "), reason: reason.into() }

@@ -26,6 +26,7 @@ pub struct Counters {
     pub deferred: AtomicU64,
     pub given_up: AtomicU64,
     pub coalesced: AtomicU64,
+    pub kept: AtomicU64,
     /// An event has found no room in the spool, and none has since.
     is_full: AtomicBool,
     /// In microseconds; `None` if there is no memory for it.
@@ -48,6 +49,7 @@ impl Default for Counters {
             deferred: AtomicU64::default(),
             given_up: AtomicU64::default(),
             coalesced: AtomicU64::default(),
+            kept: AtomicU64::default(),
             is_full: AtomicBool::default(),
             latency: Mutex::new(Histogram::new_with_max(micros(LONGEST), DIGITS).ok()),
             last_error: Mutex::default(),

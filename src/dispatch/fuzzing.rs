@@ -93,7 +93,7 @@ pub fn assert_line(answer: &Answer) {
 }
 
 fn assert_change(point: &HookPoint, change: &Change) {
-    let Change { key, number, data, script, said, when_sent: _ } = change;
+    let Change { key, number, data, script, said, .. } = change;
     let row = row_of(*key).expect("a row");
     assert!(point.keys.contains(key), "{} at {}", row.name, point.name);
     assert_eq!(*script, 0);

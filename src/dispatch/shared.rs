@@ -16,6 +16,7 @@ use crate::bridge::ffi::Verdict;
 use crate::config::Config;
 use crate::ids;
 use crate::lane::Lane;
+use crate::memory::Memory;
 use crate::order::{Class, Turn};
 use crate::spool::Spool;
 use crate::variables::Server;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub server: Server,
     pub counters: Counters,
     pub unknown_classes: UnknownClasses,
+    pub memory: Memory,
     state: Mutex<State>,
     /// What the worker waits for.
     pub watch: Arc<Watch>,
@@ -48,6 +50,7 @@ impl Shared {
         let watch = Arc::new(Watch::new()?);
         let calls = Calls::new(&watch, CALLS)?;
         Ok(Shared {
+            memory: Memory::new(config.keep.limit),
             config,
             server: server.clone(),
             counters: Counters::default(),
@@ -59,10 +62,11 @@ impl Shared {
         })
     }
 
-    /// The same events under another configuration.
+    /// The same events under another configuration, whose answers may be others.
     pub fn renewed(self, config: Config, server: &Server) -> Shared {
         let (counters, unknown_classes) = (Counters::default(), UnknownClasses::default());
-        Shared { config, server: server.clone(), counters, unknown_classes, ..self }
+        let memory = Memory::new(config.keep.limit);
+        Shared { config, server: server.clone(), counters, unknown_classes, memory, ..self }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::hook_points::{HOOK_POINTS, HookPoint};
 use crate::ids::{self, Seq};
 use crate::keys::{Key, keys, lease_key, texts};
+use crate::memory::Age;
 use crate::order::{Class, Turn};
 use crate::spool::Place;
 use crate::variables::{Occasion, Server, Try, write_try, write_variables};
@@ -33,6 +34,8 @@ pub struct Task {
     pub deaths: u32,
     /// Of an event whose packet is parked: when Kea goes on without an answer.
     pub parked_until: Option<Instant>,
+    /// How old the memory of its script was when that was asked.
+    pub asked_at: Age,
     time: SystemTime,
     /// The same by a clock that nobody sets.
     pub since: Instant,
@@ -73,6 +76,7 @@ impl Task {
             tries: 0,
             deaths: 0,
             parked_until: None,
+            asked_at: 0,
             time: SystemTime::now(),
             since: Instant::now(),
             content: Content::Facts(facts),
@@ -96,6 +100,7 @@ impl Task {
             tries: tries.into(),
             deaths: deaths.into(),
             parked_until: None,
+            asked_at: 0,
             time,
             since: now.checked_sub(time.elapsed().unwrap_or_default()).unwrap_or(now),
             content: Content::Spooled { unique, place },
@@ -222,6 +227,19 @@ impl Task {
     /// The same event after Kea has given up waiting for it.
     pub fn abandoned(&self) -> Self {
         Task { is_abandoned: true, ..self.clone() }
+    }
+
+    /// The same event, of which a script is asked now.
+    pub fn asked(self, asked_at: Age) -> Self {
+        Task { asked_at, ..self }
+    }
+
+    /// What Kea knew, if that is in memory.
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.content {
+            Content::Facts(facts) => Some(facts),
+            Content::Spooled { .. } => None,
+        }
     }
 
     /// The same event, for which a packet is parked until then at most.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::answers::{ROWS, reservation, row_of};
+use crate::answers::{ROWS, keep, reservation, row_of};
 use crate::hook_points::HookPoint;
 
 pub fn page() -> String {
@@ -11,6 +11,7 @@ pub fn page() -> String {
     for row in ROWS {
         let _ = writeln!(page, "| `{}` | {} | {} |", row.name, row.bounds, row.doc);
     }
+    let _ = writeln!(page, "| `{}` | {} | {KEEP} |", keep::NAME, keep::BOUNDS_TEXT);
     page.push_str(WHERE);
     for row in ROWS {
         for place in row.places {
@@ -32,6 +33,8 @@ pub fn keys(point: &HookPoint) -> String {
     let names = point.keys.iter().filter_map(|&key| row_of(key)).map(|row| format!("`{}`", row.name));
     names.collect::<Vec<_>>().join(", ")
 }
+
+const KEEP: &str = "Nothing of Kea's: the library gives this answer again for so long, and does not ask. See below, Answers that hold for a time.";
 
 const INTRO: &str = r#"# Answers
 
@@ -144,6 +147,48 @@ At `pkt4_receive` and `pkt6_receive` a program may have Kea take other options f
 - Not to be changed are in DHCPv4 53 and 54, in DHCPv6 1, 2, 9, 87 and what the client asks for: 3, 4, 5, 25, 26. A client keeps one identity: 61 goes only where there is a hardware address.
 - All programs of these hook points are told what came over the wire, those of later ones what Kea has now: variables of what was set are there, and of what went none. The classes that Kea makes of option 60 or 16 when a packet comes stay.
 
+## Answers that hold for a time
+
+A program that would say the same of the next event can say for how long. With `keep-for` the library gives its answer again, `next` and all that it changes, and does not ask:
+
+```sh
+# A stranger is refused, and for ten minutes nobody looks again.
+grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known || exec "$KEA_RUNSCRIPT" answer next=drop keep-for=600
+```
+
+It pays where clients come again soon: renewals, several interfaces or boot stages of one machine, a client that is refused and goes on asking. An event that is answered so costs a few microseconds,
+whatever the program costs. Where each client comes once in a while, leave it out.
+
+An answer is given again for the same script and hook point if all of this is the same:
+
+- the client: its hardware address and its client identifier; in DHCPv6 its DUID and its hardware address;
+- the interface and the relay: `giaddr` and the bytes of option 82; in DHCPv6 each relay's link and peer address and its options 18 and 37;
+- the type of the message, and of Kea's answer where there is one;
+- what has booted: options 60, 77 and 93; in DHCPv6 16, 15 and 61. A boot ROM, iPXE and a system have one hardware address;
+- what the hook point is about: the subnet that Kea has chosen, the addresses of leases and of Kea's answer, whether it is an offer, the name for DNS, the host identifier;
+- the variables that the parameter `keep-by` names.
+
+Whatever else may have changed is not looked at. If your program goes by the client's name, say, or by Kea's client classes, name these variables:
+
+```json
+"keep-by": [ "KEA_QUERY4_OPTION_12", "KEA_QUERY4_CLASSES" ]
+```
+
+A client that has neither hardware address nor client identifier is asked about each time.
+
+**A decision holds until its time is over.** Whoever was let in stays let in, whatever your database says by then. Let the time be no longer than a wrong answer may stand. All that is kept is forgotten when Kea starts, or takes a configuration
+(`config-reload`, `config-set`), but not by other commands of Kea's, such as those that change a subnet or a reservation. The command [`runscript-forget`](operation.md#commands) forgets what is kept of a client, or all. Have it sent
+by whatever changes your database. An answer to what was asked before is not kept afterwards.
+
+Nor does the program hear of an event that is answered so: what is to be recorded belongs to a hook point of its own, or to [lease events](operation.md#leases). Lines for Kea's log (`log`) are not repeated.
+
+Failures are not kept, nor is an answer of which something is refused. Kea looks at each change anew, and what it refuses later is forgotten at once: the program is asked the next time.
+
+`keep-for` is refused where no packet is asked about (`buffer*_send`, `lease*_expire`, `lease*_recover`, lease events, Kea's own life), and where Kea does not wait, as any key without effect is. So is an answer that takes more than 4 KiB, with what it is about.
+
+The parameter `keep-limit` says how many answers are kept at once. A client has one for each hook point and type of message. Beyond the limit, one goes that nobody has come back for: a flood of new clients costs none that has come back.
+The statistic `runscript.kept` counts events that were answered so, and `runscript-status` says how many answers are kept.
+
 ## Commas in options
 
 Kea reads the `data` of an option as values with commas between them, as in its own `option-data`. A comma within a value is written `\,` and a backslash `\\`; a single backslash stays where neither a comma nor another backslash follows. In JSON each backslash is written twice:
@@ -167,7 +212,7 @@ exec "$KEA_RUNSCRIPT" answer option-data:boot-file-name="$escaped"
 exec "$KEA_RUNSCRIPT" answer client-classes=known client-classes=lobby
 exec "$KEA_RUNSCRIPT" answer option-data:routers=192.0.2.1 option-data:tftp-server-name="$server" boot-file-name="$file"
 exec "$KEA_RUNSCRIPT" answer query-option-data:82.link-selection=192.0.2.0 query-option-data:relay0.interface-id=0x6131 query-option-data:host-name
-exec "$KEA_RUNSCRIPT" answer next=skip
+exec "$KEA_RUNSCRIPT" answer next=drop keep-for=600
 ```
 
 A key that takes a list may come several times. `option-data:` and `query-option-data:` are followed by the option's name or code; in the latter, `82.` stands before a sub-option of option 82, `relay0.` before a relay's option, and an option

@@ -23,16 +23,23 @@ pub struct Collector<'a> {
     is_first: bool,
     total: usize,
     left_out: Vec<String>,
+    /// All others are left out, and nothing is said of them.
+    only: Option<&'a [String]>,
 }
 
 impl<'a> Collector<'a> {
     pub fn new(out: &'a mut String) -> Self {
-        Collector { out, prefix: ",\"".into(), is_first: true, total: 0, left_out: Vec::new() }
+        Collector { out, prefix: ",\"".into(), is_first: true, total: 0, left_out: Vec::new(), only: None }
     }
 
     /// The same behind members that are there.
     pub fn behind(out: &'a mut String) -> Self {
         Collector { is_first: false, ..Collector::new(out) }
+    }
+
+    /// Takes those of these names alone.
+    pub fn only(self, names: &'a [String]) -> Self {
+        Collector { only: Some(names), ..self }
     }
 
     /// What the next names begin with.
@@ -58,6 +65,9 @@ impl<'a> Collector<'a> {
         let name_at = start + 2 - usize::from(self.is_first);
         name(self.out);
         let name_end = self.out.len();
+        if self.only.is_some_and(|names| !names.iter().any(|name| *name == self.out[name_at..])) {
+            return self.out.truncate(start);
+        }
         self.out.push_str("\":\"");
         let value_at = self.out.len();
         if !write(self.out) {

@@ -31,6 +31,11 @@ pub fn is_name(name: &str) -> bool {
     kind(name).is_some()
 }
 
+/// Whether this is a variable of a hook point's groups, of dialect `runscript`.
+pub fn is_of_group(name: &str) -> bool {
+    GROUPS.iter().any(|&group| name.strip_prefix(prefix(group)).and_then(|rest| kind_in(group, rest)).is_some())
+}
+
 /// What the variable of this name holds, in the rows' words; `None` if there is none.
 pub fn kind(name: &str) -> Option<&'static str> {
     let common = |rest| match rest {
