@@ -132,7 +132,7 @@ fuzz: ## Feed what reads foreign bytes with bytes that nobody expects, ten minut
 bench: setup build ## Measure Kea with and without a hook, and write docs/benchmarks (BENCH='-k "v4 and single"': some of it)
 	$(Q)$(SETUP) bench
 	$(Q)cargo test --release --locked --lib -- --ignored --nocapture roundtrip
-	$(Q)tests/run -s tests/bench/callout.py tests/bench/latency.py tests/bench/throughput.py tests/bench/lease_events.py $(BENCH)
+	$(Q)tests/run -s tests/bench/callout.py tests/bench/latency.py tests/bench/throughput.py tests/bench/lease_events.py tests/bench/keep.py $(BENCH)
 	$(Q)/usr/bin/python3 tests/bench/report.py
 
 .PHONY: matrix

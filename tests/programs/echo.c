@@ -1,10 +1,10 @@
 /*
  * The quickest handler: answers each line with its number.
  *
- * echo [one-by-one | reserve | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the first and
- * {"seq":N} to each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
- * With one-by-one there is no "ahead" in its hello. With reserve, each answer reserves an address that is made of the last
- * three bytes of the client's hardware address, or DUID.
+ * echo [one-by-one | keep | reserve | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the
+ * first and {"seq":N} to each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
+ * With one-by-one there is no "ahead" in its hello, nor with keep, whose answers hold for an hour. With reserve, each answer
+ * reserves an address that is made of the last three bytes of the client's hardware address, or DUID.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,8 @@ static int answer(const char* line, int argc, char** argv) {
         }
         usleep(1000 * atoi(argv[2]));
     }
-    snprintf(text, sizeof text, "{\"seq\":%llu}\n", seq);
+    const char* more = argc == 2 && !strcmp(argv[1], "keep") ? ",\"keep-for\":3600" : "";
+    snprintf(text, sizeof text, "{\"seq\":%llu%s}\n", seq, more);
     say(text);
     return 1;
 }
