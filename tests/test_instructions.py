@@ -27,6 +27,7 @@ CASES = {
     "lease6_select": {},    # of a client behind two relays
     "leases6_committed": {},
     "leases4_committed, waiting": {"wait": True},
+    "lease4_renew, kept": {"wait": True, "answers": True, "args": ["keep"]},
     # What lease events take of Kea, at its own hook points.
     "lease4_select, for lease4_changed": LEASE_EVENTS[4],
     "leases4_committed, for lease4_changed": LEASE_EVENTS[4],

@@ -15,6 +15,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import figures
+from lease_events import processor_time
 from load import PATIENCE, Load, exchanges, highest, probe
 from rig.dhcp4 import ACK, DISCOVER, MESSAGE_TYPE, REQUEST, REQUESTED_ADDRESS, SERVER_ID, Message4, address_bytes
 from rig.kea import hook
@@ -30,7 +31,7 @@ KNOWN = 500                     # clients that renew
 FLOOD, FLOOD_RATE = 10_000, 500     # exchanges of new ones, and how many a second
 NOTHING, WAITING, KEEPING = "a library that does nothing", "daemon, waiting", "daemon, waiting, keep-for"
 POINTS = ["pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew", "pkt4_send"]
-UNITS = {"Renewals a second": "renewals/s", "Exchanges a second": "exchanges/s",
+UNITS = {"Kea's processor time of a renewal": "µs", "Renewals a second": "renewals/s", "Exchanges a second": "exchanges/s",
          "Events of known clients that were answered from memory": "%"}
 
 
@@ -124,9 +125,19 @@ def measure(server, found, name):
     renewals, new = found["Renewals a second"][name], found["Exchanges a second"][name]
     # All that is to be kept of them is.
     relay.load(500, 2 * KNOWN)
+    found["Kea's processor time of a renewal"][name].append(cost(server, relay))
     renewals.append(best(server, lambda rate: relay.load(rate, round(rate * 1.5)), renewals))
     new.append(best(server, lambda rate: probe(server.link, 4, rate), new))
-    print(f"{name}: {renewals[-1]:.0f} renewals/s, {new[-1]:.0f} exchanges/s", flush=True)
+    time_of_one = found["Kea's processor time of a renewal"][name][-1]
+    print(f"{name}: {time_of_one:.0f} µs a renewal, {renewals[-1]:.0f} renewals/s, {new[-1]:.0f} exchanges/s", flush=True)
+
+
+def cost(server, relay):
+    """Kea's processor time of a renewal, in microseconds. Where it does not wait, the rate is that's inverse, on a busy machine too."""
+    before = processor_time(server.kea.pid)
+    answered = relay.load(500, 4 * KNOWN).answered
+    wait_until(server.idle, "end of the packets", timeout=60)
+    return (processor_time(server.kea.pid) - before) / (answered + relay.answers()) * 1e6
 
 
 def test_rates(tmp_path):

@@ -42,6 +42,8 @@ How long a client waits for both answers together, on average, at a server that 
 lower).""",
     "Renewals a second": """\
 The highest rate of DHCPv4 renewals, of 500 clients behind a relay, at which less than 1 % is dropped. The daemon is called at the default hook points.""",
+    "Kea's processor time of a renewal": """\
+Of Kea alone, at 500 a second: what the daemon takes, and the time that Kea waits for it, are not in it.""",
     "Renewals, beside a library that does nothing": """\
 The same, divided by what Kea with *a library that does nothing* has served in the same round. `keep-for`: the daemon's answers hold for an hour.""",
     "New clients, beside a library that does nothing": """\
