@@ -120,6 +120,25 @@ def test_a_reload_forgets_all(link, tmp_path, threads):
         assert is_new(keeper, client.discover) and not is_new(keeper, client.discover)
 
 
+def test_a_reload_with_something_unfinished_forgets_all(link, tmp_path):
+    """The script's side in Kea goes on then."""
+    late, client = stranger(link), stranger(link)
+    keeper = Keeper(tmp_path, f"""[ $1 = pkt4_receive ] || [ $KEA_QUERY4_HWADDR != {late.mac} ] || exec /bin/sleep 100
+[ $1 = pkt4_receive ] || exit 0
+{IS_KNOWN}""")
+    points = ["pkt4_receive", {"name": "pkt4_send", "wait": False}]
+    with Kea(4, SUBNET4, tmp_path, [keeping(keeper.script, points, concurrency=4)]) as kea:
+        late.discover()
+        for count in (1, 1):
+            client.discover()
+            assert len(keeper.asked("pkt4_receive")) == 1 + count
+        wait_until(lambda: len(keeper.asked("pkt4_send")) == 3, "what is not waited for")
+        kea.reload()
+        assert kea.status()["pending"] == 1
+        client.discover()
+        assert len(keeper.asked("pkt4_receive")) == 3
+
+
 def test_what_is_kept_can_be_forgotten(link, tmp_path):
     keeper = Keeper(tmp_path, IS_KNOWN)
     with Kea(4, SUBNET4, tmp_path, [keeping(keeper.script, ["pkt4_receive"])]) as kea:
