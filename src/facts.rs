@@ -1,5 +1,7 @@
 //! What Kea knows at a hook point, as our own copy: it outlives the callout.
 
+use std::cell::Cell;
+
 use crate::bridge::ABSENT;
 use crate::bridge::ffi::{
     self, Ddns, HostIdentifier, Ia, Lease, LookedUpBy, OptionFact, Packet4, Packet6, Relay, Span, Subnet,
@@ -37,13 +39,30 @@ pub struct Facts {
     pub changed: Option<Changed>,
 }
 
+thread_local! {
+    /// The memory of facts that nobody has kept, for the next ones.
+    static SPARE: Cell<Lists> = Cell::default();
+}
+
+type Lists = (Vec<u8>, Vec<Span>, Vec<OptionFact>, Vec<Relay>);
+
+/// No more than that is spared.
+const SPARED_BYTES: usize = 64 * 1024;
+
+fn refilled<T: Copy>(mut list: Vec<T>, with: &[T]) -> Vec<T> {
+    list.clear();
+    list.extend_from_slice(with);
+    list
+}
+
 impl From<&ffi::Facts<'_>> for Facts {
     fn from(facts: &ffi::Facts) -> Self {
+        let (bytes, names, options, relays) = SPARE.take();
         Facts {
-            bytes: facts.bytes.to_vec(),
-            names: facts.names.to_vec(),
-            options: facts.options.to_vec(),
-            relays: facts.relays.to_vec(),
+            bytes: refilled(bytes, facts.bytes),
+            names: refilled(names, facts.names),
+            options: refilled(options, facts.options),
+            relays: refilled(relays, facts.relays),
             query4: facts.query4.first().copied(),
             response4: facts.response4.first().copied(),
             query6: facts.query6.first().copied(),
@@ -69,6 +88,13 @@ impl From<&ffi::Facts<'_>> for Facts {
 }
 
 impl Facts {
+    /// Nobody wants them any more.
+    pub fn spare(self) {
+        if self.bytes.capacity() <= SPARED_BYTES {
+            SPARE.set((self.bytes, self.names, self.options, self.relays));
+        }
+    }
+
     /// Of a lease event without a lease.
     pub fn of_change(changed: Changed) -> Facts {
         Facts { changed: Some(changed), ..Facts::default() }

@@ -41,6 +41,10 @@ impl Instance {
     /// The verdict of those for which the packet is parked, which has a ticket then, comes later.
     pub fn tell(&self, point: usize, facts: Facts, ticket: u64) -> Verdict {
         let mut known = self.recall(point, &facts);
+        if self.is_settled(point, &facts, &known) {
+            facts.spare();
+            return merged(known);
+        }
         let Ok(place) = self.enter(point, &facts, &known) else {
             return Verdict { step: Step::Drop, ..GO_ON };
         };
@@ -168,6 +172,12 @@ impl Instance {
         self.scripts.iter().map(recall).collect()
     }
 
+    /// Whether there is no script that is to be asked, or told.
+    fn is_settled(&self, point: usize, facts: &Facts, known: &[Option<Verdict>]) -> bool {
+        let mut scripts = known.iter().zip(&self.scripts);
+        !known.is_empty() && scripts.all(|(known, script)| known.is_some() || way(script, point, facts).is_none())
+    }
+
     /// A place for a packet to wait in, where it can be dropped; `Err` if its client has no more.
     fn enter(&self, point: usize, facts: &Facts, known: &[Option<Verdict>]) -> Result<Option<Place>, Crowded> {
         let is_waited_for = |(number, script): &(usize, &Script)| {
@@ -189,4 +199,12 @@ impl Instance {
 fn way(script: &Script, point: usize, facts: &Facts) -> Option<Point> {
     let is_left_out = facts.is_skipped && HOOK_POINTS[point].of_isc && script.config().dialect == Dialect::Isc;
     script.config().points[point].filter(|_| !is_left_out)
+}
+
+fn merged(verdicts: Vec<Option<Verdict>>) -> Verdict {
+    let mut all = Merged::default();
+    for (number, verdict) in verdicts.into_iter().enumerate() {
+        verdict.into_iter().for_each(|verdict| all.add(number, verdict));
+    }
+    all.verdict(0)
 }

@@ -168,18 +168,30 @@ fn first(bytes: &[u8], width: Width) -> Option<(u16, &[u8], &[u8])> {
 
 /// The same with DHCPv4's padding and end, neither of which has a length.
 fn split4(bytes: &[u8]) -> Vec<Item<'_>> {
-    let (mut items, mut rest) = (Vec::with_capacity(USUAL), bytes);
-    while let [code, padding @ ..] = rest {
-        match (*code, first(rest, Width::One)) {
-            (dhcp4::PAD, _) => rest = padding,
-            (dhcp4::END, _) | (_, None) => break,
-            (_, Some((code, data, behind))) => {
-                items.push(Item { code, data, at: items.len() });
-                rest = behind;
-            }
-        }
-    }
+    let mut items = Vec::with_capacity(USUAL);
+    items.extend(each4(bytes));
     items
+}
+
+fn each4(bytes: &[u8]) -> impl Iterator<Item = Item<'_>> {
+    let mut rest = bytes;
+    let next = move |at| {
+        while let [dhcp4::PAD, behind @ ..] = rest {
+            rest = behind;
+        }
+        let (code, data, behind) = first(rest, Width::One).filter(|(code, ..)| *code != u16::from(dhcp4::END))?;
+        rest = behind;
+        Some(Item { code, data, at })
+    };
+    (0..).map_while(next)
+}
+
+/// All that came as an option in a DHCPv4 packet, whether Kea reads it or not, in its order, without putting it aside.
+pub fn came4(packet: &[u8]) -> impl Iterator<Item = Item<'_>> {
+    let is_one = packet.get(dhcp4::FILE.end..).is_some_and(|rest| rest.starts_with(&dhcp4::COOKIE));
+    let parts = is_one.then(|| [&packet[dhcp4::HEADER..], &packet[dhcp4::FILE], &packet[dhcp4::SNAME]]);
+    let overloads = is_one && each4(&packet[dhcp4::HEADER..]).any(|item| item.code == dhcp4::OVERLOAD);
+    parts.into_iter().flatten().take(if overloads { 3 } else { 1 }).flat_map(each4)
 }
 
 /// The enterprises of a vendor option, each with its sub-options: of DHCPv4's several may follow each other, each with a

@@ -136,10 +136,7 @@ impl Parts<'_> {
         // Of DHCPv4 over DHCPv6, where there is no other relay: a client's IPv6 address, or its relay's.
         self.bytes(facts.bytes(packet.remote_address).filter(|address| address.len() == 16));
         self.held(packet.options, &OPTIONS4);
-        if let Some(layer) = facts.bytes(packet.wire).and_then(wire::read4) {
-            self.options(layer.read(), &OPTIONS4);
-            self.options(layer.overload(), &OPTIONS4);
-        }
+        self.came(wire::came4(facts.bytes(packet.wire).unwrap_or_default()), &OPTIONS4);
         has_identity
     }
 
@@ -157,7 +154,7 @@ impl Parts<'_> {
         }
         self.held(packet.options, &OPTIONS6);
         for layer in facts.bytes(packet.wire).into_iter().flat_map(wire::read6) {
-            self.options(layer.read(), &OPTIONS6);
+            self.came(layer.read().iter().copied(), &OPTIONS6);
         }
         has_identity
     }
@@ -222,8 +219,8 @@ impl Parts<'_> {
     }
 
     /// The same as they came, which Kea's objects do not always tell.
-    fn options(&mut self, items: &[Item], codes: &[u16]) {
-        for item in items.iter().filter(|item| codes.contains(&item.code)) {
+    fn came<'i>(&mut self, items: impl Iterator<Item = Item<'i>>, codes: &[u16]) {
+        for item in items.filter(|item| codes.contains(&item.code)) {
             self.option(item.code, Some(item.data));
         }
         self.out.extend(NONE.to_be_bytes());
