@@ -91,7 +91,7 @@ void select_subnet(uint32_t id, CalloutHandle& handle) {
 /// replaced, never edited.
 template <typename Family>
 void set_option(const Change& change, CalloutHandle& handle) {
-    const auto wanted = read_option(Family::NUMBER, isc::data::Element::fromJSON(text(change)), change.number);
+    const auto wanted = read_option(Family::NUMBER, isc::data::Element::fromJSON(text(change)));
     expect(wanted.space == Family::OPTION_SPACE,
            "is of another option space: give the option around it, with its data in hex and csv-format false");
     const auto response = argument<typename Family::Packet>(handle, Family::RESPONSE);
@@ -148,7 +148,7 @@ void change(const Change& change, CalloutHandle& handle, const HookPoint& point)
     case Key::ClientClasses:
         return add_class<Family>(change, handle, point);
     case Key::QueryOptionData:
-        return change_query(*argument<typename Family::Packet>(handle, Family::QUERY), text(change), change.number);
+        return change_query(*argument<typename Family::Packet>(handle, Family::QUERY), text(change));
     case Key::SubnetId:
         return select_subnet<Family>(change.number, handle);
     case Key::OptionData:

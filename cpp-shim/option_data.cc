@@ -12,6 +12,7 @@
 namespace runscript {
 namespace {
 
+using isc::data::ConstElementPtr;
 using isc::data::Element;
 using isc::data::ElementPtr;
 using isc::dhcp::OptionDataParser;
@@ -51,6 +52,24 @@ OptionDefinitionPtr agent_option(const Optional<uint32_t>& code, const Optional<
     return {};
 }
 
+/// How many values the data is made of, where Kea reads it as values with commas between them. Of two commas side by side
+/// Kea makes one; each stands for a value here, lest a comma be lost.
+size_t values_of(const ConstElementPtr& map) {
+    const auto data = map->get("data");
+    const auto csv = map->get("csv-format");
+    const bool is_csv = !csv || csv->getType() != Element::boolean || csv->boolValue();
+    if (!is_csv || !data || data->getType() != Element::string || data->stringValue().empty()) {
+        return 0;
+    }
+    size_t values = 1;
+    bool is_escaped = false;
+    for (const char c : data->stringValue()) {
+        values += c == ',' && !is_escaped ? 1 : 0;
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    return values;
+}
+
 size_t room_for(const OptionDefinition& definition, size_t values) {
     if (definition.getArrayType() || has_own_notation(definition)) {
         return values;
@@ -74,7 +93,13 @@ class OptionParser : public OptionDataParser {
   public:
     using OptionDataParser::OptionDataParser;
 
-    NamedOption read(const ElementPtr& map, size_t values) {
+    void expect_whole(const ConstElementPtr& map) const {
+        if (const auto definition = findOptionDefinition(extractSpace(map), extractCode(map), extractName(map))) {
+            expect_room(*definition, values_of(map));
+        }
+    }
+
+    NamedOption read(const ElementPtr& map) {
         const auto definition = findOptionDefinition(extractSpace(map), extractCode(map), extractName(map));
         const auto data = map->get("data");
         if (data && data->getType() == Element::null) {
@@ -83,7 +108,7 @@ class OptionParser : public OptionDataParser {
         if (definition && is_of_bytes(*definition) && !map->contains("csv-format")) {
             map->set("csv-format", Element::create(false));
         } else if (definition) {
-            expect_room(*definition, values);
+            expect_room(*definition, values_of(map));
         }
         const auto parsed = parse(map);
         const auto& option = parsed.first.option_;
@@ -110,8 +135,8 @@ class OptionParser : public OptionDataParser {
 
 } // namespace
 
-NamedOption read_option(uint16_t family, const ElementPtr& map, size_t values) {
-    return OptionParser(family).read(map, values);
-}
+NamedOption read_option(uint16_t family, const ElementPtr& map) { return OptionParser(family).read(map); }
+
+void expect_whole(uint16_t family, const ConstElementPtr& map) { OptionParser(family).expect_whole(map); }
 
 } // namespace runscript

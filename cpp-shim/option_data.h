@@ -20,8 +20,10 @@ struct NamedOption {
 /// The space of the sub-options of option 82, as Kea calls it.
 constexpr const char* AGENT_OPTION_SPACE = "dhcp-agent-options-space";
 
-/// Makes an option of such a map by Kea's own parser and definitions; throws what Kea does not take. `values`: how many
-/// its data is made of, where Kea reads it as values with commas between them.
-NamedOption read_option(uint16_t family, const isc::data::ElementPtr& map, size_t values);
+/// Makes an option of such a map by Kea's own parser and definitions; throws what Kea does not take.
+NamedOption read_option(uint16_t family, const isc::data::ElementPtr& map);
+
+/// Throws what Kea would take only part of: of an option that has no room for all of its values.
+void expect_whole(uint16_t family, const isc::data::ConstElementPtr& map);
 
 } // namespace runscript

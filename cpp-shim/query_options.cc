@@ -115,12 +115,12 @@ ElementPtr parsed(const std::string& map) { return isc::data::Element::fromJSON(
 
 } // namespace
 
-void change_query(Pkt4& query, const std::string& text, size_t values) {
+void change_query(Pkt4& query, const std::string& text) {
     const ElementPtr map = parsed(text);
     expect(!map->contains("relay"),
            "names a relay: that is DHCPv6; a relay of DHCPv4 speaks in option 82, whose space is " +
                std::string(AGENT_OPTION_SPACE));
-    const NamedOption wanted = read_option(AF_INET, map, values);
+    const NamedOption wanted = read_option(AF_INET, map);
     if (wanted.space == AGENT_OPTION_SPACE) {
         return change_agent_option(query, wanted);
     }
@@ -136,11 +136,11 @@ void change_query(Pkt4& query, const std::string& text, size_t values) {
     replace(query.options_, wanted.code, wanted.option);
 }
 
-void change_query(Pkt6& query, const std::string& text, size_t values) {
+void change_query(Pkt6& query, const std::string& text) {
     const ElementPtr map = parsed(text);
     const auto relay = map->get("relay");
     map->remove("relay");
-    const NamedOption wanted = read_option(AF_INET6, map, values);
+    const NamedOption wanted = read_option(AF_INET6, map);
     expect(wanted.space == DHCP6_OPTION_SPACE,
            "is of another option space: give the option around it, with its data in hex and csv-format false");
     expect_not_fixed(FIXED6, wanted.code);

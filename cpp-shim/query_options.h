@@ -10,8 +10,8 @@
 namespace runscript {
 
 /// Sets, replaces or removes an option of a query, given as a map of `query-option-data` (JSON text); throws what Kea
-/// does not take. `values`: see `read_option`.
-void change_query(isc::dhcp::Pkt4& query, const std::string& map, size_t values);
-void change_query(isc::dhcp::Pkt6& query, const std::string& map, size_t values);
+/// does not take.
+void change_query(isc::dhcp::Pkt4& query, const std::string& map);
+void change_query(isc::dhcp::Pkt6& query, const std::string& map);
 
 } // namespace runscript

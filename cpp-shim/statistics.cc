@@ -14,6 +14,8 @@
 #include <hooks/callout_handle.h>
 #include <stats/stats_mgr.h>
 
+#include <algorithm>
+
 namespace runscript {
 namespace {
 
@@ -72,12 +74,14 @@ int runscript_status(CalloutHandle& handle) {
     });
 }
 
-int answer_with(CommandAnswer (*carry_out)(rust::Str arguments), CalloutHandle& handle, const char* name) {
+template <typename CarryOut>
+int answer_with(CarryOut carry_out, CalloutHandle& handle, const char* name) {
     return guarded(name, [&] {
         ConstElementPtr command, parameters;
         handle.getArgument("command", command);
         isc::config::parseCommand(parameters, command);
-        const CommandAnswer answer = carry_out(parameters ? parameters->str() : "");
+        const std::string arguments = parameters ? parameters->str() : "";
+        const CommandAnswer answer = carry_out(rust::Str(arguments));
         handle.setArgument("response", createAnswer(answer.result, static_cast<std::string>(answer.text)));
         return 0;
     });
@@ -85,7 +89,23 @@ int answer_with(CommandAnswer (*carry_out)(rust::Str arguments), CalloutHandle& 
 
 int runscript_retry(CalloutHandle& handle) { return answer_with(retry, handle, __func__); }
 
-int runscript_forget(CalloutHandle& handle) { return answer_with(forget, handle, __func__); }
+/// A client may be known by its hardware address or by its identifier: what it is reserved is found by the one that counts.
+size_t forget_reservations(const ForgottenClient& client) {
+    const auto is = [](const rust::Vec<uint8_t>& bytes, const std::vector<uint8_t>& others) {
+        return !bytes.empty() && std::equal(bytes.begin(), bytes.end(), others.begin(), others.end());
+    };
+    return host_store().remove_if([&](const Reserved& one) {
+        const bool is_hwaddr = one.client.type == isc::dhcp::Host::IDENT_HWADDR;
+        return client.is_any || is(client.hwaddr, one.hwaddr) || (!is_hwaddr && is(client.id, one.client.bytes));
+    });
+}
+
+int runscript_forget(CalloutHandle& handle) {
+    const auto carry_out = [](rust::Str arguments) {
+        return forget(arguments, forget_reservations(forgotten(arguments)));
+    };
+    return answer_with(carry_out, handle, __func__);
+}
 
 int runscript_replay(CalloutHandle& handle) {
     const int result = answer_with(replay, handle, __func__);

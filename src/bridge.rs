@@ -273,7 +273,7 @@ pub mod ffi {
     #[derive(Clone, Debug)]
     struct Change {
         key: Key,
-        /// The value, of a key that takes a number; of an option, how many values its data is made of.
+        /// The value, of a key that takes a number.
         number: u32,
         /// The value, of any other: text; of an option or a reservation its map, as JSON text, none for no reservation; of
         /// `flex-id` the bytes themselves.
@@ -449,6 +449,15 @@ pub mod ffi {
         reservation_limit: usize,
     }
 
+    /// Whom a command means: at most one of these is something.
+    #[derive(Clone, Default)]
+    struct ForgottenClient {
+        is_any: bool,
+        hwaddr: Vec<u8>,
+        /// Its client identifier, in DHCPv6 its DUID.
+        id: Vec<u8>,
+    }
+
     /// The answer to a command of Kea's.
     struct CommandAnswer {
         /// Kea's `CONTROL_RESULT_*`.
@@ -520,8 +529,11 @@ pub mod ffi {
         /// Carries out the command `runscript-retry`; its arguments are JSON text, empty if there are none.
         fn retry(arguments: &str) -> CommandAnswer;
 
-        /// Carries out the command `runscript-forget`; its arguments are JSON text, empty if there are none.
-        fn forget(arguments: &str) -> CommandAnswer;
+        /// Whose reservations the command `runscript-forget` means; its arguments are JSON text, empty if there are none.
+        fn forgotten(arguments: &str) -> ForgottenClient;
+
+        /// Carries that command out; so many reservations are forgotten already.
+        fn forget(arguments: &str, reservations: usize) -> CommandAnswer;
 
         /// Current values of the `runscript.*` statistics, in the order of `statistic_names`.
         fn statistic_values() -> Vec<i64>;
@@ -531,8 +543,9 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, configured, event, forget, lease_event, lease_origin, load, log_text, refused, replay, replay_all,
-    replay_page, replay_told, retry, statistic_names, statistic_values, status, turning, unknown_class, unload,
+    callout_took, configured, event, forget, forgotten, lease_event, lease_origin, load, log_text, refused, replay,
+    replay_all, replay_page, replay_told, retry, statistic_names, statistic_values, status, turning, unknown_class,
+    unload,
 };
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, Once, PoisonError, RwLock};
 
 use serde_json::json;
 
-use crate::bridge::ffi::{self, Change, CommandAnswer, Loaded, Page, Pages, Source, Verdict};
+use crate::bridge::ffi::{self, Change, CommandAnswer, ForgottenClient, Loaded, Page, Pages, Source, Verdict};
 use crate::commands_of_kea;
 use crate::config::{self, Config, Kea};
 use crate::dispatch::{Left, Script};
@@ -262,8 +262,12 @@ pub fn retry(arguments: &str) -> CommandAnswer {
     command(|instance| retry::retry(&instance.scripts, arguments))
 }
 
-pub fn forget(arguments: &str) -> CommandAnswer {
-    command(|instance| instance.forget_by_command(arguments))
+pub fn forgotten(arguments: &str) -> ForgottenClient {
+    with_instance("command", ForgottenClient::default(), |instance| instance.forgotten(arguments))
+}
+
+pub fn forget(arguments: &str, reservations: usize) -> CommandAnswer {
+    command(|instance| instance.forget_by_command(arguments, reservations))
 }
 
 pub fn replay(arguments: &str) -> CommandAnswer {

@@ -174,6 +174,20 @@ def test_two_clients_of_one_address(link, tmp_path, reserver, family, threads):
 
 
 @FAMILIES
+def test_a_command_frees_it(link, tmp_path, reserver, family):
+    one, two = client(link, family), client(link, family, 2)
+    for asking in one, two:
+        reserver.reserve(asking.name, **address(family, FIRST[family]))
+    with serve(family, tmp_path, reserver) as kea:
+        assert one.offered() == [FIRST[family]] != two.offered()
+        assert kea.command("runscript-forget", {"hw-address": two.mac})["result"] == 3
+        assert kea.command("runscript-forget", {"hw-address": one.mac})["text"] == "1 reservation is forgotten"
+        assert two.offered() == [FIRST[family]] != one.offered()
+        assert kea.command("runscript-forget")["text"] == "1 reservation is forgotten"
+        assert reservations(kea) == 0
+
+
+@FAMILIES
 def test_what_is_reserved_is_nobody_elses(link, tmp_path, reserver, family):
     """In a pool, where any client might get it."""
     one, two = client(link, family), client(link, family, 2)
@@ -381,6 +395,7 @@ REFUSED = [
     ({"ip_addresses": ["2001:db8::5"]}, "ip-addresses"),
     ({"ip_address": FIRST[4], "option_data": [{"name": "no-such-option", "data": "x"}]}, "no-such-option"),
     ({"ip_address": FIRST[4], "option_data": [{"name": "routers", "data": "x"}]}, "x"),
+    ({"ip_address": FIRST[4], "option_data": [{"name": "boot-file-name", "data": "a,b"}]}, "has room for 1 of these 2 values"),
     ({"ip_address": FIRST[4], "boot_file_name": "x" * 128}, "127"),
     ({"ip_address": FIRST[4], "hostname": "a b"}, "give a domain name"),
 ]

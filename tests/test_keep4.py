@@ -152,14 +152,14 @@ def test_what_is_kept_can_be_forgotten(link, tmp_path):
             answer = kea.command("runscript-forget", arguments)
             assert (answer["result"], answer["text"]) == (result, text)
 
-        forget(None, 3, "no answer was kept")
+        forget(None, 3, "no answer was kept, and nothing reserved by one")
         assert asked() == [True, True, True]
         assert asked() == [False, False, False]
         forget({"client-id": "01:02:03"}, 0, "1 answer is forgotten")
         assert asked() == [False, True, False]
         forget({"hw-address": MAC}, 0, "2 answers are forgotten")
         assert asked() == [True, True, False]
-        forget({"hw-address": "02:00:00:00:00:03"}, 3, "no answer was kept")
+        forget({"hw-address": "02:00:00:00:00:03"}, 3, "no answer was kept, and nothing reserved by one")
         forget({}, 0, "3 answers are forgotten")
         assert asked() == [True, True, True]
         for arguments in ({"duid": "01:02:03"}, {"hw-address": "here"}, {"hw-address": MAC, "client-id": "01:02:03"}):

@@ -2,6 +2,7 @@
 
 #include "../guard.h"
 #include "../lease_origin.h"
+#include "../option_data.h"
 #include "backend.h"
 #include "leased.h"
 #include "place.h"
@@ -103,6 +104,11 @@ template <typename Family>
 Reserved made(const Place<Family>& place, const std::string& text) {
     const ElementPtr reservation = Element::fromJSON(text);
     const HostPtr host = parse<Family>(place.id, place.client, reservation);
+    if (const auto options = reservation->get("option-data")) {
+        for (const auto& option : options->listValue()) {
+            expect_whole(Family::NUMBER, option);
+        }
+    }
     const auto addresses = addresses_of(*host, false);
     const auto home = home_of(place, addresses);
     expect_noticed(place, home, addresses);

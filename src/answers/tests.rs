@@ -31,7 +31,7 @@ fn values_cross_as_numbers_or_bytes() {
     assert_eq!(accepted("host4_identifier", r#"{"flex-id":"0X61"}"#), [(0, "0X61".into())]);
     assert_eq!(accepted("ddns6_update", r#"{"hostname":"a_1.b-c."}"#), [(0, "a_1.b-c.".into())]);
     let option = r#"{"data":"x","name":"log-servers"}"#;
-    assert_eq!(accepted("pkt6_send", &format!(r#"{{"option-data":[{option}]}}"#)), [(1, option.into())]);
+    assert_eq!(accepted("pkt6_send", &format!(r#"{{"option-data":[{option}]}}"#)), [(0, option.into())]);
     let fields = r#"{"next-server":"192.0.2.1","server-hostname":"","boot-file-name":"f"}"#;
     let fields_of = ["192.0.2.1", "", "f"].map(|text| (0, text.to_string()));
     assert_eq!(accepted("pkt4_send", fields), fields_of);

@@ -102,8 +102,7 @@ fn assert_change(point: &HookPoint, change: &Change) {
         assert!((*number > 0 || *key == Key::PreferredLft) && data.is_empty());
         return;
     }
-    // How many values an option's data is made of.
-    assert!(*number == 0 || matches!(row.kind, Kind::Options | Kind::QueryOptions));
+    assert_eq!(*number, 0);
     if *key == Key::FlexId {
         assert!((1..=128).contains(&data.len()));
         return;

@@ -18,19 +18,28 @@ struct Arguments {
 const REMEDY: &str = "the arguments are wrong: give none for all answers, or one of \"hw-address\" and, in kea-dhcp4 \
     \"client-id\", in kea-dhcp6 \"duid\" (bytes, as in \"01:02:03\")";
 
-/// Carries the command out, with its arguments as JSON text, or empty.
-pub fn forget(scripts: &[Script], server: Server, arguments: &str) -> (i32, String) {
-    let Some(client) = read(arguments).and_then(|arguments| client(server, arguments)) else {
-        return (ERROR, REMEDY.into());
+/// Carries the command out, with its arguments as JSON text, or empty; so many reservations are forgotten already.
+pub fn forget(scripts: &[Script], server: Server, arguments: &str, reservations: usize) -> (i32, String) {
+    let Some(client) = of(server, arguments) else { return (ERROR, REMEDY.into()) };
+    let answers = scripts.iter().map(|script| script.memory().forget(client.as_ref())).sum();
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
     };
-    match scripts.iter().map(|script| script.memory().forget(client.as_ref())).sum::<usize>() {
-        0 => (EMPTY, "no answer was kept".into()),
-        1 => (SUCCESS, "1 answer is forgotten".into()),
-        answers => (SUCCESS, format!("{answers} answers are forgotten")),
+    let all: Vec<_> = counted(answers, "answer").into_iter().chain(counted(reservations, "reservation")).collect();
+    match answers + reservations {
+        0 => (EMPTY, "no answer was kept, and nothing reserved by one".into()),
+        1 => (SUCCESS, format!("{} is forgotten", all.join(" and "))),
+        _ => (SUCCESS, format!("{} are forgotten", all.join(" and "))),
     }
 }
 
-/// Whose answers, `Some(None)` for all; `None` if the arguments are wrong.
+/// Whose answers these arguments mean, `Some(None)` for all; `None` if they are wrong.
+pub fn of(server: Server, arguments: &str) -> Option<Option<Client>> {
+    read(arguments).and_then(|arguments| client(server, arguments))
+}
+
 fn client(server: Server, arguments: Arguments) -> Option<Option<Client>> {
     let Arguments { hw_address, client_id, duid } = arguments;
     Some(match (hw_address, client_id, duid, server) {
@@ -46,10 +55,6 @@ fn client(server: Server, arguments: Arguments) -> Option<Option<Client>> {
 mod tests {
     use super::*;
 
-    fn read_for(server: Server, arguments: &str) -> Option<Option<Client>> {
-        read(arguments).and_then(|arguments| client(server, arguments))
-    }
-
     #[test]
     fn a_client_is_named_as_elsewhere() {
         let (address, id) = (Client::HwAddress(vec![2, 0, 1]), Client::Id(vec![1, 2, 3]));
@@ -61,7 +66,7 @@ mod tests {
             (Server::Dhcp4, r#"{"client-id":"01:02:03"}"#, Some(&id)),
             (Server::Dhcp6, r#"{"duid":"01:02:03"}"#, Some(&id)),
         ] {
-            assert_eq!(read_for(server, arguments).as_ref().map(Option::as_ref), Some(client), "{arguments}");
+            assert_eq!(of(server, arguments).as_ref().map(Option::as_ref), Some(client), "{arguments}");
         }
         for (server, arguments) in [
             (Server::Dhcp4, r#"{"duid":"01:02:03"}"#),
@@ -71,7 +76,7 @@ mod tests {
             (Server::Dhcp4, r#"{"hw-address":"2:0:1"}"#),
             (Server::Dhcp4, r#"{"colour":"red"}"#),
         ] {
-            assert_eq!(read_for(server, arguments), None, "{arguments}");
+            assert_eq!(of(server, arguments), None, "{arguments}");
         }
     }
 }
