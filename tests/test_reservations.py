@@ -64,6 +64,7 @@ def test_what_else_a_reservation_has(link, tmp_path):
         assert (offer.option(6), offer.option(43)) == (bytes([192, 0, 2, 53]), b"\7\3abc")
 
 
+@OURS_ALONE
 def test_the_bytes_of_vendor_options(link, tmp_path):
     """As the docs have them, for a client that asks for nothing."""
     [option] = re.findall(r'`(\{ "name": "vendor-opts", [^}]*\})`', (REPOSITORY / "docs/reservations.md").read_text())
@@ -73,6 +74,7 @@ def test_the_bytes_of_vendor_options(link, tmp_path):
         assert client.solicit().option(17).hex().upper() == option["data"]
 
 
+@OURS_ALONE
 def test_the_bytes_of_vendor_options4(link, tmp_path):
     option = {"name": "vivso-suboptions", "csv-format": False, "always-send": True, "data": "0000118B0601040A000001"}
     with Reserving(4, tmp_path) as kea:

@@ -35,8 +35,12 @@ class Server:
         return {**os.environ, "LC_ALL": "C.UTF-8"}
 
     def run(self, *command, **how):
-        return subprocess.run([*self.as_user(), *command], env=self.environment(), cwd=self.directory, check=True,
-                              capture_output=True, text=True, **how)
+        try:
+            return subprocess.run([*self.as_user(), *command], env=self.environment(), cwd=self.directory, check=True,
+                                  capture_output=True, text=True, **how)
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr)
+            raise
 
     def __enter__(self):
         self.create()
