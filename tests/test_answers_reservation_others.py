@@ -1,16 +1,18 @@
 """What an answer has reserved, beside other places of reservations and their commands."""
 
 import json
+import signal
 
 import pytest
 
 from rig.configs import SUBNET4, SUBNET6
-from rig.kea import Kea, version
+from rig.kea import HOOK, Kea, version
 from rig.mariadb import MariaDB
 from rig.others import together
 from rig.postgres import Postgres
 from rig.reservations import Reserving
 from rig.reserver import Reserver, client
+from rig.wait import wait_until
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 FIRST = {4: "192.0.2.5", 6: "2001:db8::5"}
@@ -31,6 +33,11 @@ def reserver(tmp_path):
     return Reserver(tmp_path)
 
 
+def ours(hooks, reserver, family):
+    """The library in the directory with all of them."""
+    return {**reserver.hook(family), "library": f"{hooks}/{HOOK.name}"}
+
+
 def answer(reserver, family, one, address):
     reserver.say(one.name, {"reservation": where(family, address)})
 
@@ -40,7 +47,7 @@ def answer(reserver, family, one, address):
 def test_commands_do_not_see_it(link, tmp_path, reserver, family, order):
     one = client(link, family)
     answer(reserver, family, one, FIRST[family])
-    kea = Reserving(family, tmp_path, libraries=lambda hooks: [reserver.hook(family)])
+    kea = Reserving(family, tmp_path, libraries=lambda hooks: [ours(hooks, reserver, family)])
     if order == "after":
         reorder(kea, family)
     with kea:
@@ -87,7 +94,7 @@ def test_a_database_wins(link, tmp_path, reserver, kind, family):
     answer(reserver, family, two, {4: "192.0.2.7", 6: "2001:db8::7"}[family])
     answer(reserver, family, three, SECOND[family])
     with kind(tmp_path) as database:
-        libraries = lambda hooks: [*database.libraries(hooks), reserver.hook(family)]
+        libraries = lambda hooks: [*database.libraries(hooks), ours(hooks, reserver, family)]
         with Reserving(family, tmp_path, database.database, libraries) as kea:
             by = {"client-id": "0001"} if family == 4 else {"duid": one.name}
             database_host = {"subnet-id": 1, **by, **where(family, SECOND[family])}
@@ -108,6 +115,26 @@ def test_a_database_wins(link, tmp_path, reserver, kind, family):
             assert len(hosts) == 3
 
 
+@pytest.mark.long
+def test_a_database_that_comes_back_wins(link, tmp_path, reserver):
+    """Kea puts it behind all others then."""
+    if not Postgres.can_run():
+        pytest.skip("it takes PostgreSQL, and a user for it")
+    one = client(link, 4)
+    answer(reserver, 4, one, FIRST[4])
+    with Postgres(tmp_path) as postgres:
+        hosts = {**postgres.database, "max-reconnect-tries": 100, "reconnect-wait-time": 100, "on-fail": "serve-retry-continue"}
+        libraries = lambda hooks: [*postgres.libraries(hooks), ours(hooks, reserver, 4)]
+        with Reserving(4, tmp_path / "kea", hosts, libraries) as kea:
+            assert one.joins() == [FIRST[4]]
+            postgres.process.send_signal(signal.SIGINT)     # SIGTERM waits for Kea
+            postgres.process.wait()
+            wait_until(lambda: kea.reserve("add", reservation(4, one, SECOND[4]))["result"] == 1, "the loss of the database")
+            postgres.start()
+            wait_until(lambda: kea.reserve("add", reservation(4, one, SECOND[4]))["result"] == 0, "the database", 30)
+            assert one.joins() == [SECOND[4]]
+
+
 @pytest.mark.skipif(version() < (3,), reason="Kea has libdhcp_host_cache from 3.0 on")
 @FAMILIES
 def test_beside_a_cache(link, tmp_path, reserver, family):
@@ -116,6 +143,6 @@ def test_beside_a_cache(link, tmp_path, reserver, family):
     hooks = together(tmp_path, reserver.script)
     cache = {"library": f"{hooks}/libdhcp_host_cache.so", "parameters": {"maximum": 100}}
     config = {4: SUBNET4, 6: SUBNET6}[family]
-    with Kea(family, config, tmp_path, [reserver.hook(family), cache], environment={"KEA_HOOKS_PATH": str(hooks)}) as kea:
+    with Kea(family, config, tmp_path, [ours(hooks, reserver, family), cache], environment={"KEA_HOOKS_PATH": str(hooks)}) as kea:
         assert one.joins() not in ([], [FIRST[family]])
         assert any("libdhcp_host_cache" in line for line in kea.said("ANSWER_REFUSED"))

@@ -9,7 +9,7 @@ from rig.configs import SUBNET4, SUBNET6
 from rig.dhcp4 import DISCOVER, INFORM, REQUEST, agent_information, stranger
 from rig.dhcp6 import (CLIENT_ID, IA_NA, INFORMATION_REQUEST, INTERFACE_ID, RAPID_COMMIT, SOLICIT, Client6, Message6,
                        Relay6)
-from rig.kea import Kea
+from rig.kea import Kea, version
 from rig.query_options import agent, obeying, query, wish
 from rig.wait import wait_until
 
@@ -17,6 +17,8 @@ HEX = {"csv-format": False}
 FIXED4, FIXED6 = [53, 54], [1, 2, 3, 4, 5, 9, 25, 26, 87]
 TAKEN, ASKED_FOR = "by it Kea has taken the message", "Kea answers each one that the client has sent"
 
+# Before 2.6, Kea takes no client identifier of so many bytes.
+LONG_ID = [({"code": 61, "data": "01" * 129}, "128")] if version() < (2, 6) else []
 REFUSED4 = [
     ({"code": 53, "data": "3"}, TAKEN), ({"name": "dhcp-message-type", "data": None}, TAKEN),
     ({"code": 54, "data": "192.0.2.1"}, TAKEN),
@@ -25,7 +27,7 @@ REFUSED4 = [
     ({"name": "host-name", "code": 15, "data": None}, "has the code of another option: domain-name"),
     ({"code": 50, "data": "192.0.2.300"}, "192.0.2.300"), ({"code": 50, "data": "c00002", **HEX}, "truncated"),
     ({"code": 12, "data": ""}, ""), ({"code": 12, "data": "a, b"}, "has room for 1 of these 2 values"),
-    ({"code": 81, "data": "00", **HEX}, ""), ({"code": 61, "data": "01" * 129}, "128"),
+    ({"code": 81, "data": "00", **HEX}, ""), *LONG_ID,
     ({"code": 256, "data": "00"}, "256"), ({"code": 255, "data": "00"}, "reserved for END"),
     ({"code": 250, "data": "xyz"}, "not a valid string of hexadecimal digits"),
     ({"code": 250, "data": "00", "relay": 0}, "names a relay: that is DHCPv6"),

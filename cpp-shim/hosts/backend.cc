@@ -212,6 +212,11 @@ void withdraw_host_backend() {
     }
 }
 
+bool is_host_backend_last() {
+    const auto& all = HostMgr::instance().getHostDataSourceList();
+    return !all.empty() && all.back()->getType() == TYPE;
+}
+
 const char* why_no_reservation() noexcept { return why_not; }
 
 WithoutHostBackend::WithoutHostBackend() noexcept { ++without; }

@@ -15,6 +15,9 @@ void attach_host_backend(const isc::dhcp::SrvConfig& config);
 /// In `unload`.
 void withdraw_host_backend();
 
+/// Whether Kea looks there after all others. A database that Kea has lost and found again stands behind.
+bool is_host_backend_last();
+
 /// Why nothing can be reserved; empty if it can.
 const char* why_no_reservation() noexcept;
 

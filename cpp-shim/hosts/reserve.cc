@@ -132,7 +132,8 @@ void reserve_nothing(const Place<Family>& place) {
 
 template <typename Family>
 void reserve_answered(const Place<Family>& place, const std::string& text) {
-    if (host_store().renew(place.id, place.client, text) && !has_another(place, Extent::Behind)) {
+    const Extent unseen = is_host_backend_last() ? Extent::Behind : Extent::All;
+    if (host_store().renew(place.id, place.client, text) && !has_another(place, unseen)) {
         return;
     }
     if (has_another(place, Extent::All)) {

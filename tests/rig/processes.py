@@ -87,8 +87,12 @@ def descendants(ancestors):
 
 
 def threads(pid):
-    """The names of a process's threads."""
-    return sorted(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm"))
+    """The names of a process's threads. One may end meanwhile."""
+    names = []
+    for path in Path(f"/proc/{pid}/task").glob("*/comm"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            names.append(path.read_text().strip())
+    return sorted(names)
 
 
 def wait_for_threads(pid, names):

@@ -42,11 +42,14 @@ class Server:
             error.add_note(error.stderr)
             raise
 
-    def __enter__(self):
-        self.create()
+    def start(self):
         self.process = subprocess.Popen([*self.as_user(), *self.command()], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"))
         wait_until(self.is_there, lambda: f"{self.user}:\n{(self.directory / 'log').read_text()}", 30)
+
+    def __enter__(self):
+        self.create()
+        self.start()
         self.fill()
         return self
 
