@@ -142,7 +142,9 @@ def test_a_flood_costs_nobody_who_came_back(link, tmp_path, threads):
 @THREADING
 def test_a_parked_packet(link, tmp_path, threads):
     keeper = Keeper(tmp_path, says("option-data:merit-dump=$said"))
-    with serve(tmp_path, keeper, "leases4_committed", threads, wait="park") as kea:
+    # Else Kea 3 commits nothing at a renewal, which is another event.
+    config = {**threads, "cache-max-age": 0}
+    with serve(tmp_path, keeper, "leases4_committed", config, wait="park") as kea:
         clients = [stranger(link), stranger(link)]
         first = [client.dora().option(14) for client in clients]
         assert [text.decode() for text in first] == keeper.asked()
