@@ -74,6 +74,8 @@ TOO_MANY4 = [
     ({"name": "boot-file-name", "data": "pxe/undionly,kpxe"}, 1, 2, BOOT_FILE),
     ({"name": "boot-file-name", "data": "pxe/undionly,"}, 1, 2, BOOT_FILE),
     ({"code": BOOT_FILE, "data": r"a\\,b", "csv-format": True}, 1, 2, BOOT_FILE),
+    ({"name": "boot-file-name", "data": "a,,b"}, 1, 3, BOOT_FILE),
+    ({"name": "boot-file-name", "data": r"a\b,c"}, 1, 2, BOOT_FILE),
     ({"name": "router-discovery", "data": "true, false"}, 1, 2, ROUTER_DISCOVERY),
     ({"name": "ours", "data": "7, seven, eight"}, 2, 3, OURS),
 ]
