@@ -14,8 +14,9 @@ import test_replay
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not Postgres.can_run(), reason="it takes PostgreSQL, and a user for it")]
 
-# Of a file, or of what Kea's PostgreSQL has no command for.
-OTHERS = {"test_a_lease_that_is_given_once_more_from_keas_cache", "test_a_wipe", "test_no_command_is_there_that_was_not"}
+# Of a file, of no lease at all, or of what Kea's PostgreSQL has no command for.
+OTHERS = {"test_a_lease_that_is_given_once_more_from_keas_cache", "test_a_wipe", "test_no_command_is_there_that_was_not",
+          "test_nobody_hears_of_leases"}
 
 
 def taken_over(module):

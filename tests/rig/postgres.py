@@ -46,8 +46,8 @@ class Postgres(Server):
         self.run("psql", "-q", "-c", text, "kea")
 
     def clear(self):
-        """Each test finds no lease."""
-        self.sql("truncate lease4, lease6; delete from lease4_stat; delete from lease6_stat")
+        """Each test finds no lease. In Kea 3 other tables refer to these."""
+        self.sql("truncate lease4, lease6 cascade; delete from lease4_stat; delete from lease6_stat")
 
     def libraries(self, hooks):
         """What Kea needs to use it, from this directory."""
