@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::unsync::{Cache, DefaultLifecycle};
-use quick_cache::{Equivalent, UnitWeighter};
+use quick_cache::{Equivalent, OptionsBuilder, UnitWeighter};
 
 use crate::bridge::ffi::Verdict;
 pub use key::{Client, Key};
@@ -59,7 +59,11 @@ impl Memory {
     pub fn new(limit: usize) -> Memory {
         // A cache without room is none.
         let room = limit.max(1);
-        let answers = Cache::with(room, room as u64, UnitWeighter, Default::default(), DefaultLifecycle::default());
+        let mut options = OptionsBuilder::new();
+        // With no number of shards, it would look for that of the CPUs, in files that Debian's AppArmor profile denies to Kea.
+        options.estimated_items_capacity(room).weight_capacity(room as u64).shards(1);
+        let options = options.build().expect("both capacities are there");
+        let answers = Cache::with_options(options, UnitWeighter, Default::default(), DefaultLifecycle::default());
         Memory { answers: Mutex::new(answers), age: AtomicU64::new(next_age()), is_used: AtomicBool::default(), limit }
     }
 

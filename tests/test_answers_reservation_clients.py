@@ -14,6 +14,7 @@ GIVEN = [(4, False, "192.0.2.5", {"ip-address": "192.0.2.5"}),
          (6, True, "2001:db8:ffff::/48", {"prefixes": ["2001:db8:ffff::/48"]})]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
 @pytest.mark.parametrize("family, prefix, given, reservation", GIVEN, ids=["v4", "v6", "prefix"])
 def test_a_real_client(link, tmp_path, family, prefix, given, reservation, threads):

@@ -107,6 +107,7 @@ def test_the_lifetime(link, tmp_path, mac, seconds):
         nothing_amiss(kea)
 
 
+@pytest.mark.long
 @THREADING
 def test_who_asks_too_often(link, tmp_path, threads):
     with serve(tmp_path, "patience.py", **threads) as kea:

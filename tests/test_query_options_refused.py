@@ -83,6 +83,7 @@ def test_a_client_without_any_identity(link, tmp_path):
 DATA = ["", "00", "0001", "00000001", "ff" * 5, "03616263", "00000009046578616d", "c0000201", "00" * 12, "01" * 17, "41" * 200]
 
 
+@pytest.mark.long
 def test_every_option_of_dhcpv4(link, tmp_path):
     """Kea casts what it has read to the classes that it expects."""
     config = {**SUBNET4, "client-classes": [{"name": "later", "test": "member('UNKNOWN') and option[60].exists"}],
@@ -120,6 +121,7 @@ def lived_well(kea, count):
     assert "EXCEPTION" not in kea.log()
 
 
+@pytest.mark.long
 def test_every_option_of_dhcpv6(link, tmp_path):
     relay = (Relay6("2001:db8::1", "fe80::1", ((INTERFACE_ID, b"if"),)),)
     with Kea(6, SUBNET6, tmp_path, [obeying(6, tmp_path)]) as kea, Client6(link, relays=relay) as client:
