@@ -62,8 +62,12 @@ impl Memory {
         let mut options = OptionsBuilder::new();
         // With no number of shards, it would look for that of the CPUs, in files that Debian's AppArmor profile denies to Kea.
         options.estimated_items_capacity(room).weight_capacity(room as u64).shards(1);
-        let options = options.build().expect("both capacities are there");
-        let answers = Cache::with_options(options, UnitWeighter, Default::default(), DefaultLifecycle::default());
+        let (weighter, hasher, life) = (UnitWeighter, Default::default(), DefaultLifecycle::default());
+        let answers = match options.build() {
+            Ok(options) => Cache::with_options(options, weighter, hasher, life),
+            // Both capacities are there.
+            Err(_) => Cache::with(room, room as u64, weighter, hasher, life),
+        };
         Memory { answers: Mutex::new(answers), age: AtomicU64::new(next_age()), is_used: AtomicBool::default(), limit }
     }
 
