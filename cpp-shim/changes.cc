@@ -23,10 +23,6 @@ std::string text(const Change& change) { return {change.data.begin(), change.dat
 
 /// What they do alike.
 struct Changes4 : Family4 {
-    static SubnetArgument find_subnet(uint32_t id) {
-        return CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getSubnet(id);
-    }
-
     static LeasePtr find_lease(const IOAddress& address) { return LeaseMgrFactory::instance().getLease4(address); }
 
     /// Kea also stores what it offers, with `offer-lifetime`.
@@ -49,10 +45,6 @@ struct Changes4 : Family4 {
 };
 
 struct Changes6 : Family6 {
-    static SubnetArgument find_subnet(uint32_t id) {
-        return CfgMgr::instance().getCurrentCfg()->getCfgSubnets6()->getSubnet(id);
-    }
-
     static LeasePtr find_lease(const IOAddress& address) {
         return LeaseMgrFactory::instance().getLease6(isc::dhcp::Lease::TYPE_NA, address);
     }

@@ -7,6 +7,9 @@
 #include <dhcp/option_space.h>
 #include <dhcp/pkt4.h>
 #include <dhcp/pkt6.h>
+#include <dhcpsrv/cfg_subnets4.h>
+#include <dhcpsrv/cfg_subnets6.h>
+#include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease.h>
 
 namespace runscript {
@@ -25,6 +28,11 @@ struct Family4 {
     static constexpr const char* DELETED_LEASES = "deleted_leases4";
     static constexpr const char* OPTION_SPACE = DHCP4_OPTION_SPACE;
     static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_V4;
+
+    /// Of Kea's configuration; null if it has none of this id.
+    static SubnetArgument find_subnet(uint32_t id) {
+        return isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getSubnet(id);
+    }
 };
 
 struct Family6 {
@@ -40,6 +48,10 @@ struct Family6 {
     static constexpr const char* DELETED_LEASES = "deleted_leases6";
     static constexpr const char* OPTION_SPACE = DHCP6_OPTION_SPACE;
     static constexpr auto ADDRESS = isc::dhcp::Lease::TYPE_NA;
+
+    static SubnetArgument find_subnet(uint32_t id) {
+        return isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets6()->getSubnet(id);
+    }
 };
 
 } // namespace runscript

@@ -4,10 +4,11 @@ import csv
 
 import pytest
 
+from rig.answers import answering
 from rig.configs import SUBNET4, SUBNET6, THREADS
 from rig.dhcp4 import NAK, Client4, NoAnswer
 from rig.dhcp6 import Relay6
-from rig.kea import Kea, version
+from rig.kea import Kea, hook, version
 from rig.reserver import Reserver, client
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
@@ -274,6 +275,21 @@ def test_options_and_boot_fields(link, tmp_path, reserver):
         assert ack.option(ROUTERS) == bytes([192, 0, 2, 254]) and ack.option(224) == b"\1\2"
         assert ack.option(DOMAIN_NAME) == b"of.answer"
         assert ack.option(12) == b"reserved"
+        assert refused(kea) == []
+
+
+def test_what_is_said_later_wins(link, tmp_path, reserver):
+    """At pkt4_send, over what is reserved."""
+    one = Client4(link, "02:00:00:00:51:01", options=[(55, bytes([ROUTERS]))])
+    reserver.reserve(one.mac, ip_address=FIRST[4], boot_file_name="reserved",
+                     option_data=[{"name": "routers", "data": "192.0.2.254"}])
+    later = {"option-data": [{"name": "routers", "data": "192.0.2.253"}], "boot-file-name": "later"}
+    script = {"script": str(answering(tmp_path, {"pkt4_send": later}, "later")), "answers": True, "on-failure": "continue",
+              "hook-points": ["pkt4_send"]}
+    library = hook(scripts=[reserver.hook(4)["parameters"], script])
+    with Kea(4, SUBNET4, tmp_path, [library]) as kea:
+        ack = one.dora()
+        assert (ack.yiaddr, ack.file.rstrip(b"\0"), ack.option(ROUTERS)) == (FIRST[4], b"later", bytes([192, 0, 2, 253]))
         assert refused(kea) == []
 
 

@@ -30,10 +30,12 @@ using isc::dhcp::SubnetID;
 using isc::hooks::CalloutHandle;
 using isc::hooks::HooksManager;
 
+/// reservations/places.cc has its twin.
 constexpr const char* TYPE = "runscript";
 
-/// Whether this thread does not look for a client.
+/// How many `WithoutHostBackend` of this thread there are.
 thread_local unsigned without = 0;
+/// Whether this thread carries out a command for reservations.
 thread_local bool is_in_command = false;
 
 bool is_hidden() { return without > 0 || is_in_command; }

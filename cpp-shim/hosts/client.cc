@@ -1,5 +1,7 @@
 #include "client.h"
 
+#include "../facts.h"
+
 #include <dhcpsrv/cfg_host_operations.h>
 #include <dhcpsrv/cfg_mac_source.h>
 #include <dhcpsrv/srv_config.h>
@@ -28,7 +30,7 @@ Bytes duid_in(const Bytes& client_id) {
 Bytes data(const OptionPtr& option) { return option ? option->getData() : Bytes(); }
 
 Bytes circuit_id(const Pkt4Ptr& query) {
-    const OptionPtr rai = query->getOption(isc::dhcp::DHO_DHCP_AGENT_OPTIONS);
+    const OptionPtr rai = option_of(query->options_, isc::dhcp::DHO_DHCP_AGENT_OPTIONS);
     return data(rai ? rai->getOption(isc::dhcp::RAI_OPTION_AGENT_CIRCUIT_ID) : rai);
 }
 
@@ -42,9 +44,9 @@ Bytes identifier(const Pkt4Ptr& query, Host::IdentifierType type) {
     case Host::IDENT_HWADDR:
         return hwaddr_of(query);
     case Host::IDENT_DUID:
-        return duid_in(data(query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER)));
+        return duid_in(client_id_of(query));
     case Host::IDENT_CLIENT_ID:
-        return data(query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER));
+        return client_id_of(query);
     case Host::IDENT_CIRCUIT_ID:
         return circuit_id(query);
     default:
@@ -89,6 +91,10 @@ std::optional<Identity> own(const std::vector<Identity>& identifiers) {
     const auto found = std::find_if(identifiers.begin(), identifiers.end(),
                                     [](const Identity& one) { return one.type != Host::IDENT_CIRCUIT_ID; });
     return found == identifiers.end() ? std::nullopt : std::optional(*found);
+}
+
+Bytes client_id_of(const Pkt4Ptr& query) {
+    return data(option_of(query->options_, isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER));
 }
 
 Bytes hwaddr_of(const Pkt4Ptr& query) {

@@ -14,7 +14,6 @@ using isc::asiolink::IOAddress;
 using isc::dhcp::ClientId;
 using isc::dhcp::Host;
 using isc::dhcp::HostPtr;
-using isc::dhcp::HWAddr;
 using isc::dhcp::IPv6Resrv;
 using isc::dhcp::Lease;
 using isc::dhcp::Lease4Collection;
@@ -46,10 +45,9 @@ Leases those_that_stand(Leases leases) {
 /// Kea, too, looks by the client identifier first.
 Lease4Collection leases_of(const Pkt4Ptr& query) {
     const auto& leases = LeaseMgrFactory::instance();
-    const auto option = query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER);
-    if (option && ClientId::MIN_CLIENT_ID_LEN <= option->getData().size() &&
-        option->getData().size() <= ClientId::MAX_CLIENT_ID_LEN) {
-        const Lease4Collection found = leases.getLease4(ClientId(option->getData()));
+    const auto id = client_id_of(query);
+    if (ClientId::MIN_CLIENT_ID_LEN <= id.size() && id.size() <= ClientId::MAX_CLIENT_ID_LEN) {
+        const Lease4Collection found = leases.getLease4(ClientId(id));
         if (!found.empty()) {
             return found;
         }
@@ -64,9 +62,8 @@ Lease6Collection leases_of(const Pkt6Ptr& query) {
 }
 
 bool is_of(const Lease4Ptr& lease, const Pkt4Ptr& query) {
-    const auto option = query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER);
     const auto hwaddr = query->getHWAddr();
-    return (option && lease->client_id_ && lease->client_id_->getClientId() == option->getData()) ||
+    return (lease->client_id_ && lease->client_id_->getClientId() == client_id_of(query)) ||
            (hwaddr && lease->hwaddr_ && *hwaddr == *lease->hwaddr_);
 }
 

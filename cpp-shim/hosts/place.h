@@ -11,6 +11,7 @@
 #include <dhcpsrv/parsers/host_reservation_parser.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace runscript {
 
@@ -22,9 +23,6 @@ struct Hosts4 : Family4 {
     using Parser = isc::dhcp::HostReservationParser4;
     static constexpr const char* ADDRESSES[] = {"ip-address"};
 
-    static SubnetArgument find_subnet(isc::dhcp::SubnetID id) {
-        return isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getSubnet(id);
-    }
     static isc::dhcp::SubnetID subnet_of(const isc::dhcp::Host& host) { return host.getIPv4SubnetID(); }
     static void set_subnet(isc::dhcp::Host& host, isc::dhcp::SubnetID id) { host.setIPv4SubnetID(id); }
     template <typename... What>
@@ -37,9 +35,6 @@ struct Hosts6 : Family6 {
     using Parser = isc::dhcp::HostReservationParser6;
     static constexpr const char* ADDRESSES[] = {"ip-addresses", "prefixes"};
 
-    static SubnetArgument find_subnet(isc::dhcp::SubnetID id) {
-        return isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets6()->getSubnet(id);
-    }
     static isc::dhcp::SubnetID subnet_of(const isc::dhcp::Host& host) { return host.getIPv6SubnetID(); }
     static void set_subnet(isc::dhcp::Host& host, isc::dhcp::SubnetID id) { host.setIPv6SubnetID(id); }
     template <typename... What>
@@ -69,21 +64,12 @@ template <typename Family>
 struct Place {
     using SubnetPtr = typename Family::SubnetArgument;
 
-    const typename Family::Packet query;
-    const std::vector<Identity> identifiers;
+    typename Family::Packet query;
+    std::vector<Identity> identifiers;
     Identity client;
     /// That Kea has chosen.
-    const SubnetPtr subnet;
-    const isc::dhcp::SubnetID id;
-
-    Place(const CalloutHandle& handle, SubnetPtr chosen)
-        : query(argument<typename Family::Packet>(handle, Family::QUERY)), identifiers(identifiers_of(query)),
-          subnet(std::move(chosen)), id(subnet->getID()) {
-        const auto identifier = own(identifiers);
-        expect(identifier.has_value(), "is for nobody: the client has none of the identifiers that "
-                                       "\"host-reservation-identifiers\" names");
-        client = *identifier;
-    }
+    SubnetPtr subnet;
+    isc::dhcp::SubnetID id;
 
     bool is_shared() const { return subnet->getNextSubnet(subnet) != nullptr; }
 
@@ -94,5 +80,17 @@ struct Place {
         return ids;
     }
 };
+
+/// Nothing if the client has no identifier of its own by which Kea looks for reservations.
+template <typename Family>
+std::optional<Place<Family>> place_of(const CalloutHandle& handle, const typename Family::SubnetArgument& subnet) {
+    const auto query = argument<typename Family::Packet>(handle, Family::QUERY);
+    auto identifiers = identifiers_of(query);
+    auto client = own(identifiers);
+    if (!client) {
+        return std::nullopt;
+    }
+    return Place<Family>{query, std::move(identifiers), std::move(*client), subnet, subnet->getID()};
+}
 
 } // namespace runscript

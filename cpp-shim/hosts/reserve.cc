@@ -163,11 +163,13 @@ void change(const Change& change, const CalloutHandle& handle, const HookPoint& 
     expect(*why_not == '\0', why_not);
     const auto subnet = chosen_subnet<Family>(handle, point);
     expect(subnet != nullptr, "comes before Kea has chosen a subnet, or there is none");
-    const Place<Family> place(handle, subnet);
+    const auto place = place_of<Family>(handle, subnet);
+    expect(place.has_value(), "is for nobody: the client has none of the identifiers that "
+                              "\"host-reservation-identifiers\" names");
     if (change.data.empty()) {
-        reserve_nothing(place);
+        reserve_nothing(*place);
     } else {
-        reserve_answered(place, {change.data.begin(), change.data.end()});
+        reserve_answered(*place, {change.data.begin(), change.data.end()});
     }
 }
 
@@ -180,9 +182,9 @@ void follow(CalloutHandle& handle, const HookPoint& point) {
     if (point.chooses_subnet) {
         handle.setContext(SUBNET_ID, subnet->getID());
     }
-    const auto client = own(identifiers_of(argument<typename Family::Packet>(handle, Family::QUERY)));
-    if (client && !host_store().is_answered(subnet->getID(), *client)) {
-        reserve_leased(Place<Family>(handle, subnet));
+    const auto place = place_of<Family>(handle, subnet);
+    if (place && !host_store().is_answered(place->id, place->client)) {
+        reserve_leased(*place);
     }
 }
 

@@ -17,7 +17,8 @@ using isc::dhcp::HostMgr;
 using isc::dhcp::HostPageSize;
 using isc::dhcp::SUBNET_ID_GLOBAL;
 
-/// Those that are there: while its connection is lost, Kea takes a database out. What a script's answers reserve is in none.
+/// Those that are there: while its connection is lost, Kea takes a database out. What a script's answers reserve is in none
+/// (hosts/backend.cc).
 isc::dhcp::HostDataSourceList databases() {
     isc::dhcp::HostDataSourceList found;
     for (const auto& source : HostMgr::instance().getHostDataSourceList()) {

@@ -106,9 +106,9 @@ const RESERVATIONS: &str = r#"
 
 ```sh
 #!/bin/sh
-# At subnet4_select and subnet6_select.
-address=$(sqlite3 -readonly /var/lib/hosts.db ...) || exit 1
-[ -z "$address" ] || exec "$KEA_RUNSCRIPT" answer reservation:ip-address="$address" reservation:hostname="$name"
+# At subnet4_select: a file with a hardware address and an address in each line.
+address=$(awk -v client="$KEA_QUERY4_HWADDR" '$1 == client { print $2 }' /etc/kea/addresses) || exit 1
+[ -z "$address" ] || exec "$KEA_RUNSCRIPT" answer reservation:ip-address="$address"
 exec "$KEA_RUNSCRIPT" answer reservation=null
 ```
 
@@ -121,8 +121,8 @@ What is reserved counts for the client that asks, where it is, from this packet 
 const WHO_WINS: &str = r#"
 The client is known by the first of Kea's `host-reservation-identifiers` that is its own: not `circuit-id`, which is its port's, nor `flex-id`. With Kea's default that is the hardware address, so that a boot ROM and the system after it have one reservation. (In DHCPv6 Kea does not know the hardware address of each client: then it is the DUID.)
 
-- **It holds** until the client's next answer with the key, which replaces it; an answer without the key changes nothing, nor does one that is refused, and `null` takes it away. What Kea does then is what it does when a reservation is taken out of its configuration: a DHCPv4 client that renews an address outside the pools gets no answer, and begins anew when its lease ends. So say it each time that you are asked. It outlives a reload of Kea's configuration, unless that changes the subnet. There are `reservation-limit` of them at most; for another one, that which has not been said for the longest time goes. [`runscript-status`](operation.md#looking-inside) says how many there are.
-- **While the program is down**, and after a restart of Kea, the client keeps the address or prefix that its lease has from a reservation: the lease says so (`runscript` in its user context), and stands for it until it ends. Names, options and boot fields come back with the program.
+- **It holds** until the client's next answer with the key, which replaces it; an answer without the key changes nothing, nor does one that is refused, and `null` takes it away. What Kea does then is what it does when a reservation is taken out of its configuration: a DHCPv4 client that renews an address outside the pools gets no answer, and begins anew when its lease ends. So say it each time that you are asked. It outlives a reload of Kea's configuration, unless that changes the subnet, its shared network, or `host-reservation-identifiers`. There are `reservation-limit` of them at most; for another one, that which has not been said for the longest time goes. [`runscript-status`](operation.md#looking-inside) says how many there are.
+- **While the program is down** what it has said last holds. After a restart of Kea, the client keeps the address or prefix that its lease has from a reservation: the lease says so (`runscript` in its user context), and stands for it until it ends. Names, options and boot fields come back with the program.
 - **Reservations in Kea's configuration and its hosts databases win**, by whatever identifier: that of the answer is refused. So is one of an address that is reserved for another client, there or by an answer, or still leased to one that it was reserved for. As long as an answer's reservation is there, or such a lease, no other client gets the address.
 - **Refused, with Kea's reason,** is what Kea would refuse in its configuration, and what it would take no notice of: an address of another subnet, in a subnet whose `reservations-in-subnet` is false or that is closed to the client's classes, in a pool where `reservations-out-of-pool` is true. Beside libdhcp_host_cache all are refused: it keeps copies.
 - **Over the other keys:** `ip-address` at `lease*_select` and the keys at `pkt*_send` come later, and win. `subnet-id` of the same answer comes first.
