@@ -102,6 +102,7 @@ def test_it_ends_amid_events(link, tmp_path, number):
             for _ in range(3):
                 assert slow.discover().type == OFFER
                 assert other.discover().type == OFFER
+            wait_until(lambda: kea.status()["done"] == 3, "the other client's events")
             gate.wait(4)
             process = service.process
             os.kill(service.pid, number)

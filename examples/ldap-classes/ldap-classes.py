@@ -22,8 +22,8 @@ def decide(hook, vars):
     if "bootFile" in entry:
         [file] = entry["bootFile"]    # or that is an error
         reservation["boot-file-name"] = file.decode()
-    # Without an entry, nothing is reserved any more.
-    return {"reservation": reservation or None}
+    # Without an entry, nothing is reserved any more. Either holds for ten seconds.
+    return {"keep-for": 10, "reservation": reservation or None}
 
 
 def find(wanted):

@@ -38,4 +38,4 @@ END
 
 # Without an entry, nothing is reserved any more.
 [ $# != 0 ] || set -- reservation=null
-exec "$KEA_RUNSCRIPT" answer "$@"
+exec "$KEA_RUNSCRIPT" answer keep-for=10 "$@"

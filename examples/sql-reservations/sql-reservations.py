@@ -30,8 +30,8 @@ def decide(hook, vars):
     # Half a second for whoever writes there; "timeout" is longer. Opened anew, the file may be replaced.
     with contextlib.closing(sqlite3.connect(READ_ONLY, uri=True, timeout=0.5)) as database:
         row = database.execute(select, [client]).fetchone()
-    # Without a row, None takes back what was reserved.
-    return {"reservation": row and json.loads(row[0])}
+    # Without a row, None takes back what was reserved. Either holds for ten seconds.
+    return {"keep-for": 10, "reservation": row and json.loads(row[0])}
 
 
 # One event a line comes in, one answer a line goes out. The first is Kea's greeting.

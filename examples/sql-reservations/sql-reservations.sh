@@ -23,7 +23,7 @@ case $client in
 *[!0-9a-f:]*) exit 1 ;;
 esac
 
-# What sqlite3 prints is the answer: {"reservation":null}, which takes it back, if there is no row.
+# What sqlite3 prints is the answer: {"keep-for":10,"reservation":null}, which takes it back, if there is no row.
 # It waits half a second for whoever writes there; "timeout" is longer. Its own exit statuses would mean something to Kea.
 sqlite3 -batch -readonly -cmd '.timeout 500' "$database" \
-    "SELECT json_object('reservation', json((SELECT $row = '$client')))" || exit 1
+    "SELECT json_object('keep-for', 10, 'reservation', json((SELECT $row = '$client')))" || exit 1

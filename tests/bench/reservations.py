@@ -19,7 +19,7 @@ CLIENTS = int(os.environ.get("CLIENTS", 100_000))
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 GUESS, STRIDE, RESOLUTION = 1000, 1.5, 1.04    # of the search for the highest rate
 
-NETWORKS = {4: {"subnet4": [{"id": 1, "subnet": "10.0.0.0/8", "pools": [{"pool": "10.64.0.0/10"}]}]},
+NETWORKS = {4: {"subnet4": [{"id": 1, "subnet": "192.0.0.0/8", "pools": [{"pool": "192.64.0.0/10"}]}]},
             6: {"subnet6": [{"id": 1, "subnet": "2001:db8::/64", "interface": "vs", "pools": [{"pool": "2001:db8::1000:0/100"}]}]}}
 
 

@@ -4,7 +4,7 @@
  * echo [one-by-one | keep | reserve | TEXT MILLISECONDS]: reads lines on standard input, answers {"hello":1,"ahead":32} to the
  * first and {"seq":N} to each other one, all that have come at once; to a line that holds TEXT, only after so many milliseconds.
  * With one-by-one there is no "ahead" in its hello, nor with keep, whose answers hold for an hour. With reserve, each answer
- * reserves an address that is made of the last three bytes of the client's hardware address, or DUID.
+ * reserves an address that is made of the last five bytes of the client's hardware address, or DUID.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,22 +26,26 @@ static int flush(void) {
     return ok;
 }
 
-/* The last three bytes of such a variable; 0 if the line has none. */
-static int tail(const char* line, const char* name, unsigned bytes[3]) {
+/* The last five bytes of such a variable; 0 if the line has none. */
+static int tail(const char* line, const char* name, unsigned bytes[5]) {
     const char* value = strstr(line, name);
     const char* end = value ? strchr(value + strlen(name), '"') : NULL;
-    return end && sscanf(end - 8, "%2x:%2x:%2x", bytes, bytes + 1, bytes + 2) == 3;
+    return end && sscanf(end - 14, "%x:%x:%x:%x:%x", bytes, bytes + 1, bytes + 2, bytes + 3, bytes + 4) == 5;
 }
 
+/* perfdhcp's clients are numbered in the last three bytes, its runs in those before. */
 static void reserve(const char* line, unsigned long long seq) {
-    unsigned bytes[3];
+    unsigned bytes[5];
     char text[128];
     if (tail(line, "\"KEA_QUERY4_HWADDR\":\"", bytes)) {
-        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-address\":\"10.%u.%u.%u\"}}\n", seq, bytes[0],
-                 bytes[1], bytes[2]);
+        /* 128 runs of 131,072 clients are what a /8 has room for. */
+        unsigned run = bytes[1] & 127, number = (bytes[2] << 16 | bytes[3] << 8 | bytes[4]) & 0x1ffff;
+        unsigned host = run << 17 | number;
+        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-address\":\"192.%u.%u.%u\"}}\n", seq, host >> 16,
+                 host >> 8 & 255, host & 255);
     } else if (tail(line, "\"KEA_QUERY6_DUID\":\"", bytes)) {
-        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-addresses\":[\"2001:db8::%x:%x\"]}}\n", seq,
-                 bytes[0] + 1, bytes[1] << 8 | bytes[2]);
+        snprintf(text, sizeof text, "{\"seq\":%llu,\"reservation\":{\"ip-addresses\":[\"2001:db8::%x:%x:%x\"]}}\n", seq,
+                 (bytes[0] << 8 | bytes[1]) + 1, bytes[2], bytes[3] << 8 | bytes[4]);
     } else {
         snprintf(text, sizeof text, "{\"seq\":%llu}\n", seq);
     }
