@@ -3,13 +3,12 @@
 import pytest
 
 from rig.answers import answerer, answering
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNET4, SUBNET6, SUBNETS, THREADS
 from rig.dhcp4 import stranger
 from rig.dhcp6 import IA_NA, Client6
 from rig.kea import Kea, hook, version
 from rig.recorder import write_script
 from rig.since import since
-from rig.wait import wait_until
 
 THREADING = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
 BOOT_FILE, ROUTER_DISCOVERY, VENDOR_OPTIONS, STATIC_ROUTES, OURS = 67, 31, 43, 33, 222
@@ -17,7 +16,7 @@ BOOT_FILE_URL, PREFERENCE, DNS_SERVERS, STATUS = 59, 7, 23, 13
 
 
 def serve(family, tmp_path, answers, **config):
-    subnets = SUBNET4 if family == 4 else SUBNET6
+    subnets = SUBNETS[family]
     return Kea(family, {**subnets, **config}, tmp_path, [answerer(tmp_path, answers)])
 
 
@@ -29,7 +28,7 @@ def nothing_refused(kea):
 
 def with_known(family, address):
     """A subnet with a second pool, for a class."""
-    subnet = (SUBNET4 if family == 4 else SUBNET6)[f"subnet{family}"][0]
+    subnet = SUBNETS[family][f"subnet{family}"][0]
     pools = [*subnet["pools"], {"pool": f"{address}-{address}", "client-class": "known"}]
     return {f"subnet{family}": [{**subnet, "pools": pools}], "client-classes": [{"name": "known"}]}
 
@@ -162,7 +161,7 @@ def test_an_option_with_a_notation_of_its_own(link, tmp_path, family, name, code
 def test_a_class_that_is_not_defined_is_spoken_of_once(link, tmp_path, family, threads):
     point = f"pkt{family}_receive"
     names = ["knwon", "known", "HA_other", "VENDOR_CLASS_x", "SKIP_DDNS"]
-    subnet = {**(SUBNET4 if family == 4 else SUBNET6)[f"subnet{family}"][0]}
+    subnet = {**SUBNETS[family][f"subnet{family}"][0]}
     # Its pool asks for a class that is defined nowhere, which Kea allows.
     subnet["pools"] = [{**subnet["pools"][0], "client-class": "knwon"}]
     config = {f"subnet{family}": [subnet], "client-classes": [{"name": "known"}], **threads}

@@ -3,7 +3,7 @@
 import pytest
 
 from rig.answers import answerer
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNETS, THREADS
 from rig.dhcp4 import ACK, HOSTNAME, stranger
 from rig.dhcp6 import Client6
 from rig.kea import HOOK, Kea
@@ -30,7 +30,7 @@ ADDRESSES = {4: ["192.0.2.77", "198.51.100.7", "2001:db8::1077"], 6: ["2001:db8:
 @pytest.mark.parametrize("family", [4, 6])
 def test_no_errors_of_memory(link, tmp_path, family):
     answers = {point.replace("*", str(family)): answer for point, answer in ANSWERS.items()}
-    config = {**(SUBNET4 if family == 4 else SUBNET6), **THREADS, "host-reservation-identifiers": ["flex-id"]}
+    config = {**SUBNETS[family], **THREADS, "host-reservation-identifiers": ["flex-id"]}
     for number, address in enumerate(ADDRESSES[family]):
         directory = tmp_path / str(number)
         answers[f"lease{family}_select"]["ip-address"] = address

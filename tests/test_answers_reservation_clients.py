@@ -4,7 +4,7 @@ import pytest
 
 from rig.answers import answering
 from rig.clients import Dhcpcd
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNETS, THREADS
 from rig.kea import Kea, hook
 from rig.wait import wait_until
 
@@ -23,7 +23,7 @@ def test_a_real_client(link, tmp_path, family, prefix, given, reservation, threa
     library = hook(script, answers=True, hook_points=[point])
     renewal = {"BOUND": "RENEW"} if family == 4 else {"BOUND6": "RENEW6"}
     [(first, again)] = renewal.items()
-    with Kea(family, {**(SUBNET4 if family == 4 else SUBNET6), **threads, "renew-timer": 1}, tmp_path, [library]) as kea:
+    with Kea(family, {**SUBNETS[family], **threads, "renew-timer": 1}, tmp_path, [library]) as kea:
         with Dhcpcd(link, family, tmp_path, prefix) as client:
             assert client.wait(first) == given
             told_again(client, again, given)

@@ -5,18 +5,16 @@ import signal
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.kea import HOOK, Kea, version
 from rig.mariadb import MariaDB
 from rig.others import together
 from rig.postgres import Postgres
 from rig.reservations import Reserving
-from rig.reserver import Reserver, client
+from rig.reserver import FIRST, SECOND, Reserver, client
 from rig.wait import wait_until
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
-FIRST = {4: "192.0.2.5", 6: "2001:db8::5"}
-SECOND = {4: "192.0.2.6", 6: "2001:db8::6"}
 
 
 def reservation(family, one, address):
@@ -142,7 +140,6 @@ def test_beside_a_cache(link, tmp_path, reserver, family):
     answer(reserver, family, one, FIRST[family])
     hooks = together(tmp_path, reserver.script)
     cache = {"library": f"{hooks}/libdhcp_host_cache.so", "parameters": {"maximum": 100}}
-    config = {4: SUBNET4, 6: SUBNET6}[family]
-    with Kea(family, config, tmp_path, [ours(hooks, reserver, family), cache], environment={"KEA_HOOKS_PATH": str(hooks)}) as kea:
+    with Kea(family, SUBNETS[family], tmp_path, [ours(hooks, reserver, family), cache], environment={"KEA_HOOKS_PATH": str(hooks)}) as kea:
         assert one.joins() not in ([], [FIRST[family]])
         assert any("libdhcp_host_cache" in line for line in kea.said("ANSWER_REFUSED"))

@@ -5,14 +5,13 @@ import random
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.kea import HOOK, Kea, hook
 from rig.memcheck import POSSIBLY_LOST, REACHABLE, Memcheck
 from rig.recorder import write_script
 from rig.reserver import client
 
 EACH, PATIENCE = 2000, 120
-SUBNETS = {4: SUBNET4, 6: SUBNET6}
 
 DAEMON = """#!/usr/bin/python3
 import json, sys

@@ -3,7 +3,7 @@
 import pytest
 
 from rig import dhcp4, dhcp6
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNET4, SUBNETS, THREADS
 from rig.dhcp4 import ACK, Client4, agent_information, stranger
 from rig.dhcp6 import Client6, Message6, Relay6
 from rig.gate import Gate
@@ -13,7 +13,6 @@ from rig.wait import quiet, wait_until
 
 GREEDY = "02:00:5e:10:00:0a"
 POINTS4, POINTS6 = ["buffer4_receive", "pkt4_receive"], ["buffer6_receive", "pkt6_receive"]
-SUBNETS = {4: SUBNET4, 6: SUBNET6}
 # Kea's threads, and enough lanes that nobody waits for one.
 LANES = 4
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from rig import processes
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNET4, SUBNET6, SUBNETS, THREADS
 from rig.dhcp4 import ACK, Client4, NoAnswer, agent_information, stranger
 from rig.dhcp6 import INTERFACE_ID, Client6, Relay6
 from rig.isc import SideBySide
@@ -71,7 +71,7 @@ def test_a_reservation_has_changed(link, tmp_path, family):
     address = {4: "192.0.2.77", 6: "2001:db8::77"}[family]
     mac = "02:00:00:00:00:01"
     entry = {"hw-address": mac, **({"ip-address": address} if family == 4 else {"ip-addresses": [address]})}
-    base = SUBNET4 if family == 4 else SUBNET6
+    base = SUBNETS[family]
     [subnet] = base[f"subnet{family}"]
     reserved = {f"subnet{family}": [{**subnet, "reservations": [entry]}]}
     with SideBySide(family, base, tmp_path) as both:
@@ -104,7 +104,7 @@ def test_what_another_library_has_kea_skip_or_drop(link, tmp_path, family):
     release, decline = f"lease{family}_release", f"lease{family}_decline"
     recorder = Recorder(tmp_path)
     own = {"script": str(recorder.script), "wait": False, "hook-points": [release, decline]}
-    base = SUBNET4 if family == 4 else SUBNET6
+    base = SUBNETS[family]
     with SideBySide(family, base, tmp_path, ["skipper.so"], [own], [library("skipper", tmp_path)]) as both:
         one, other = (stranger(link), stranger(link)) if family == 4 else (Client6(link), Client6(link, "02:00:00:00:00:02"))
         for client in (one, other):
@@ -256,7 +256,7 @@ class Kept:
 def test_scripts_as_people_write_them(link, tmp_path, family, body):
     """The files that they keep are the same."""
     iscs, ours = Kept(tmp_path, "one", body), Kept(tmp_path, "two", body)
-    base = SUBNET4 if family == 4 else SUBNET6
+    base = SUBNETS[family]
     with SideBySide(family, base, tmp_path, scripts=(iscs, ours)) as both:
         def done(count):
             """ISC's library keeps no order, so each step is let come to its end."""

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.dhcp4 import ACK, stranger
 from rig.dhcp6 import Client6
 from rig.kea import HOOK, REPOSITORY, Kea, hook
@@ -49,7 +49,7 @@ def test_it_stays_in_memory():
 def test_points_that_are_not_selected_cost_nothing(link, tmp_path, recorder, family, selected):
     """Kea, asked for all that it does, tells of no call at any of them."""
     parameters = {"hook_points": [name.format(family) for name in selected]} if selected else {}
-    config = SUBNET4 if family == 4 else SUBNET6
+    config = SUBNETS[family]
     with Kea(family, config, tmp_path, [hook(recorder.script, **parameters)], "DEBUG", 99) as kea:
         if family == 4:
             client = stranger(link)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNET4, SUBNETS, THREADS
 from rig.dhcp4 import stranger
 from rig.kea import Kea, hook
 from rig.recorder import Recorder
@@ -11,7 +11,6 @@ from rig.wait import quiet
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 POINTS = ["load", "configured", "unload"]
-SUBNETS = {4: SUBNET4, 6: SUBNET6}
 
 
 @pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])

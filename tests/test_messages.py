@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rig.answers import answerer
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNET4, SUBNET6, SUBNETS, THREADS
 from rig.dhcp4 import ACK, DISCOVER, OFFER, stranger
 from rig.dhcp6 import Client6
 from rig.handlers import handler
@@ -92,7 +92,7 @@ def test_what_the_library_does_is_said_when_it_is_loaded(link, tmp_path, family)
     committed, expire, receive = f"leases{family}_committed", f"lease{family}_expire", f"pkt{family}_receive"
     select = f"subnet{family}_select"
     points = [{"name": expire, "wait": False}, receive, {"name": committed, "wait": "park"}, select]
-    subnets = SUBNET4 if family == 4 else SUBNET6
+    subnets = SUBNETS[family]
     with Kea(family, subnets, tmp_path, [hook("/bin/true", hook_points=points, concurrency=3)]) as kea:
         said = (f"/bin/true, mode exec with 3 lanes: Kea waits at {receive} {select}, parks at {committed}, "
                 f"does not wait at {expire}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNET4, SUBNET6, SUBNETS
 from rig.dhcp4 import ACK, OFFER, NoAnswer, stranger
 from rig.dhcp6 import ADDR_REG_REPLY, Client6
 from rig.kea import HOOK, Kea, hook, version
@@ -21,7 +21,7 @@ NEWER = [(4, "lease4_offer", (2, 6)), (4, "lease4_server_decline", (2, 6)), (6, 
 
 @pytest.mark.parametrize("family, name, oldest", NEWER, ids=[row[1] for row in NEWER])
 def test_a_hook_point_is_there_or_refused_by_name(link, tmp_path, recorder, family, name, oldest):
-    kea = Kea(family, SUBNET4 if family == 4 else SUBNET6, tmp_path, [hook(recorder.script, hook_points=[name])])
+    kea = Kea(family, SUBNETS[family], tmp_path, [hook(recorder.script, hook_points=[name])])
     if version() >= oldest:
         with kea:
             assert kea.said("LOADED")[0].endswith(f" at {name}")
@@ -114,7 +114,7 @@ def test_a_registration_may_be_refused(link, tmp_path):
 @pytest.mark.parametrize("family", [4, 6])
 def test_the_answer_at_a_commit(link, tmp_path, recorder, family):
     point = f"leases{family}_committed"
-    with Kea(family, SUBNET4 if family == 4 else SUBNET6, tmp_path, [hook(recorder.script, hook_points=[point])]):
+    with Kea(family, SUBNETS[family], tmp_path, [hook(recorder.script, hook_points=[point])]):
         if family == 4:
             client = stranger(link)
             assert client.dora().type == ACK
@@ -133,7 +133,7 @@ def test_the_answer_at_a_commit(link, tmp_path, recorder, family):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_the_subnet_of_an_answer(link, tmp_path, recorder, family):
-    with Kea(family, SUBNET4 if family == 4 else SUBNET6, tmp_path,
+    with Kea(family, SUBNETS[family], tmp_path,
              [hook(recorder.script, hook_points=[f"pkt{family}_send"])]):
         if family == 4:
             assert stranger(link).discover().type == OFFER
@@ -146,7 +146,7 @@ def test_the_subnet_of_an_answer(link, tmp_path, recorder, family):
 @pytest.mark.parametrize("family", [4, 6])
 def test_the_id_of_a_pool(link, tmp_path, recorder, family):
     known = version() >= (2, 4)
-    config = {4: POOLS4, 6: POOLS6} if known else {4: SUBNET4, 6: SUBNET6}
+    config = {4: POOLS4, 6: POOLS6} if known else SUBNETS
     with Kea(family, config[family], tmp_path, [hook(recorder.script, hook_points=[f"leases{family}_committed"])]):
         if family == 4:
             stranger(link).dora()

@@ -3,7 +3,7 @@
 import pytest
 
 from rig import dhcp4, dhcp6
-from rig.configs import SUBNET4, SUBNET6, THREADS
+from rig.configs import SUBNETS, THREADS
 from rig.dhcp4 import NoAnswer, stranger
 from rig.dhcp6 import Client6
 from rig.kea import Kea, hook, version
@@ -45,7 +45,7 @@ class Server(Kea):
         crash = f'read -r victim <{self.victim}\n[ "$1" != "$victim" ] || kill -9 $$'
         self.printer = Printer(tmp_path, "$1 ${KEA_LEASE4_ADDRESS}${KEA_LEASE6_ADDRESS}", then=crash)
         parameters = {"hook_points": points, "on_failure": on_failure}
-        super().__init__(family, {**(SUBNET4 if family == 4 else SUBNET6), **SERVER, **config}, tmp_path,
+        super().__init__(family, {**SUBNETS[family], **SERVER, **config}, tmp_path,
                          [hook(self.printer.script, **parameters)])
 
     def crash_at(self, point):

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNET4, SUBNET6, SUBNETS
 from rig.dhcp4 import ACK, stranger
 from rig.dhcp6 import Client6
 from rig.kea import TOOLS, Kea, hook
@@ -125,7 +125,7 @@ def test_bounds_and_defaults_are_taken(link, tmp_path, recorder, parameters):
 def test_odd_paths(link, tmp_path, family, name):
     recorder = Recorder(tmp_path)
     odd = recorder.script.rename(tmp_path / name)
-    with Kea(family, SUBNET4 if family == 4 else SUBNET6, tmp_path, [hook(odd)]) as kea:
+    with Kea(family, SUBNETS[family], tmp_path, [hook(odd)]) as kea:
         assert stranger(link).dora().type == ACK if family == 4 else Client6(link).sarr().leases
         recorder.wait(6)
         assert name in kea.said("LOADED")[0]

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNET4, SUBNETS
 from rig.dhcp4 import ACK, HOSTNAME, VENDOR_CLASS, Client4, NoAnswer, fqdn
 from rig.dhcp6 import CLIENT_FQDN, REPLY, Client6
 from rig.dhcp6 import VENDOR_CLASS as VENDOR_CLASS6
@@ -30,7 +30,7 @@ def told(family, link, directory, options, served=True):
     """What a script is told of a client with these options, by hook point and variable."""
     directory.mkdir()
     recorder = Recorder(directory)
-    config = {**(SUBNET4 if family == 4 else SUBNET6), **NAMES}
+    config = {**SUBNETS[family], **NAMES}
     with Kea(family, config, directory, [hook(recorder.script, debug=True, hook_points=POINTS[family])]):
         if family == 6:
             with Client6(link, options=options) as client:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rig.answers import answerer
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNET4, SUBNET6, SUBNETS
 from rig.dhcp4 import DISCOVER, INFORM, REQUEST, agent_information, stranger
 from rig.dhcp6 import (CLIENT_ID, IA_NA, INFORMATION_REQUEST, INTERFACE_ID, RAPID_COMMIT, SOLICIT, Client6, Message6,
                        Relay6)
@@ -54,7 +54,7 @@ REFUSED6 = [
 def test_refused(link, tmp_path, family, option, reason):
     """The rest of the answer holds."""
     relay = (Relay6("2001:db8::1", "fe80::1", ((INTERFACE_ID, b"if"),)),)
-    config = {**(SUBNET4 if family == 4 else SUBNET6), "client-classes": [{"name": "seen"}]}
+    config = {**SUBNETS[family], "client-classes": [{"name": "seen"}]}
     answer = {**query(option), "client-classes": ["seen"]}
     with Kea(family, config, tmp_path, [answerer(tmp_path, {f"pkt{family}_receive": answer})]) as kea:
         if family == 4:

@@ -8,7 +8,7 @@ import pytest
 
 from rig import rows
 from rig.answers import answering
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.dhcp4 import HOSTNAME, NoAnswer, dns_labels, stranger
 from rig.dhcp6 import CLIENT_FQDN, Client6
 from rig.kea import HOOK, Kea, hook
@@ -86,7 +86,7 @@ def pinging(link, directory, ours):
 def test_a_hook_point_with_all_its_keys(link, tmp_path, family, name, keys):
     answer = {key: KEYS[key][family] if isinstance(KEYS[key], dict) else KEYS[key] for key in keys}
     _, config = (CASES4 if family == 4 else CASES6).get(name, (None, {}))
-    config = {**(SUBNET4 if family == 4 else SUBNET6), "client-classes": [{"name": "known"}], **config}
+    config = {**SUBNETS[family], "client-classes": [{"name": "known"}], **config}
     ours = hook(answering(tmp_path, {name: answer}), answers=True, wait=True, hook_points=[name])
     more = pinging(link, tmp_path, ours) if name == "lease4_server_decline" else {"hooks": [ours]}
     with Kea(family, config, tmp_path, severity="DEBUG", debuglevel=40, **more) as kea:

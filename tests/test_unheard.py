@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.dhcp4 import stranger
 from rig.dhcp6 import Client6
 from rig.kea import HOOK, Kea, hook
@@ -24,7 +24,7 @@ def serve(tmp_path, recorder):
     def kea(family, **config):
         ours = hook(recorder.script, wait=False, hook_points=[*LEASES[family], f"leases{family}_committed"])
         libraries = [{**ours, "library": f"{hooks}/{HOOK.name}"}, {"library": f"{hooks}/libdhcp_lease_cmds.so"}]
-        subnets = SUBNET4 if family == 4 else SUBNET6
+        subnets = SUBNETS[family]
         return Kea(family, {**subnets, **config}, tmp_path, libraries, environment={"KEA_HOOKS_PATH": str(hooks)})
     return kea
 

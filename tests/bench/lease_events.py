@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from rig.clients import perfdhcp
-from rig.configs import SUBNET4, SUBNET6
+from rig.configs import SUBNETS
 from rig.kea import Kea, hook
 from rig.postgres import Postgres
 from rig.programs import compiled
@@ -34,7 +34,7 @@ def cost(link, directory, family, points, daemon):
     names = [point.format(family) for point in points]
     replay = {"replay": False} if any("changed" in name for name in names) else {}
     libraries = [hook(daemon, mode="daemon", wait=False, hook_points=names, **replay)] if names else []
-    with Kea(family, SUBNET4 if family == 4 else SUBNET6, directory, libraries) as kea:
+    with Kea(family, SUBNETS[family], directory, libraries) as kea:
         perfdhcp(link, family, "-r", RATE, "-R", CLIENTS, "-n", CLIENTS)
         before = processor_time(kea.pid)
         done = perfdhcp(link, family, "-r", RATE, "-R", CLIENTS, "-n", EXCHANGES)

@@ -6,4 +6,6 @@ SUBNET6 = {"subnet6": [{"id": 1, "subnet": "2001:db8::/64", "interface": "vs", "
                         "pools": [{"pool": "2001:db8::1000/116"}],
                         "pd-pools": [{"prefix": "2001:db8:8000::", "prefix-len": 36, "delegated-len": 56}]}]}
 
+SUBNETS = {4: SUBNET4, 6: SUBNET6}
+
 THREADS = {"multi-threading": {"enable-multi-threading": True, "thread-pool-size": 4, "packet-queue-size": 64}}

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from .configs import SUBNET4, SUBNET6
+from .configs import SUBNETS
 from .dhcp4 import Client4, stranger
 from .dhcp6 import Client6
 from .kea import HOOK, Kea, hook
@@ -11,7 +11,6 @@ from .others import together
 from .wait import quiet
 
 POINT = {4: "lease4_changed", 6: "lease6_changed"}
-SUBNETS = {4: SUBNET4, 6: SUBNET6}
 # A lease that has ended is noticed at once, and deleted.
 PROMPT = {"expired-leases-processing": {"reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0}}
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from .configs import SUBNET4, SUBNET6, THREADS
+from .configs import SUBNETS, THREADS
 from .dhcp4 import REQUEST, REQUESTED_ADDRESS, SERVER_ID, NoAnswer, address_bytes
 from .kea import HOOK, Kea, hook
 
@@ -24,7 +24,7 @@ def parking(script, *points, **parameters):
 
 def serve(tmp_path, *scripts, family=4, hooks=None, first=(), last=(), **config):
     """A server with the library, and with others before or after it, from a directory `hooks`."""
-    subnets = SUBNET4 if family == 4 else SUBNET6
+    subnets = SUBNETS[family]
     ours = hook(scripts=list(scripts))
     hooks = hooks or HOOK.parent
     ours["library"] = f"{hooks}/{HOOK.name}"

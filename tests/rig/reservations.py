@@ -2,7 +2,7 @@
 
 import json
 
-from .configs import SUBNET4, SUBNET6
+from .configs import SUBNETS
 from .kea import REPOSITORY, Kea, version
 from .others import together
 
@@ -23,7 +23,7 @@ class Reserving(Kea):
         hooks = hooks if hooks.exists() else together(directory, OURS)
         library = library or (ISCS if IS_ISCS else OURS.name)
         everything = [*libraries(hooks), {"library": f"{hooks}/{library}"}]
-        whole = json.loads(json.dumps({4: SUBNET4, 6: SUBNET6}[family]))
+        whole = json.loads(json.dumps(SUBNETS[family]))
         subnet = whole[f"subnet{family}"][0]
         subnet["reservations"] = [CONFIGURED[family], *reserved]
         subnet["reservations-global"] = True

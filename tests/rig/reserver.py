@@ -1,11 +1,13 @@
 """A program whose answers reserve: for each client what a file has for it."""
 
+import csv
 import json
 from pathlib import Path
 
+from .configs import SUBNETS
 from .dhcp4 import Client4
 from .dhcp6 import Client6
-from .kea import hook
+from .kea import Kea, hook
 from .recorder import write_script
 
 SCRIPT = """#!/bin/sh
@@ -14,6 +16,18 @@ SCRIPT = """#!/bin/sh
 case $1 in *4*) client=$KEA_QUERY4_HWADDR ;; *) client=$KEA_QUERY6_DUID ;; esac
 [ ! -e "{directory}/$client" ] || exec cat "{directory}/$client"
 """
+
+
+# Of rig/configs.py's networks, in no pool.
+FIRST = {4: "192.0.2.5", 6: "2001:db8::5"}
+SECOND = {4: "192.0.2.6", 6: "2001:db8::6"}
+IN_A_POOL = {4: "192.0.2.10", 6: "2001:db8::1000"}
+FOREIGN = {4: "198.51.100.5", 6: "2001:db8:1::5"}
+
+
+def address(family, text, **more):
+    """As `Reserver.reserve` takes it."""
+    return {"ip_address": text, **more} if family == 4 else {"ip_addresses": [text], **more}
 
 
 class Reserver:
@@ -45,6 +59,26 @@ class Reserver:
 
     def comes_up(self):
         (self.directory / "down").unlink()
+
+
+def serve(family, tmp_path, reserver, config=None, points=("subnet{}_select",), before=(), after=(), **more):
+    hooks = [*before, reserver.hook(family, points), *after]
+    return Kea(family, {**(config or SUBNETS[family]), **more}, tmp_path, hooks)
+
+
+def refused(kea):
+    return kea.said("ANSWER_REFUSED")
+
+
+def reservations(kea):
+    """How many there are."""
+    return kea.command("runscript-status")["arguments"]["reservations"]
+
+
+def names_of(kea):
+    """The host names in the lease file, by address."""
+    with open(kea.lease_file) as file:
+        return {row["address"]: row["hostname"] for row in csv.DictReader(file)}
 
 
 def client(link, family, number=1, **how):
