@@ -207,6 +207,7 @@ def test_a_duid_of_any_bytes(link, tmp_path, hosts, mode):
     with client(link, 6, duid=b"\0\2" + SAID) as one, serve(tmp_path, mode, 6) as kea:
         assert from_the_pool(6, one.joins())
         hosts.put(one, FIRST[6])
+        changed(kea)
         assert one.joins() == [FIRST[6]]
         assert all_is_well(kea)
 
