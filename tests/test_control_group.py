@@ -44,9 +44,12 @@ def terminate(kea, dice):
     wait_until(lambda: not any(map(processes.alive, everybody)), "the end of the control group")
 
 
-@pytest.mark.pairs
-@pytest.mark.parametrize("script", [MORTAL, IMMORTAL], ids=["mortal", "immortal"])
-@pytest.mark.parametrize("mode", ["exec", "daemon"])
+@pytest.mark.parametrize("mode, script", [
+    pytest.param("exec", IMMORTAL, id="exec-immortal"),
+    pytest.param("daemon", MORTAL, id="daemon-mortal"),
+    pytest.param("exec", MORTAL, id="exec-mortal", marks=pytest.mark.long),
+    pytest.param("daemon", IMMORTAL, id="daemon-immortal", marks=pytest.mark.long),
+])
 def test_all_are_told_to_end(link, tmp_path, mode, script):
     dice, log = random.Random(seed()), tmp_path / "log"
     shell = write_script(tmp_path / "shell", "#!/bin/sh\n" + script.format(program=compiled("intervals", tmp_path)))

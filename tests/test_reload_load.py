@@ -108,10 +108,9 @@ def report(took, plain):
     print(f"a reload takes {told(took)}; without the library {told(plain)}")
 
 
-@MODES
-def test_other_settings_each_second(link, tmp_path, mode):
+def test_other_settings_each_second(link, tmp_path):
     plain = without_the_library(link, tmp_path / "plain", 3)
-    play(link, tmp_path, mode, SHORT, plain)
+    play(link, tmp_path, "daemon", SHORT, plain)
 
 
 @pytest.mark.long

@@ -167,7 +167,7 @@ def test_without_a_spool_it_is_lost(link, tmp_path):
         assert len(printer.lines()) == 3 and kea.status()["given-up"] == 0 and not kea.said("GIVEN_UP")
 
 
-@pytest.mark.parametrize("kills", [7, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_events_are_not_to_blame_for_a_runner_that_is_killed(link, tmp_path, kills):
     """Nothing is put aside or lost, however often somebody else kills it, and each client's events are handled in order."""
     printer, dice = script(tmp_path, "/bin/sleep 0.1"), random.Random(seed())
