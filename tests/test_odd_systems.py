@@ -110,7 +110,7 @@ def test_keas_limit_of_open_files_is_named(link, tmp_path, mode):
 def test_the_runners_limit_of_open_files_is_named(link, tmp_path, mode):
     """Kea goes on with the lanes that are there first, if there are any."""
     script = write_script(tmp_path / "script", GREETS.format(first=""))
-    library = hook(script, mode=mode, concurrency=100, runner=runner(tmp_path, ["prlimit", "--nofile=64:64"]))
+    library = hook(script, mode=mode, concurrency=100, runner=runner(tmp_path, ["prlimit", "--nofile=24:24"]))
     kea = Kea(4, SUBNET4, tmp_path, [library])
     kea.launch()
     try:
