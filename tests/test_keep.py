@@ -195,7 +195,7 @@ def test_the_log_says_what_is_given_again(link, tmp_path):
         client.discover()
         first, second = kea.said("VERDICT")
         assert first.endswith(': continue {"client-classes":["known"],"keep-for":60}')
-        assert second == first.partition(": continue")[0] + ': kept, continue "known"'
+        assert second == first.partition(": continue")[0] + ': kept, continue "client-classes": "known"'
 
 
 @pytest.mark.parametrize("parameters, words", [

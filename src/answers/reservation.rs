@@ -22,15 +22,15 @@ pub struct Row {
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    Row { name: "ip-address", kind: Kind::Text, read: ipv4, doc: "IPv4 address, of the subnet or another of its shared network" },
-    Row { name: "ip-addresses", kind: Kind::Texts, read: ipv6, doc: "list of IPv6 addresses, all of one such subnet" },
-    Row { name: "prefixes", kind: Kind::Texts, read: prefix, doc: "list of IPv6 prefixes to delegate" },
+    Row { name: "ip-address", kind: Kind::Text, read: ipv4, doc: "DHCPv4: an address, of the subnet or another of its shared network" },
+    Row { name: "ip-addresses", kind: Kind::Texts, read: ipv6, doc: "DHCPv6: list of addresses, all of one such subnet" },
+    Row { name: "prefixes", kind: Kind::Texts, read: prefix, doc: "DHCPv6: list of prefixes to delegate" },
     Row { name: "hostname", kind: Kind::Text, read: domain_name, doc: "domain name, in place of the one that the client has sent; Kea adds `ddns-qualifying-suffix`" },
     Row { name: "option-data", kind: Kind::Options, read: reserved_option, doc: "list of maps as for `option-data` above; the client gets those that it asks for, or that have `always-send`" },
     Row { name: "next-server", kind: Kind::Text, read: ipv4, doc: "DHCPv4: IPv4 address of the server to boot from" },
-    Row { name: "server-hostname", kind: Kind::Text, read: sname, doc: "DHCPv4: that server's name, up to 63 bytes" },
-    Row { name: "boot-file-name", kind: Kind::Text, read: file, doc: "DHCPv4: the file to boot, up to 127 bytes" },
-    Row { name: "client-classes", kind: Kind::Texts, read: class, doc: "list of strings, each up to 255 bytes: classes that the client is put into once Kea has found the reservation" },
+    Row { name: "server-hostname", kind: Kind::Text, read: sname, doc: "DHCPv4: that server's name, up to 63 bytes, which is Kea's own bound for a reservation" },
+    Row { name: "boot-file-name", kind: Kind::Text, read: file, doc: "DHCPv4: the file to boot, up to 127 bytes, for the same reason" },
+    Row { name: "client-classes", kind: Kind::Texts, read: class, doc: "list of strings, each up to 255 bytes: classes that the client is put into once Kea has found the reservation; nothing is logged of one that Kea does not know" },
     Row { name: "user-context", kind: Kind::Reservation, read: context, doc: "map: for other hook libraries" },
 ];
 

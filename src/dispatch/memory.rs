@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::shared::Shared;
 use super::{Counters, Script, Task};
-use crate::answers::{Refused, keep};
-use crate::bridge::ffi::{Step, Verdict};
+use crate::answers::{Refused, keep, row_of};
+use crate::bridge::ffi::{Change, Step, Verdict};
 use crate::facts::Facts;
 use crate::hook_points::HOOK_POINTS;
 use crate::keys::texts;
@@ -72,6 +72,7 @@ fn shown(verdict: &Verdict) -> String {
         Step::Skip => "skip",
         _ => "continue",
     };
-    let values: Vec<_> = verdict.changes.iter().map(|change| change.said.as_str()).collect();
-    format!("kept, {next} {}", values.join(", ")).trim_end().into()
+    let named = |change: &Change| Some(format!("\"{}\": {}", row_of(change.key)?.name, change.said));
+    let changes: Vec<_> = verdict.changes.iter().filter_map(named).collect();
+    format!("kept, {next} {}", changes.join(", ")).trim_end().into()
 }

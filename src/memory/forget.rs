@@ -15,7 +15,7 @@ struct Arguments {
     duid: Option<String>,
 }
 
-const REMEDY: &str = "the arguments are wrong: give none for all answers, or one of \"hw-address\" and, in kea-dhcp4 \
+const REMEDY: &str = "the arguments are wrong: give none for all answers and reservations, or one of \"hw-address\" and, in kea-dhcp4 \
     \"client-id\", in kea-dhcp6 \"duid\" (bytes, as in \"01:02:03\")";
 
 /// Carries the command out, with its arguments as JSON text, or empty; so many reservations are forgotten already.

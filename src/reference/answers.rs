@@ -78,12 +78,13 @@ With exit status 0 the program may print one JSON object, of at most 256 KiB:
 {"next": "continue", "client-classes": ["known"], "option-data": [{"name": "routers", "data": "192.0.2.1"}]}
 ```
 
-`next` may be `continue`, which it is unless you say so, `skip` or `drop`; with these nothing is changed. The other keys are below, under Kea's own names. Whatever else is
-printed, more than that, a key twice, or anything with another exit status, is no answer but a failure. What goes to standard error is in Kea's log, as ever.
+`next` may be `continue`, which it is unless you say so, `skip` or `drop`; with these two no other key counts but `keep-for`. The other keys are below, under Kea's own names. Whatever else is
+printed, more than that, a key of the object twice, or anything with another exit status, is no answer but a failure. What goes to standard error is in Kea's log, as ever.
 
 A key that has no effect at the hook point, an unknown one, or a value that is wrong or that Kea does not take is refused: the message
 `RUNSCRIPT_ANSWER_REFUSED` says why, once a minute for each script, hook point and key, the statistic `runscript.refused` counts all, and the rest of the answer holds.
-Nothing is taken and then ignored, *skip* and *drop* where a hook point knows none included; the one exception is Kea's lease cache, below.
+Nothing is taken and then ignored, *skip* and *drop* where a hook point knows none included; the exceptions are the other keys beside *skip* and *drop*, and Kea's lease cache, below.
+What is refused is no failure: `on-failure` does not come into that.
 
 The keys of an answer take effect in the order of the table below, whatever their order in the answer: an `ip-address` may be of a pool that its `client-classes` open. (In DHCPv4 say the class before, too, at `pkt4_receive` or `buffer4_receive`: at the DHCPREQUEST Kea looks whether the pool is open before it asks at `lease4_select`.)
 
@@ -104,9 +105,13 @@ It is the same on every Kea from 2.2 to 3.0, unless the table says otherwise. `*
 const RESERVATIONS: &str = r#"
 ## Reservations
 
+```json
+{"script": "/usr/share/kea/scripts/addresses.sh", "answers": true, "on-failure": "continue", "hook-points": [ "subnet4_select" ]}
+```
+
 ```sh
 #!/bin/sh
-# At subnet4_select: a file with a hardware address and an address in each line.
+# addresses.sh: a file with a hardware address (as 02:00:00:00:51:0a, in lower case) and an address in each line.
 address=$(awk -v client="$KEA_QUERY4_HWADDR" '$1 == client { print $2 }' /etc/kea/addresses) || exit 1
 [ -z "$address" ] || exec "$KEA_RUNSCRIPT" answer reservation:ip-address="$address"
 exec "$KEA_RUNSCRIPT" answer reservation=null
@@ -119,13 +124,18 @@ What is reserved counts for the client that asks, where it is, from this packet 
 "#;
 
 const WHO_WINS: &str = r#"
-The client is known by the first of Kea's `host-reservation-identifiers` that is its own: not `circuit-id`, which is its port's, nor `flex-id`. With Kea's default that is the hardware address, so that a boot ROM and the system after it have one reservation. (In DHCPv6 Kea does not know the hardware address of each client: then it is the DUID.)
+The client is known by one identifier: of Kea's `host-reservation-identifiers`, the first of `hw-address`, `duid` and `client-id` that the client has. With Kea's default that is the hardware address, so that a boot ROM and the system after it have one reservation. (In DHCPv6 Kea does not know the hardware address of each client: then it is the DUID.) A client with such a reservation is of Kea's class `KNOWN`, one without of `UNKNOWN`.
 
-- **It holds** until the client's next answer with the key, which replaces it; an answer without the key changes nothing, nor does one that is refused, and `null` takes it away. What Kea does then is what it does when a reservation is taken out of its configuration: a DHCPv4 client that renews an address outside the pools gets no answer, and begins anew when its lease ends. So say it each time that you are asked. It outlives a reload of Kea's configuration, unless that changes the subnet, its shared network, or `host-reservation-identifiers`. There are `reservation-limit` of them at most; for another one, that which has not been said for the longest time goes. [`runscript-status`](operation.md#looking-inside) says how many there are.
-- **While the program is down** what it has said last holds. After a restart of Kea, the client keeps the address or prefix that its lease has from a reservation: the lease says so (`runscript` in its user context), and stands for it until it ends. Names, options and boot fields come back with the program.
-- **Reservations in Kea's configuration and its hosts databases win**, by whatever identifier: that of the answer is refused. So is one of an address that is reserved for another client, there or by an answer, or still leased to one that it was reserved for. As long as an answer's reservation is there, or such a lease, no other client gets the address.
-- **Refused, with Kea's reason,** is what Kea would refuse in its configuration, and what it would take no notice of: an address of another subnet, in a subnet whose `reservations-in-subnet` is false or that is closed to the client's classes, in a pool where `reservations-out-of-pool` is true. Beside libdhcp_host_cache all are refused: it keeps copies.
-- **Over the other keys:** `ip-address` at `lease*_select` and the keys at `pkt*_send` come later, and win. `subnet-id` of the same answer comes first.
+- **It holds** until the client's next answer with the key, which replaces it. An answer without the key changes nothing, nor does one that is refused. So say it each time that you are asked.
+- **`null` takes it away.** Kea then does what it does when a reservation is taken out of its configuration. A DHCPv4 client with an address outside the pools gets no answer to its renewals, and begins anew when its lease ends; with another address than the new answer's it is refused (DHCPNAK); with an address of a pool it keeps that.
+- **It outlives a reload** of Kea's configuration, unless that changes the subnet, its shared network, or `host-reservation-identifiers`.
+- **There are `reservation-limit` of them** at most. For another one, the one said longest ago goes. [`runscript-status`](operation.md#looking-inside) says how many there are.
+- **While the program is down** what it has said last holds. After a restart of Kea, the client keeps the address or prefix that its lease has from a reservation: the lease says so (`runscript` in its user context), and stands for it until it ends. Neither `null` nor `runscript-forget` takes that off the lease: while the program is down, a lease stands for what was taken away, too. Names, options and boot fields come back with the program.
+- **Reservations in Kea's configuration and its hosts databases win**, by whatever identifier: that of the answer is refused, each time. Have the program say `null` for such a client. So is one refused of an address that is reserved for another client, there or by an answer, or still leased to one that it was reserved for. As long as an answer's reservation is there, or such a lease, no other client gets the address.
+- **To give an address to another client**, its old one must not have it any more: that client has asked since and was told otherwise, or was forgotten ([`runscript-forget`](operation.md#commands)), and its lease is over. To end the lease at once, use `lease4-del` or `lease6-del` of Kea's libdhcp_lease_cmds. If two clients are to swap their addresses, delete both leases, then forget both clients.
+- **An address of a pool** that a stranger has leased is not refused: the client gets another until the stranger has asked again, which is refused then.
+- **Refused, with Kea's reason,** is what Kea would refuse in its configuration, and what it would take no notice of: an address of another subnet; one of a subnet that is closed to the client's classes, or whose `reservations-in-subnet` is false; one of a pool where `reservations-out-of-pool` is true. Beside libdhcp_host_cache all are refused: it keeps copies.
+- **Over the other keys:** `subnet-id` of the same answer comes first. `hostname` at `ddns*_update` and the keys at `pkt*_send` come later, and win. Say no `ip-address` at `lease*_select` for a client with a reserved address: the offer would have the one, and Kea would refuse the client that asks for it.
 - **Commands** (`reservation-get`, ...) do not show them, add to them or delete them. They are in memory alone.
 "#;
 
@@ -152,8 +162,14 @@ At `pkt4_receive` and `pkt6_receive` a program may have Kea take other options f
 A program that would say the same of the next event can say for how long. With `keep-for` the library gives its answer again, `next` and all that it changes, and does not ask:
 
 ```sh
-# A stranger is refused, and for ten minutes nobody looks again.
-grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known || exec "$KEA_RUNSCRIPT" answer next=drop keep-for=600
+# A stranger is refused, and for ten minutes nobody looks again. Who names no address is refused, too (20: drop).
+[ -n "$KEA_QUERY4_HWADDR" ] || exit 20
+grep -qix "$KEA_QUERY4_HWADDR" /etc/kea/known
+case $? in
+0) ;;
+1) exec "$KEA_RUNSCRIPT" answer next=drop keep-for=600 ;;
+*) exit 1 ;;    # no file, say: on-failure decides, and nothing is kept
+esac
 ```
 
 It pays where clients come again soon: renewals, several interfaces or boot stages of one machine, a client that is refused and goes on asking. An event that is answered so costs a few microseconds,
@@ -176,7 +192,7 @@ Whatever else may have changed is not looked at. If your program goes by the cli
 
 A client that has neither hardware address nor client identifier is asked about each time.
 
-**A decision holds until its time is over.** Whoever was let in stays let in, whatever your database says by then. Let the time be no longer than a wrong answer may stand. All that is kept is forgotten when Kea starts, or takes a configuration
+**A decision holds until its time is over.** Whoever was let in stays let in, whatever your database says by then. Let the time be no longer than a wrong answer may stand. The answers to a client's DHCPDISCOVER and DHCPREQUEST, or SOLICIT and REQUEST, are kept apart, and their time is over apart: after a change the client may be offered one address and be refused that until both are over, or are forgotten. All that is kept is forgotten when Kea starts, or takes a configuration
 (`config-reload`, `config-set`), but not by other commands of Kea's, such as those that change a subnet or a reservation. The command [`runscript-forget`](operation.md#commands) forgets what is kept of a client, or all. Have it sent
 by whatever changes your database. An answer to what was asked before is not kept afterwards.
 
@@ -211,11 +227,14 @@ exec "$KEA_RUNSCRIPT" answer option-data:boot-file-name="$escaped"
 ```sh
 exec "$KEA_RUNSCRIPT" answer client-classes=known client-classes=lobby
 exec "$KEA_RUNSCRIPT" answer option-data:routers=192.0.2.1 option-data:tftp-server-name="$server" boot-file-name="$file"
-exec "$KEA_RUNSCRIPT" answer query-option-data:82.link-selection=192.0.2.0 query-option-data:relay0.interface-id=0x6131 query-option-data:host-name
+exec "$KEA_RUNSCRIPT" answer query-option-data:82.link-selection=192.0.2.0 query-option-data:host-name    # kea-dhcp4
+exec "$KEA_RUNSCRIPT" answer query-option-data:relay0.interface-id=0x6131    # kea-dhcp6
+exec "$KEA_RUNSCRIPT" answer reservation:ip-address="$address" reservation:option-data:routers=192.0.2.1
+exec "$KEA_RUNSCRIPT" answer reservation=null
 exec "$KEA_RUNSCRIPT" answer next=drop keep-for=600
 ```
 
-A key that takes a list may come several times. `option-data:` and `query-option-data:` are followed by the option's name or code; in the latter, `82.` stands before a sub-option of option 82, `relay0.` before a relay's option, and an option
+A key that takes a list may come several times. `reservation:` is followed by a key of the reservation, `user-context` excepted: print the JSON for that. `option-data:` and `query-option-data:` are followed by the option's name or code; in the latter, `82.` stands before a sub-option of option 82, `relay0.` before a relay's option, and an option
 without `=` goes. For `csv-format` or another `space`, print the JSON yourself. A mistake is said
 on standard error, and the exit status is not 0: with `exec` that becomes the program's own, and `on-failure` decides.
 
