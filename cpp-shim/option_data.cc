@@ -93,10 +93,14 @@ class OptionParser : public OptionDataParser {
   public:
     using OptionDataParser::OptionDataParser;
 
-    void expect_whole(const ConstElementPtr& map) const {
+    void expect_whole(const ConstElementPtr& map) {
         if (const auto definition = findOptionDefinition(extractSpace(map), extractCode(map), extractName(map))) {
             expect_room(*definition, values_of(map));
         }
+        // As does IA_NA in DHCPv6, of which the definition does not say so.
+        const auto parsed = parse(map);
+        expect(parsed.first.option_->getEncapsulatedSpace() != parsed.second,
+               "holds options of its own space, itself too: it cannot be reserved");
     }
 
     NamedOption read(const ElementPtr& map) {

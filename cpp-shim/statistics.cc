@@ -89,15 +89,13 @@ int answer_with(CarryOut carry_out, CalloutHandle& handle, const char* name) {
 
 int runscript_retry(CalloutHandle& handle) { return answer_with(retry, handle, __func__); }
 
-/// A client may be known by its hardware address or by its identifier: what it is reserved is found by the one that counts.
+/// What is reserved for a client is found by its hardware address and by its identifier, whichever it is known by.
 size_t forget_reservations(const ForgottenClient& client) {
     const auto is = [](const rust::Vec<uint8_t>& bytes, const std::vector<uint8_t>& others) {
         return !bytes.empty() && std::equal(bytes.begin(), bytes.end(), others.begin(), others.end());
     };
-    return host_store().remove_if([&](const Reserved& one) {
-        const bool is_hwaddr = one.client.type == isc::dhcp::Host::IDENT_HWADDR;
-        return client.is_any || is(client.hwaddr, one.hwaddr) || (!is_hwaddr && is(client.id, one.client.bytes));
-    });
+    return host_store().remove_if(
+        [&](const Reserved& one) { return client.is_any || is(client.hwaddr, one.hwaddr) || is(client.id, one.id); });
 }
 
 int runscript_forget(CalloutHandle& handle) {

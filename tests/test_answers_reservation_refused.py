@@ -5,7 +5,8 @@ import pytest
 from rig.configs import SUBNETS, THREADS
 from rig.dhcp4 import Client4
 from rig.kea import Kea, hook
-from rig.reserver import FIRST, IN_A_POOL, SECOND, Reserver, address, client, refused, reservations, serve
+from rig.reserver import (FIRST, IN_A_POOL, SECOND, Reserver, address, client, refused, reservations, reserved,
+                          serve)
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 BOTH = pytest.mark.parametrize("threads", [{}, THREADS], ids=["single", "threads"])
@@ -15,11 +16,6 @@ DOMAIN_NAME = 15
 @pytest.fixture
 def reserver(tmp_path):
     return Reserver(tmp_path)
-
-
-def reserved(family, text):
-    """The same in Kea's configuration."""
-    return {key.replace("_", "-"): value for key, value in address(family, text).items()}
 
 
 @BOTH
@@ -90,6 +86,32 @@ def test_strangers_drive_nobody_out(link, tmp_path, reserver, family):
         assert reservations(kea) == 1
         reserver.say_nothing(one.name)
         assert one.joins() == [FIRST[family]]
+
+
+def test_a_stranger_without_one_drives_nobody_out(link, tmp_path, reserver):
+    one, stranger = client(link, 4), client(link, 4, 2)
+    reserver.reserve(one.name, ip_address=FIRST[4])
+    reserver.reserve(stranger.name)
+    with Kea(4, SUBNETS[4], tmp_path, [reserver.hook(4, **{"reservation-limit": 1})]) as kea:
+        assert one.joins() == [FIRST[4]]
+        stranger.offered()
+        assert reservations(kea) == 1
+
+
+# IA_NA, IAADDR, IA_PD, IAPREFIX, LQ_QUERY, CLIENT_DATA: Kea has the space of DHCPv6 in them.
+HOLDERS = {3: "00000001" + "00" * 8, 5: "20010db8" + "00" * 20, 25: "00000001" + "00" * 8, 26: "00" * 25,
+           44: "01" + "00" * 16, 45: ""}
+
+
+@pytest.mark.parametrize("code, data", HOLDERS.items())
+def test_an_option_that_would_hold_itself(link, tmp_path, reserver, code, data):
+    """Kea would put the reservation's options into it, and pack them without end."""
+    one = client(link, 6)
+    option = {"code": code, "csv-format": False, "data": data, "always-send": True}
+    reserver.say(one.name, {"reservation": {"ip-addresses": [FIRST[6]], "option-data": [option]}})
+    with serve(6, tmp_path, reserver) as kea:
+        assert one.joins() not in ([], [FIRST[6]])
+        assert "itself" in refused(kea)[0]
 
 
 @FAMILIES

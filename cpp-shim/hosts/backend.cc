@@ -8,6 +8,7 @@
 #include <dhcpsrv/cfg_subnets6.h>
 #include <dhcpsrv/host_data_source_factory.h>
 #include <dhcpsrv/host_mgr.h>
+#include <dhcpsrv/parsers/host_reservation_parser.h>
 #include <hooks/hooks_manager.h>
 
 #include <boost/make_shared.hpp>
@@ -43,6 +44,8 @@ bool is_hidden() { return without > 0 || is_in_command; }
 bool is_registered = false;
 /// What `why_no_reservation` says.
 const char* why_not = "";
+/// Which of Kea's configurations, as it numbers them, was the last with this library.
+uint32_t sequence = 0;
 /// By what Kea has looked for reservations.
 std::list<Host::IdentifierType> identifiers;
 
@@ -151,29 +154,69 @@ void hide_from_commands() {
 Subnet4Argument find_subnet(const isc::dhcp::CfgSubnets4& subnets, SubnetID id) { return subnets.getSubnet(id); }
 Subnet6Argument find_subnet(const isc::dhcp::CfgSubnets6& subnets, SubnetID id) { return subnets.getSubnet(id); }
 
-/// Whether the reservation's subnets are the same still, and its addresses of the first.
+/// The subnets of a configuration, and the ids of each one's shared network, in their order.
 template <typename Subnets>
-bool holds(const Subnets& subnets, const Reserved& reserved) {
-    const auto home = find_subnet(subnets, reserved.subnets.front());
-    if (!home) {
-        return false;
+class Networks {
+  public:
+    explicit Networks(const Subnets& subnets) : subnets_(subnets) {}
+
+    /// Whether the reservation's subnets are the same still, and its addresses of the first.
+    bool hold(const Reserved& reserved) {
+        const auto home = find_subnet(subnets_, reserved.subnets.front());
+        if (!home) {
+            return false;
+        }
+        const auto& network = sorted_ids(home);
+        const auto is_there = [&](SubnetID id) { return std::binary_search(network.begin(), network.end(), id); };
+        const auto addresses = reserved.host ? addresses_of(*reserved.host, false) : std::vector<IOAddress>();
+        return network.size() == reserved.subnets.size() &&
+               std::all_of(reserved.subnets.begin(), reserved.subnets.end(), is_there) &&
+               std::all_of(addresses.begin(), addresses.end(), [&](const auto& one) { return home->inRange(one); });
     }
-    const auto network = ids_of(network_of(home));
-    const auto addresses = reserved.host ? addresses_of(*reserved.host, false) : std::vector<IOAddress>();
-    return std::is_permutation(network.begin(), network.end(), reserved.subnets.begin(), reserved.subnets.end()) &&
-           std::all_of(addresses.begin(), addresses.end(), [&](const auto& one) { return home->inRange(one); });
-}
+
+  private:
+    template <typename SubnetPtr>
+    const std::vector<SubnetID>& sorted_ids(const SubnetPtr& home) {
+        auto& ids = networks_[home->getID()];
+        if (ids.empty()) {
+            ids = ids_of(network_of(home));
+            std::sort(ids.begin(), ids.end());
+        }
+        return ids;
+    }
+
+    const Subnets& subnets_;
+    std::map<SubnetID, std::vector<SubnetID>> networks_;
+};
 
 /// Kea's configuration is another: what does not fit it goes, the rest is read anew at the client's next answer.
 void renew(const isc::dhcp::SrvConfig& config) {
     const auto& wanted = is_dhcp4() ? config.getCfgHostOperations4() : config.getCfgHostOperations6();
-    const bool are_the_same = identifiers == wanted->getIdentifierTypes();
+    // Between them, Kea had one without this library: what has become of the addresses is not known.
+    const bool is_next = config.getSequence() == sequence + 1;
+    if (!is_next || identifiers != wanted->getIdentifierTypes()) {
+        host_store().clear();
+    }
+    sequence = config.getSequence();
     identifiers = wanted->getIdentifierTypes();
-    host_store().remove_if([&](Reserved& one) {
-        one.is_outdated = true;
-        return !are_the_same ||
-               !(is_dhcp4() ? holds(*config.getCfgSubnets4(), one) : holds(*config.getCfgSubnets6(), one));
-    });
+    const auto drop_what_does_not_fit = [](auto networks) {
+        host_store().remove_if([&](Reserved& one) {
+            one.is_outdated = true;
+            return !networks.hold(one);
+        });
+    };
+    is_dhcp4() ? drop_what_does_not_fit(Networks(*config.getCfgSubnets4()))
+               : drop_what_does_not_fit(Networks(*config.getCfgSubnets6()));
+}
+
+/// Kea's parsers fill tables when they are used first, without a lock. So that is here, where Kea has one thread.
+void prepare_parsers() {
+    const auto parse = [](auto parser) {
+        const auto reservation = isc::data::Element::createMap();
+        reservation->set("hw-address", isc::data::Element::create("00"));
+        parser.parse(0, reservation);
+    };
+    is_dhcp4() ? parse(isc::dhcp::HostReservationParser4()) : parse(isc::dhcp::HostReservationParser6());
 }
 
 } // namespace
@@ -202,6 +245,7 @@ void attach_host_backend(const isc::dhcp::SrvConfig& config) {
         return;
     }
     renew(config);
+    prepare_parsers();
     HostMgr::addBackend(std::string("type=") + TYPE);
     hide_from_commands();
 }

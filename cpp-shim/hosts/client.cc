@@ -97,6 +97,8 @@ Bytes client_id_of(const Pkt4Ptr& query) {
     return data(option_of(query->options_, isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER));
 }
 
+Bytes client_id_of(const Pkt6Ptr& query) { return duid_of(query); }
+
 Bytes hwaddr_of(const Pkt4Ptr& query) {
     const auto hwaddr = query->getHWAddr();
     return hwaddr ? hwaddr->hwaddr_ : Bytes();

@@ -21,8 +21,9 @@ std::optional<Identity> own(const std::vector<Identity>& identifiers);
 std::vector<uint8_t> hwaddr_of(const isc::dhcp::Pkt4Ptr& query);
 std::vector<uint8_t> hwaddr_of(const isc::dhcp::Pkt6Ptr& query);
 
-/// Its client identifier (option 61); empty if it has sent none.
+/// Its client identifier (option 61), or DUID; empty if it has sent none.
 std::vector<uint8_t> client_id_of(const isc::dhcp::Pkt4Ptr& query);
+std::vector<uint8_t> client_id_of(const isc::dhcp::Pkt6Ptr& query);
 
 /// The subnets of a shared network, or the one that there is; this first.
 template <typename SubnetPtr>

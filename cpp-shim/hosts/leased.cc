@@ -64,13 +64,14 @@ Lease6Collection leases_of(const Pkt6Ptr& query) {
 bool is_of(const Lease4Ptr& lease, const Pkt4Ptr& query) {
     const auto hwaddr = query->getHWAddr();
     return (lease->client_id_ && lease->client_id_->getClientId() == client_id_of(query)) ||
-           (hwaddr && lease->hwaddr_ && *hwaddr == *lease->hwaddr_);
+           (hwaddr && lease->hwaddr_ && !hwaddr->hwaddr_.empty() && *hwaddr == *lease->hwaddr_);
 }
 
 bool is_of(const Lease6Ptr& lease, const Pkt6Ptr& query) {
     const auto duid = query->getClientId();
+    const auto hwaddr = hwaddr_of(query);
     return (duid && lease->duid_ && *duid == *lease->duid_) ||
-           (lease->hwaddr_ && lease->hwaddr_->hwaddr_ == hwaddr_of(query));
+           (lease->hwaddr_ && !hwaddr.empty() && lease->hwaddr_->hwaddr_ == hwaddr);
 }
 
 template <typename LeasePtr, typename Packet>
@@ -96,11 +97,17 @@ HostPtr host_of(const Lease4Collection& leases, const Subnets& subnets, const Id
     return {};
 }
 
+/// Of a machine with one DUID, the lease may be another interface's.
+bool is_anothers(const Lease6Ptr& lease, const Identity& client) {
+    const auto& hwaddr = lease->hwaddr_;
+    return client.type == Host::IDENT_HWADDR && hwaddr && !hwaddr->hwaddr_.empty() && hwaddr->hwaddr_ != client.bytes;
+}
+
 /// A reservation is of one subnet: that of the first.
 HostPtr host_of(const Lease6Collection& leases, const Subnets& subnets, const Identity& client) {
     HostPtr host;
     for (const Lease6Ptr& lease : leases) {
-        if (!is_of_any(lease, subnets)) {
+        if (!is_of_any(lease, subnets) || is_anothers(lease, client)) {
             continue;
         }
         if (!host) {

@@ -19,6 +19,7 @@ using isc::dhcp::ConstHostPtr;
 using isc::dhcp::Host;
 using isc::dhcp::HostMgr;
 using isc::dhcp::HostPtr;
+using isc::dhcp::SUBNET_ID_GLOBAL;
 using isc::dhcp::SubnetID;
 
 /// By identifiers that Kea looks by after the client's own, or by all.
@@ -30,6 +31,10 @@ bool has_another(const Place<Family>& place, Extent extent) {
     const WithoutHostBackend without;
     bool is_behind = false;
     for (const Identity& one : place.identifiers) {
+        if (place.subnet->getReservationsGlobal() &&
+            Family::find(SUBNET_ID_GLOBAL, one.type, one.bytes.data(), one.bytes.size())) {
+            return true;
+        }
         if (place.is_shared()) {
             // Kea may ask for all of them at once, and take the last.
             const auto hosts = HostMgr::instance().getAll(one.type, one.bytes.data(), one.bytes.size());
@@ -88,31 +93,62 @@ void expect_noticed(const Place<Family>& place, const typename Family::SubnetArg
     }
 }
 
-/// Another client has it, by the configuration, a database, or a lease that a reservation of ours has given.
+/// For whom the configuration or a database has reserved one of the addresses, in words; empty if for nobody.
 template <typename Family>
-void expect_free(const Place<Family>& place, SubnetID home, const Host& host) {
+std::string other_owner(const typename Family::SubnetArgument& home, const Host& host) {
     const WithoutHostBackend without;
     for (const IOAddress& address : addresses_of(host, true)) {
-        const ConstHostPtr other = Family::find(home, address);
-        expect(!other, address.toText() + " is reserved for " + (other ? other->getIdentifierAsText() : ""));
+        ConstHostPtr other = Family::find(home->getID(), address);
+        if (!other && home->getReservationsGlobal()) {
+            other = Family::find(SUBNET_ID_GLOBAL, address);
+        }
+        if (other) {
+            return address.toText() + " is reserved for " + other->getIdentifierAsText();
+        }
     }
+    return "";
+}
+
+/// Another client has it, as above, or by a lease that a reservation of ours has given.
+template <typename Family>
+void expect_free(const Place<Family>& place, const typename Family::SubnetArgument& home, const Host& host) {
+    const std::string owner = other_owner<Family>(home, host);
+    expect(owner.empty(), owner);
     const std::string holder = other_holder(host, place.query);
     expect(holder.empty(), holder);
+}
+
+/// The subnet of a reservation of this place; null if it is not there any more.
+template <typename Family>
+typename Family::SubnetArgument subnet_of(const Place<Family>& place, const Host& host) {
+    for (const auto& subnet : network_of(place.subnet)) {
+        if (subnet->getID() == Family::subnet_of(host)) {
+            return subnet;
+        }
+    }
+    return {};
+}
+
+template <typename Family>
+Reserved reserved_for(const Place<Family>& place, const typename Family::SubnetArgument& home, const HostPtr& host,
+                      const HostPtr& elsewhere = {}, const std::string& text = "") {
+    return {place.client, hwaddr_of(place.query), client_id_of(place.query), place.network(home), host, elsewhere,
+            text};
 }
 
 template <typename Family>
 Reserved made(const Place<Family>& place, const std::string& text) {
     const ElementPtr reservation = Element::fromJSON(text);
-    const HostPtr host = parse<Family>(place.id, place.client, reservation);
     if (const auto options = reservation->get("option-data")) {
         for (const auto& option : options->listValue()) {
             expect_whole(Family::NUMBER, option);
         }
     }
+    const HostPtr host = parse<Family>(place.id, place.client, reservation);
     const auto addresses = addresses_of(*host, false);
     const auto home = home_of(place, addresses);
     expect_noticed(place, home, addresses);
-    expect_free(place, home->getID(), *host);
+    expect_free(place, home, *host);
     HostPtr elsewhere;
     if (place.is_shared()) {
         for (const char* key : Family::ADDRESSES) {
@@ -121,18 +157,29 @@ Reserved made(const Place<Family>& place, const std::string& text) {
         elsewhere = parse<Family>(place.id, place.client, reservation);
     }
     Family::set_subnet(*host, home->getID());
-    return {place.client, hwaddr_of(place.query), place.network(home), host, elsewhere, text};
+    return reserved_for(place, home, host, elsewhere, text);
 }
 
 /// Nor do its leases stand for a reservation.
 template <typename Family>
 void reserve_nothing(const Place<Family>& place) {
-    host_store().put({place.client, hwaddr_of(place.query), place.network(place.subnet), nullptr, nullptr, ""});
+    host_store().put(reserved_for(place, place.subnet, nullptr));
+}
+
+/// The configuration or a database has given an address to another client since.
+template <typename Family>
+void lose_what_is_anothers(const Place<Family>& place) {
+    const ConstHostPtr host = host_store().whole(place.id, place.client);
+    const auto home = host ? subnet_of(place, *host) : typename Family::SubnetArgument();
+    if (home && !other_owner<Family>(home, *host).empty()) {
+        reserve_nothing(place);
+    }
 }
 
 template <typename Family>
 void reserve_answered(const Place<Family>& place, const std::string& text) {
     const Extent unseen = is_host_backend_last() ? Extent::Behind : Extent::All;
+    lose_what_is_anothers(place);
     if (host_store().renew(place.id, place.client, text) && !has_another(place, unseen)) {
         return;
     }
@@ -150,11 +197,11 @@ template <typename Family>
 void reserve_leased(const Place<Family>& place) {
     const auto leases = reserved_leases(place.query);
     const HostPtr host = leases.empty() ? HostPtr() : host_of(leases, place.network(place.subnet), place.client);
-    if (!host || has_another(place, Extent::All)) {
+    const auto home = host ? subnet_of(place, *host) : typename Family::SubnetArgument();
+    if (!home || has_another(place, Extent::All) || !other_owner<Family>(home, *host).empty()) {
         return host_store().remove(place.id, place.client);
     }
-    const auto home = Family::find_subnet(Family::subnet_of(*host));
-    host_store().put({place.client, hwaddr_of(place.query), place.network(home), host, nullptr, ""});
+    host_store().put(reserved_for(place, home, host));
 }
 
 template <typename Family>
@@ -191,7 +238,7 @@ void follow(CalloutHandle& handle, const HookPoint& point) {
 template <typename Family>
 void mark(const CalloutHandle& handle) {
     const auto lease = argument<typename Family::LeasePtr>(handle, Family::LEASE);
-    set_reserved(*lease, host_store().find(lease->subnet_id_, lease->addr_) != nullptr);
+    set_reserved(*lease, host_store().has(lease->subnet_id_, lease->addr_));
 }
 
 } // namespace

@@ -31,7 +31,8 @@ ConstHostPtr in(SubnetID subnet, const Reserved& reserved) {
 }
 
 bool is_one_client(const Reserved& one, const Reserved& other) {
-    return one.client == other.client || (!one.hwaddr.empty() && one.hwaddr == other.hwaddr);
+    return one.client == other.client || (!one.hwaddr.empty() && one.hwaddr == other.hwaddr) ||
+           (!one.id.empty() && one.id == other.id);
 }
 
 } // namespace
@@ -115,7 +116,9 @@ std::optional<Identity> HostStore::put(Reserved reserved) {
         if (other == by_address_.end()) {
             continue;
         }
-        if (!is_one_client(*other->second, reserved)) {
+        const bool gives_way = !other->second->is_answered() && reserved.is_answered();
+        const bool may_not = other->second->is_answered() && !reserved.is_answered();
+        if (may_not || !(gives_way || is_one_client(*other->second, reserved))) {
             return other->second->client;
         }
         replaced.push_back(other->second);
@@ -126,7 +129,8 @@ std::optional<Identity> HostStore::put(Reserved reserved) {
         }
     }
     erase_all(std::move(replaced));
-    if (limit_ == 0) {
+    const bool is_full = by_client_.size() >= limit_;
+    if (limit_ == 0 || (is_full && !reserved.host && nothing_.empty())) {
         return std::nullopt;
     }
     make_room(limit_ - 1);
@@ -149,7 +153,7 @@ void HostStore::remove(SubnetID subnet, const Identity& client) {
 bool HostStore::is_answered(SubnetID subnet, const Identity& client) const {
     const Lock lock(mutex_);
     const auto one = find_of(subnet, client);
-    return one && (!(*one)->host || !(*one)->text.empty());
+    return one && (!(*one)->host || (*one)->is_answered());
 }
 
 ConstHostPtr HostStore::find(SubnetID subnet, const Identity& client) const {
@@ -158,10 +162,21 @@ ConstHostPtr HostStore::find(SubnetID subnet, const Identity& client) const {
     return one ? in(subnet, **one) : ConstHostPtr();
 }
 
+ConstHostPtr HostStore::whole(SubnetID subnet, const Identity& client) const {
+    const Lock lock(mutex_);
+    const auto one = find_of(subnet, client);
+    return one ? (*one)->host : HostPtr();
+}
+
 ConstHostPtr HostStore::find(SubnetID subnet, const IOAddress& address) const {
     const Lock lock(mutex_);
     const auto found = by_address_.find({subnet, address});
-    return found == by_address_.end() ? ConstHostPtr() : found->second->host;
+    return found != by_address_.end() && found->second->is_answered() ? found->second->host : HostPtr();
+}
+
+bool HostStore::has(SubnetID subnet, const IOAddress& address) const {
+    const Lock lock(mutex_);
+    return by_address_.count({subnet, address}) > 0;
 }
 
 ConstHostCollection HostStore::find(const Identity& client) const {
@@ -177,6 +192,10 @@ ConstHostCollection HostStore::find(const Identity& client) const {
         }
     }
     return hosts;
+}
+
+void HostStore::clear() {
+    remove_if([](const Reserved&) { return true; });
 }
 
 size_t HostStore::size() const {

@@ -31,6 +31,8 @@ struct Reserved {
     Identity client;
     /// To know a client again that shows itself by another identifier.
     std::vector<uint8_t> hwaddr;
+    /// DHCPv4: its client identifier; DHCPv6: its DUID.
+    std::vector<uint8_t> id;
     /// Where it counts: all of a shared network. The first has the addresses.
     std::vector<isc::dhcp::SubnetID> subnets;
     /// For the first of these; null: nothing.
@@ -43,6 +45,8 @@ struct Reserved {
     bool is_outdated = false;
 
     bool counts_in(isc::dhcp::SubnetID subnet) const;
+    /// By an answer, not by a lease.
+    bool is_answered() const { return host && !text.empty(); }
 };
 
 /// All that answers have reserved. Kea's threads read it and write it. The oldest goes for a new one; that a client has
@@ -54,18 +58,25 @@ class HostStore {
     /// Whether the client has just this there already; then it is the youngest now.
     bool renew(isc::dhcp::SubnetID subnet, const Identity& client, const std::string& text);
     /// Replaces what the client has in these subnets, unless another client has one of the addresses: then it returns that.
+    /// What a lease has made gives way to what an answer says.
     std::optional<Identity> put(Reserved reserved);
     void remove(isc::dhcp::SubnetID subnet, const Identity& client);
     /// Whether an answer, not a lease, says what the client has there.
     bool is_answered(isc::dhcp::SubnetID subnet, const Identity& client) const;
 
     isc::dhcp::ConstHostPtr find(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    /// With the addresses, whichever subnet they are of.
+    isc::dhcp::ConstHostPtr whole(isc::dhcp::SubnetID subnet, const Identity& client) const;
+    /// Of those that answers have made: a lease protects its address itself.
     isc::dhcp::ConstHostPtr find(isc::dhcp::SubnetID subnet, const isc::asiolink::IOAddress& address) const;
+    /// Of whatever has made it.
+    bool has(isc::dhcp::SubnetID subnet, const isc::asiolink::IOAddress& address) const;
     /// In all subnets.
     isc::dhcp::ConstHostCollection find(const Identity& client) const;
 
     /// How many clients have something.
     size_t size() const;
+    void clear();
     /// Removes what is `gone`; how many that were.
     template <typename Gone>
     size_t remove_if(Gone gone) {

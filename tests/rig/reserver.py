@@ -30,6 +30,11 @@ def address(family, text, **more):
     return {"ip_address": text, **more} if family == 4 else {"ip_addresses": [text], **more}
 
 
+def reserved(family, text):
+    """The same in Kea's configuration."""
+    return {key.replace("_", "-"): value for key, value in address(family, text).items()}
+
+
 class Reserver:
     def __init__(self, directory):
         self.directory = Path(directory) / "reserved"
