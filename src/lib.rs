@@ -43,6 +43,7 @@ pub mod commands;
 mod commands_of_kea;
 pub mod config;
 pub mod control;
+pub mod control_socket;
 mod crowd;
 #[allow(unsafe_code)]
 mod descriptor;

@@ -1,12 +1,11 @@
 //! What Kea's command `runscript-status` says, for people and for Prometheus.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
@@ -14,6 +13,7 @@ use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use serde_json::{Value, json};
 
 use super::complain;
+use crate::control_socket::exchange;
 use crate::status::{Kind, ROWS};
 use crate::text::printable;
 
@@ -87,7 +87,8 @@ struct Server {
 impl Server {
     fn ask(socket: &Path) -> io::Result<Server> {
         let failed = |what: &dyn Display| io::Error::other(format!("{}: {what}", socket.display()));
-        let answer = exchange(socket).map_err(|error| failed(&error))?;
+        let command = json!({"command": "runscript-status"}).to_string();
+        let answer = exchange(socket, command.as_bytes(), PATIENCE, ANSWER_BYTES).map_err(|error| failed(&error))?;
         let answer: Value =
             serde_json::from_slice(&answer).map_err(|error| failed(&format!("no answer of Kea's: {error}")))?;
         // The control agent has a list.
@@ -101,29 +102,6 @@ impl Server {
 
     fn scripts(&self) -> impl Iterator<Item = &Value> {
         self.status["scripts"].as_array().into_iter().flatten()
-    }
-}
-
-fn exchange(socket: &Path) -> io::Result<Vec<u8>> {
-    let deadline = Instant::now() + PATIENCE;
-    let left = || Some(deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_write_timeout(left())?;
-    // Who hangs up at once may have said why.
-    let written = stream.write_all(json!({"command": "runscript-status"}).to_string().as_bytes());
-    let (mut answer, mut chunk) = (Vec::new(), [0; 16 * 1024]);
-    loop {
-        let left =
-            left().ok_or_else(|| io::Error::other(format!("no whole answer within {} s", PATIENCE.as_secs())))?;
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk)? {
-            0 if answer.is_empty() => return written.map(|()| answer),
-            0 => return Ok(answer),
-            n => answer.extend_from_slice(&chunk[..n]),
-        }
-        if answer.len() > ANSWER_BYTES {
-            return Err(io::Error::other(format!("says more than {ANSWER_BYTES} bytes: is it a Kea?")));
-        }
     }
 }
 

@@ -1,0 +1,174 @@
+//! Kea's reservations: finding and changing them by the `reservation-*` commands.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::kea::{Error, Kea};
+use crate::reservation::{Identifier, Reservation};
+
+/// Reservations that one command fetches: Kea serves nobody meanwhile.
+const PAGE: u64 = 1000;
+/// A name that is not in the index is looked for among all reservations, but no more often.
+const RENEW: Duration = Duration::from_secs(60);
+
+/// Reservations with a name, by it. Others add and delete them, too: what it says is checked.
+#[derive(Default)]
+pub struct Names(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    hosts: HashMap<String, Identifier>,
+    made: Option<Instant>,
+}
+
+impl Names {
+    /// The reservation of that name.
+    ///
+    /// # Errors
+    /// If Kea is away.
+    pub fn find(&self, kea: &Kea, name: &str) -> Result<Option<Reservation>, Error> {
+        let mut index = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        loop {
+            if let Some(identifier) = index.hosts.get(name) {
+                let found = by_identifier(kea, identifier)?.into_iter().find(|host| host.name() == Some(name));
+                if found.is_some() {
+                    return Ok(found);
+                }
+                index.hosts.remove(name);
+            }
+            let found = by_hostname(kea, name)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            if index.made.is_some_and(|made| made.elapsed() < RENEW) {
+                return Ok(None);
+            }
+            index.renew(kea)?;
+        }
+    }
+
+    /// Remembers a reservation that was written.
+    pub fn remember(&self, host: &Reservation) {
+        let mut index = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let (Some(name), Some(identifier)) = (host.name(), host.identifier()) {
+            index.hosts.insert(name.into(), identifier);
+        }
+    }
+}
+
+impl Index {
+    fn renew(&mut self, kea: &Kea) -> Result<(), Error> {
+        let mut hosts = HashMap::new();
+        each(kea, |host| {
+            if let (Some(name), Some(identifier)) = (host.name(), host.identifier()) {
+                hosts.insert(name.into(), identifier);
+            }
+            Ok(())
+        })?;
+        *self = Index { hosts, made: Some(Instant::now()) };
+        Ok(())
+    }
+}
+
+/// Shows each reservation that Kea has, page by page.
+///
+/// # Errors
+/// If Kea is away, or the visitor's own.
+pub fn each<E: From<Error>>(kea: &Kea, mut visit: impl FnMut(Reservation) -> Result<(), E>) -> Result<(), E> {
+    let mut arguments = json!({"limit": PAGE});
+    loop {
+        let Some(mut page) = kea.command("reservation-get-page", arguments)? else { return Ok(()) };
+        reservations(&mut page).into_iter().try_for_each(&mut visit)?;
+        if page["count"].as_u64().unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        let next = &page["next"];
+        arguments = json!({"limit": PAGE, "from": next["from"], "source-index": next["source-index"]});
+    }
+}
+
+fn reservations(answer: &mut Value) -> Vec<Reservation> {
+    match answer["hosts"].take() {
+        Value::Array(list) => list.into_iter().filter_map(Reservation::read).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All reservations of a client, in any subnet.
+///
+/// # Errors
+/// If Kea is away.
+pub fn by_identifier(kea: &Kea, identifier: &Identifier) -> Result<Vec<Reservation>, Error> {
+    let arguments = json!({"identifier-type": identifier.kind, "identifier": identifier.text()});
+    Ok(kea.command("reservation-get-by-id", arguments)?.as_mut().map(reservations).unwrap_or_default())
+}
+
+/// The first reservation of an address.
+///
+/// # Errors
+/// If Kea is away.
+pub fn by_address(kea: &Kea, address: Ipv4Addr) -> Result<Option<Reservation>, Error> {
+    let answer = kea.command("reservation-get-by-address", json!({"ip-address": address.to_string()}))?;
+    Ok(answer.map(|mut answer| reservations(&mut answer)).and_then(|hosts| hosts.into_iter().next()))
+}
+
+/// One that others have named. Kea looks at neither upper nor lower case.
+fn by_hostname(kea: &Kea, name: &str) -> Result<Option<Reservation>, Error> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let answer = kea.command("reservation-get-by-hostname", json!({"hostname": name}))?;
+    let hosts = answer.map(|mut answer| reservations(&mut answer)).unwrap_or_default();
+    Ok(hosts.into_iter().find(|host| host.name() == Some(name)))
+}
+
+/// Where reservations are written.
+#[derive(Clone, Copy)]
+pub struct Writer<'a> {
+    pub kea: &'a Kea,
+    pub has_database: bool,
+}
+
+impl Writer<'_> {
+    /// # Errors
+    /// If Kea is away or refuses it.
+    pub fn add(&self, host: &Reservation) -> Result<(), Error> {
+        let target = if self.has_database { "database" } else { "memory" };
+        let arguments = json!({"reservation": host.0, "operation-target": target});
+        self.kea.command("reservation-add", arguments).map(|_| ())
+    }
+
+    /// Puts it in the place of the one with its subnet and identifier; `false` if there is none.
+    ///
+    /// # Errors
+    /// If Kea is away or refuses it.
+    pub fn update(&self, host: &Reservation) -> Result<bool, Error> {
+        self.wherever_it_is("reservation-update", json!({"reservation": host.0}))
+    }
+
+    /// `false` if there is no such reservation.
+    ///
+    /// # Errors
+    /// If Kea is away or refuses it.
+    pub fn delete(&self, subnet: u32, identifier: &Identifier) -> Result<bool, Error> {
+        let arguments =
+            json!({"subnet-id": subnet, "identifier-type": identifier.kind, "identifier": identifier.text()});
+        self.wherever_it_is("reservation-del", arguments)
+    }
+
+    /// In the databases, or else in memory, where those of the configuration are.
+    fn wherever_it_is(&self, command: &str, mut arguments: Value) -> Result<bool, Error> {
+        let targets = if self.has_database { &["database", "memory"][..] } else { &["memory"] };
+        for target in targets {
+            arguments["operation-target"] = (*target).into();
+            if self.kea.command(command, arguments.clone())?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

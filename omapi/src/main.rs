@@ -1,0 +1,5 @@
+//! kea-omapi: the program.
+
+fn main() -> std::process::ExitCode {
+    kea_omapi::main()
+}

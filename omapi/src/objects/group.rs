@@ -1,0 +1,54 @@
+//! Groups: a name, and statements that are written into each host that names it.
+
+use super::{Found, Item};
+use crate::bridge::Bridge;
+use crate::frame::Attributes;
+use crate::objects::host::{made_up, text};
+use crate::result::{BAD_PARSE, EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
+use crate::{log, statements};
+
+pub fn find(bridge: &Bridge, by: &Attributes) -> Found<Item> {
+    let Some(name) = by.get("name") else { return Found::NoKeys };
+    match std::str::from_utf8(name) {
+        Ok(name) if bridge.group(name).is_some() => Found::One(Item::Group(name.into())),
+        _ => Found::Nothing,
+    }
+}
+
+/// Makes a group. One that is there can be given statements if it has none, and nothing else, as in dhcpd.
+pub fn update(bridge: &Bridge, old: Option<String>, changes: &Attributes) -> Result<Item, Failure> {
+    let mut turn = bridge.turn()?;
+    let has_statements = old.as_deref().and_then(|name| bridge.group(name)).is_some_and(|text| !text.is_empty());
+    let (mut name, mut wanted) = (old.clone(), None);
+    for (attribute, value) in changes.distinct() {
+        match attribute {
+            b"name" if name.is_some() => return Err(EXISTS.into()),
+            b"name" => name = Some(text(value)?),
+            b"statements" if has_statements => return Err(EXISTS.into()),
+            b"statements" => wanted = Some(parsed(value)?),
+            _ => return Err(NOT_FOUND.into()),
+        }
+    }
+    let wanted = match (wanted, &old) {
+        (Some(wanted), _) => wanted,
+        (None, Some(_)) => return Ok(Item::Group(name.unwrap_or_default())),
+        (None, None) => return Err(INVALID_ARGUMENT.into()),
+    };
+    let name = name.unwrap_or_else(|| made_up("ng"));
+    if old.is_none() && bridge.group(&name).is_some() {
+        return Err(EXISTS.into());
+    }
+    bridge.make_group(&mut turn, &name, &wanted)?;
+    Ok(Item::Group(name))
+}
+
+/// Statements as a client writes them, if they have a counterpart in Kea.
+pub fn parsed(value: &[u8]) -> Result<String, Failure> {
+    let understood = std::str::from_utf8(value)
+        .map_err(|error| error.to_string())
+        .and_then(|text| statements::parse(text).map(|_| text.to_string()));
+    understood.map_err(|what| {
+        log::warn(format_args!("statements refused: {what}"));
+        BAD_PARSE.into()
+    })
+}

@@ -1,0 +1,127 @@
+//! Signed writes that were served: the protocol has no nonce, so whoever has recorded one could send it again. Their
+//! signatures are remembered, in memory and, with `--state`, on disk, before they are carried out.
+//!
+//! At least the last 65,536 are known, at most twice as many: there are two generations, and a full one takes the place of
+//! the one before it.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Signatures of a generation.
+const GENERATION: usize = 64 << 10;
+/// Of a signature so many bytes are kept: all of hmac-md5's.
+const KEPT: usize = 16;
+
+const FILE: &str = "served";
+const OLD_FILE: &str = "served.old";
+
+type Mark = [u8; KEPT];
+
+/// What was served.
+#[derive(Default)]
+pub struct Served {
+    new: HashSet<Mark>,
+    old: HashSet<Mark>,
+    disk: Option<Disk>,
+}
+
+struct Disk {
+    directory: PathBuf,
+    file: File,
+}
+
+impl Served {
+    /// Reads what the directory knows, and goes on there.
+    ///
+    /// # Errors
+    /// If the directory cannot be used.
+    pub fn open(directory: &Path) -> io::Result<Served> {
+        let file = File::options().create(true).append(true).open(directory.join(FILE))?;
+        let disk = Disk { directory: directory.into(), file };
+        let served =
+            Served { new: marks(&directory.join(FILE))?, old: marks(&directory.join(OLD_FILE))?, disk: Some(disk) };
+        // A power cut may have left a part of a mark.
+        if let Some(disk) = &served.disk {
+            disk.file.set_len((disk.file.metadata()?.len() / KEPT as u64) * KEPT as u64)?;
+        }
+        Ok(served)
+    }
+
+    /// Whether this signature is new. It is none from then on, also after a crash.
+    ///
+    /// # Errors
+    /// If it cannot be written down.
+    pub fn is_new(&mut self, signature: &[u8]) -> io::Result<bool> {
+        let mut mark = [0; KEPT];
+        let count = signature.len().min(KEPT);
+        mark[..count].copy_from_slice(&signature[..count]);
+        if self.new.contains(&mark) || self.old.contains(&mark) {
+            return Ok(false);
+        }
+        if self.new.len() >= GENERATION {
+            self.turn()?;
+        }
+        if let Some(disk) = &mut self.disk {
+            disk.file.write_all(&mark)?;
+            disk.file.sync_data()?;
+        }
+        self.new.insert(mark);
+        Ok(true)
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        if let Some(disk) = &mut self.disk {
+            let path = disk.directory.join(FILE);
+            std::fs::rename(&path, disk.directory.join(OLD_FILE))?;
+            disk.file = File::options().create(true).append(true).open(&path)?;
+            File::open(&disk.directory)?.sync_all()?;
+        }
+        self.old = std::mem::take(&mut self.new);
+        Ok(())
+    }
+}
+
+fn marks(path: &Path) -> io::Result<HashSet<Mark>> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take((2 * GENERATION * KEPT) as u64).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(bytes.chunks_exact(KEPT).filter_map(|mark| mark.try_into().ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_new_once_also_after_a_restart() {
+        let directory = std::env::temp_dir().join(format!("kea-omapi-served-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let mut served = Served::open(&directory).unwrap();
+        assert!(served.is_new(&[1; 32]).unwrap() && !served.is_new(&[1; 32]).unwrap());
+        served = Served::open(&directory).unwrap();
+        assert!(!served.is_new(&[1; 32]).unwrap() && served.is_new(&[2; 16]).unwrap());
+        served.turn().unwrap();
+        assert!(!served.is_new(&[2; 16]).unwrap() && served.is_new(&[3; 16]).unwrap());
+        File::options().append(true).open(directory.join(FILE)).unwrap().write_all(&[9; 5]).unwrap();
+        served = Served::open(&directory).unwrap();
+        assert!((1..4).all(|n| !served.is_new(&[n; 16]).unwrap()));
+        assert!(served.is_new(&[4; 16]).unwrap());
+        assert!(!Served::open(&directory).unwrap().is_new(&[4; 16]).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut served = Served::default();
+        let mark = |n: usize| [&n.to_be_bytes()[..], &[7; 8]].concat();
+        assert!((0..3 * GENERATION).all(|n| served.is_new(&mark(n)).unwrap()));
+        assert!((2 * GENERATION..3 * GENERATION).all(|n| !served.is_new(&mark(n)).unwrap()));
+        assert!(served.new.len() + served.old.len() <= 2 * GENERATION);
+        assert!(served.is_new(&mark(0)).unwrap());
+    }
+}

@@ -1,0 +1,233 @@
+//! One message: who says it, whether he may, and what is answered. The order of the checks and all texts are dhcpd's.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crate::bridge::Bridge;
+use crate::frame::{Attributes, Frame, Received, operation};
+use crate::handles::Handles;
+use crate::log::Throttle;
+use crate::objects::{self, Found, Item, KINDS, Kind, Object, number};
+use crate::result::{
+    EXISTS, Failure, INVALID_ARGUMENT, INVALID_KEY, NO_KEYS, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED, SUCCESS,
+};
+
+static WRONG_KEY: Throttle = Throttle::new();
+static AGAIN: Throttle = Throttle::new();
+
+/// What one connection knows.
+pub struct Session {
+    bridge: Arc<Bridge>,
+    peer: String,
+    handles: Handles<Object>,
+    /// Keys that the client has opened, by the handles of these.
+    authenticators: HashMap<u32, usize>,
+    next_tid: u32,
+    blanks: u32,
+    is_trusted: bool,
+}
+
+/// What is answered, or that there is nothing to say any more.
+enum Answer {
+    Item(Item),
+    Status(Failure),
+    Close,
+}
+
+/// dhcpd says this of whatever went wrong in between.
+const UPDATE: &str = "can't update object";
+const NO_HANDLE: &str = "no matching handle";
+
+impl Session {
+    pub fn new(bridge: Arc<Bridge>, peer: String) -> Session {
+        let is_trusted = bridge.keys.is_empty();
+        let next_tid = RandomState::new().hash_one(0) as u32;
+        Session {
+            bridge,
+            peer,
+            handles: Handles::new(),
+            authenticators: HashMap::new(),
+            next_tid,
+            blanks: 0,
+            is_trusted,
+        }
+    }
+
+    /// Whether the client has shown that it knows a secret, or need not.
+    pub fn is_trusted(&self) -> bool {
+        self.is_trusted
+    }
+
+    /// Serves a message; `None` ends the connection.
+    pub fn serve(&mut self, received: &Received) -> Option<Vec<u8>> {
+        let frame = &received.frame;
+        let signer = match frame.authid {
+            0 => None,
+            authid => Some(*self.authenticators.get(&authid)?),
+        };
+        if let Some(key) = signer {
+            if !self.bridge.keys[key].verify(&received.signed, &frame.signature) {
+                WRONG_KEY.warn(format_args!("{}: a wrong signature for key {}", self.peer, self.bridge.keys[key].name));
+                return Some(self.answer(frame, None, Answer::Status(INVALID_KEY.into()))?);
+            }
+            self.is_trusted = true;
+        }
+        let answer = match self.refuse(frame, signer) {
+            Some(failure) => Answer::Status(failure),
+            None => self.operate(frame),
+        };
+        self.answer(frame, signer, answer)
+    }
+
+    /// Why a message is not even looked at.
+    fn refuse(&self, frame: &Frame, signer: Option<usize>) -> Option<Failure> {
+        if signer.is_none() {
+            let opens_key = frame.operation == operation::OPEN && kind(frame) == Some(Kind::Key);
+            let refused = !self.bridge.keys.is_empty() && !opens_key;
+            return refused.then(|| Failure::new(NO_KEYS, "No authenticator on message"));
+        }
+        if !is_change(frame) {
+            return None;
+        }
+        match self.bridge.is_new(&frame.signature) {
+            Ok(true) => None,
+            Ok(false) => {
+                AGAIN.warn(format_args!("{}: a change that was served before is not served again", self.peer));
+                Some(Failure::new(NO_PERMISSION, "this message was served before"))
+            }
+            Err(failure) => Some(failure),
+        }
+    }
+
+    fn operate(&mut self, frame: &Frame) -> Answer {
+        // Nothing was asked of a client that it could answer.
+        if frame.rid != 0 {
+            return Answer::Close;
+        }
+        let done = match frame.operation {
+            operation::OPEN => self.open(frame),
+            operation::REFRESH => self.handled(frame).map(|(_, item)| Answer::Item(item)),
+            operation::UPDATE => self.update(frame),
+            operation::DELETE => self.delete(frame),
+            operation::NOTIFY => Err(Failure::new(NOT_IMPLEMENTED, "notify not implemented yet")),
+            _ => Ok(Answer::Close),
+        };
+        done.unwrap_or_else(Answer::Status)
+    }
+
+    fn open(&mut self, frame: &Frame) -> Result<Answer, Failure> {
+        let flag = |name: &str, text| match frame.message.get(name) {
+            Some(value) => number(value).map(|number| number != 0).map_err(|failure| failure.or_text(text)),
+            None => Ok(false),
+        };
+        let create = flag("create", "invalid create flag value")?;
+        let update = flag("update", "invalid update flag value")?;
+        let exclusive = flag("exclusive", "invalid exclusive flag value")?;
+        let Some(kind) = kind(frame) else {
+            if create {
+                return Err(Failure::new(INVALID_ARGUMENT, "type required on create"));
+            }
+            return self.handled(frame).map(|(_, item)| Answer::Item(item));
+        };
+        let found = objects::find(&self.bridge, kind, &self.handles, &frame.object)
+            .map_err(|failure| failure.or_text("object lookup failed"))?;
+        let item = match found {
+            Found::One(_) if create && exclusive => {
+                return Err(Failure::new(EXISTS, "specified object already exists"));
+            }
+            Found::One(item) => item,
+            Found::Nothing if !create => return Err(Failure::new(NOT_FOUND, "no object matches specification")),
+            Found::Nothing | Found::NoKeys => self.blank(kind)?,
+        };
+        if !(create || update) {
+            return Ok(Answer::Item(item));
+        }
+        let done = objects::update(&self.bridge, item, &frame.object);
+        done.map(Answer::Item).map_err(|failure| failure.or_text(UPDATE))
+    }
+
+    fn blank(&mut self, kind: Kind) -> Result<Item, Failure> {
+        self.blanks = self.blanks.wrapping_add(1);
+        objects::blank(&self.bridge, kind, self.blanks).ok_or(Failure::new(NOT_IMPLEMENTED, "can't create new object"))
+    }
+
+    fn update(&mut self, frame: &Frame) -> Result<Answer, Failure> {
+        let (object, item) = self.handled(frame)?;
+        if matches!(object, Object::Key(_)) {
+            return Err(Failure::new(NO_PERMISSION, "cannot update authenticator"));
+        }
+        let done = objects::update(&self.bridge, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
+        if object == Object::Control {
+            // dhcpd has ended by now.
+            return Ok(Answer::Close);
+        }
+        if done.object() != object {
+            self.handles.become_(frame.handle, done.object());
+        }
+        Ok(Answer::Status(SUCCESS.into()))
+    }
+
+    fn delete(&mut self, frame: &Frame) -> Result<Answer, Failure> {
+        let (_, item) = self.handled(frame)?;
+        objects::delete(&self.bridge, &item).map(|()| Answer::Status(SUCCESS.into()))
+    }
+
+    /// What the frame's handle stands for.
+    fn handled(&self, frame: &Frame) -> Result<(Object, Item), Failure> {
+        let none = Failure::new(NOT_FOUND, NO_HANDLE);
+        let object = self.handles.get(frame.handle).ok_or(none)?.clone();
+        let item = objects::fetch(&self.bridge, &object)?.ok_or(none)?;
+        Ok((object, item))
+    }
+
+    fn answer(&mut self, request: &Frame, signer: Option<usize>, answer: Answer) -> Option<Vec<u8>> {
+        let mut frame = Frame { rid: request.tid, tid: self.next_tid, ..Frame::default() };
+        self.next_tid = self.next_tid.wrapping_add(1);
+        match answer {
+            Answer::Close => return None,
+            Answer::Status(failure) => {
+                frame.operation = operation::STATUS;
+                frame.message = status(failure);
+            }
+            Answer::Item(item) => {
+                frame.operation = operation::UPDATE;
+                let object = item.object();
+                frame.handle = self.handles.of(&object);
+                if let Object::Key(key) = object {
+                    self.authenticators.insert(frame.handle, key);
+                }
+                frame.object = item.attributes(&self.bridge, &mut self.handles);
+            }
+        }
+        if let Some(key) = signer.map(|key| &self.bridge.keys[key]) {
+            frame.authid = request.authid;
+            frame.signature = key.sign(&frame.signed(key.algorithm.signature_bytes));
+        }
+        Some(frame.bytes())
+    }
+}
+
+fn status(failure: Failure) -> Attributes {
+    let mut out = Attributes::default();
+    out.put_number("result", failure.result);
+    if let Some(text) = failure.text {
+        out.put("message", text);
+    }
+    out
+}
+
+fn kind(frame: &Frame) -> Option<Kind> {
+    let name = frame.message.get("type")?;
+    KINDS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, kind)| *kind)
+}
+
+/// Whether a message could change something.
+fn is_change(frame: &Frame) -> bool {
+    let is_set = |name| frame.message.get(name).is_some_and(|value| value.iter().any(|byte| *byte != 0));
+    match frame.operation {
+        operation::UPDATE | operation::DELETE => true,
+        operation::OPEN => is_set("create") || is_set("update"),
+        _ => false,
+    }
+}

@@ -1,0 +1,166 @@
+//! Statements: what dhcpd's clients say about a host or a group in dhcpd's own language, and what becomes of it in a
+//! reservation of Kea's.
+
+mod options;
+mod values;
+
+use std::net::Ipv4Addr;
+
+use serde_json::{Map, Value, json};
+
+use crate::words::{Parts, Word, words};
+
+/// No reservation needs more.
+const MOST_BYTES: usize = 32 << 10;
+/// Kea's space of DHCPv4's own options.
+const SPACE: &str = "dhcp4";
+const HOST_NAME: u8 = 12;
+/// Kea drops all queries of a client in this class.
+const DROP: &str = "DROP";
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// An option and its bytes. dhcpd knows no difference between `option` and `supersede` here.
+    Option(u8, Vec<u8>),
+    Filename(String),
+    NextServer(Ipv4Addr),
+    DdnsHostname(String),
+    DenyBooting,
+}
+
+type Parser = fn(&mut Parts) -> Result<Statement, String>;
+
+/// Which statements there are, by their first word.
+const STATEMENTS: [(&str, Parser); 6] = [
+    ("option", option),
+    ("supersede", option),
+    ("filename", |parts| Ok(Statement::Filename(name(parts, "a file's name")?))),
+    ("next-server", |parts| Ok(Statement::NextServer(values::address(parts)?))),
+    ("ddns-hostname", |parts| Ok(Statement::DdnsHostname(name(parts, "a host's name")?))),
+    ("deny", |parts| match parts.plain("booting")? {
+        "booting" => Ok(Statement::DenyBooting),
+        other => Err(format!("deny {other}: only deny booting has a counterpart in Kea")),
+    }),
+];
+
+/// Reads statements.
+///
+/// # Errors
+/// The first that is none of dhcpd's, or has no counterpart in a reservation, and why. What a client wrote is escaped.
+pub fn parse(text: &str) -> Result<Vec<Statement>, String> {
+    if text.len() > MOST_BYTES {
+        return Err(format!("more than {MOST_BYTES} bytes"));
+    }
+    let mut words = words(text)?;
+    // dhcpd takes the end of the text for the end of the last statement.
+    if words.last().is_some_and(|last| *last != Word::Mark(';')) {
+        words.push(Word::Mark(';'));
+    }
+    let all = words.split(|word| *word == Word::Mark(';'));
+    all.filter(|words| !words.is_empty()).map(statement).collect()
+}
+
+fn statement(words: &[Word]) -> Result<Statement, String> {
+    let mut parts = Parts::of(words);
+    let first = parts.plain("a statement")?;
+    let Some((_, parser)) = STATEMENTS.iter().find(|(name, _)| name.eq_ignore_ascii_case(first)) else {
+        return Err(format!("{}: no statement that has a counterpart in Kea", words[0]));
+    };
+    let statement = parser(&mut parts).and_then(|statement| parts.end().map(|()| statement));
+    statement.map_err(|what| format!("{}: {what}", words[0]))
+}
+
+fn option(parts: &mut Parts) -> Result<Statement, String> {
+    let name = parts.plain("an option's name")?;
+    let (code, format) = options::named(name).ok_or_else(|| format!("{name}: no option that can be set"))?;
+    let data = values::encode(format, parts).map_err(|what| format!("{name}: {what}"))?;
+    if data.len() > 255 {
+        return Err(format!("{name}: more than 255 bytes"));
+    }
+    Ok(Statement::Option(code, data))
+}
+
+fn name(parts: &mut Parts, what: &str) -> Result<String, String> {
+    let bytes = parts.text(what)?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{what} is no UTF-8"))?;
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(format!("{what} is empty or has control characters"));
+    }
+    Ok(text)
+}
+
+/// Puts statements into a reservation, the later over the earlier.
+pub fn put(statements: &[Statement], reservation: &mut Map<String, Value>) {
+    // A name for DNS is the host's name in Kea, and goes before the option.
+    let mut named = false;
+    for statement in statements {
+        match statement {
+            Statement::Option(code, data) => {
+                put_option(reservation, *code, data);
+                if let (HOST_NAME, false, Ok(name)) = (*code, named, std::str::from_utf8(data)) {
+                    reservation.insert("hostname".into(), name.into());
+                }
+            }
+            Statement::Filename(name) => _ = reservation.insert("boot-file-name".into(), name.as_str().into()),
+            Statement::NextServer(address) => {
+                reservation.insert("next-server".into(), address.to_string().into());
+            }
+            Statement::DdnsHostname(name) => {
+                named = true;
+                reservation.insert("hostname".into(), name.as_str().into());
+            }
+            Statement::DenyBooting => list(reservation, "client-classes").push(DROP.into()),
+        }
+    }
+}
+
+/// Takes out what `put` has put in.
+pub fn take(statements: &[Statement], reservation: &mut Map<String, Value>) {
+    for statement in statements {
+        let field = match statement {
+            Statement::Option(code, _) => {
+                drop_option(reservation, *code);
+                if *code != HOST_NAME {
+                    continue;
+                }
+                "hostname"
+            }
+            Statement::Filename(_) => "boot-file-name",
+            Statement::NextServer(_) => "next-server",
+            Statement::DdnsHostname(_) => "hostname",
+            Statement::DenyBooting => {
+                list(reservation, "client-classes").retain(|class| class != DROP);
+                continue;
+            }
+        };
+        reservation.remove(field);
+    }
+}
+
+fn put_option(reservation: &mut Map<String, Value>, code: u8, data: &[u8]) {
+    drop_option(reservation, code);
+    let hex: String = data.iter().map(|byte| format!("{byte:02X}")).collect();
+    let option = json!({"space": SPACE, "code": code, "csv-format": false, "data": hex});
+    list(reservation, "option-data").push(option);
+}
+
+fn drop_option(reservation: &mut Map<String, Value>, code: u8) {
+    let is_it = |option: &Value| option["code"] == code && option["space"].as_str().is_none_or(|space| space == SPACE);
+    list(reservation, "option-data").retain(|option| !is_it(option));
+}
+
+/// A list of a reservation's, made if it is missing.
+fn list<'a>(reservation: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
+    let value = reservation.entry(name).or_insert_with(|| json!([]));
+    if !value.is_array() {
+        *value = json!([]);
+    }
+    match value {
+        Value::Array(list) => list,
+        _ => unreachable!("it was made one"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
