@@ -17,6 +17,7 @@ LIBRARY := build/kea-hook-runscript.so
 RESERVATIONS := build/kea-hook-reservations.so
 # The runner, and the tools.
 PROGRAMS := build/kea-runscript-runner build/kea-runscript
+OMAPI := build/kea-omapi
 PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5 \
          build/man/kea-hook-reservations.5
 
@@ -52,6 +53,13 @@ LINK_RESERVATIONS = -Wl,--version-script=cpp-shim/reservations/exports.map \
        -Wl,--whole-archive $(RELEASE)/libkea_hook_reservations.a -Wl,--no-whole-archive \
        -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now
 
+.PHONY: omapi
+omapi: ## Build kea-omapi in build/
+	$(Q)$(SETUP) build
+	$(Q)cargo build --release --locked -p kea-omapi
+	$(Q)mkdir -p build
+	$(Q)cp $(RELEASE)/kea-omapi $(OMAPI).new && mv $(OMAPI).new $(OMAPI)
+
 .PHONY: demo
 demo: setup build ## Show the events of a real client at a real Kea
 	$(Q)examples/demo
@@ -62,13 +70,13 @@ TESTS = tests/run -n $(WORKERS) --durations=25
 
 .PHONY: check
 check: export CXXFLAGS += -Werror
-check: lint unit build ## Check all but what takes minutes by its nature (PYTEST='-k park': some of it)
+check: lint unit build omapi ## Check all but what takes minutes by its nature (PYTEST='-k park': some of it)
 	$(Q)$(TESTS) -m 'not long and not product' $(PYTEST)
 
 .PHONY: check-long
 # These compute, and hardly wait.
 check-long: WORKERS = 2
-check-long: setup databases build ## Check the rest: errors of memory, leaks, thousands of hostile packets
+check-long: setup databases build omapi ## Check the rest: errors of memory, leaks, thousands of hostile packets
 	$(Q)RUSTFLAGS='--cfg fuzzing' cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(CARGO_TARGET_DIR)/fuzz-check
 	$(Q)$(TESTS) -m long $(PYTEST)
 
@@ -105,15 +113,15 @@ $(SANITIZED)/%/kea-hook-runscript.so: setup build FORCE
 
 .PHONY: lint
 lint: setup ## Check format and lints of Rust, C++ and sh
-	$(Q)cargo fmt --check
+	$(Q)cargo fmt --check --all
 	$(Q)cargo fmt --check --manifest-path fuzz/Cargo.toml
-	$(Q)cargo clippy --locked --all-targets -- -D warnings
+	$(Q)cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
 	$(Q)shellcheck debian/postinst debian/prerm debian/postrm tests/deb tests/booted/run tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
-	$(Q)cargo test --locked
+	$(Q)cargo test --locked --workspace
 
 # Those in fuzz/fuzz_targets, one after the other, each so many seconds.
 FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))

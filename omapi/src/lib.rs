@@ -21,6 +21,8 @@ pub mod bridge;
 mod cli;
 mod conversation;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod handles;
 mod hosts;
 pub mod kea;
