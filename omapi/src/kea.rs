@@ -20,7 +20,7 @@ const UNSUPPORTED: u64 = 2;
 const EMPTY: u64 = 3;
 
 /// The commands that are needed, and who brings them.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     ("config-get", "Kea itself"),
     ("status-get", "Kea itself"),
     ("lease4-get", LEASES),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, &str); 14] = [
     ("reservation-get-page", RESERVATIONS),
     ("reservation-get-by-id", RESERVATIONS),
     ("reservation-get-by-address", RESERVATIONS),
+    ("reservation-get-by-hostname", RESERVATIONS),
 ];
 const LEASES: &str = "libdhcp_lease_cmds.so";
 const RESERVATIONS: &str = "kea-hook-reservations.so, or on Kea 3 libdhcp_host_cmds.so";

@@ -1,5 +1,6 @@
 //! What clients speak of: how it is found, shown, changed and deleted.
 
+mod draft;
 mod group;
 mod host;
 pub mod lease;
@@ -118,12 +119,15 @@ fn find_key(bridge: &Bridge, by: &Attributes) -> Found<Item> {
     }
 }
 
+/// Searches by an attribute's value; the other attributes may say more of it.
+type Finder<T> = fn(&Bridge, &Attributes, &[u8]) -> Result<Option<T>, Failure>;
+
 /// A way to search: by an attribute, and how.
 struct Search<T> {
     attribute: &'static str,
     /// Not asked when something was found before.
     alone: bool,
-    find: fn(&Bridge, &Attributes, &[u8]) -> Result<Option<T>, Failure>,
+    find: Finder<T>,
 }
 
 /// Searches by each attribute that is given; all have to find the same.

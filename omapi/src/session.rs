@@ -69,7 +69,7 @@ impl Session {
         if let Some(key) = signer {
             if !self.bridge.keys[key].verify(&received.signed, &frame.signature) {
                 WRONG_KEY.warn(format_args!("{}: a wrong signature for key {}", self.peer, self.bridge.keys[key].name));
-                return Some(self.answer(frame, None, Answer::Status(INVALID_KEY.into()))?);
+                return self.answer(frame, None, Answer::Status(INVALID_KEY.into()));
             }
             self.is_trusted = true;
         }

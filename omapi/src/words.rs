@@ -102,7 +102,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The next part, if any.
-    pub fn next(&mut self) -> Option<&'a Word> {
+    pub fn part(&mut self) -> Option<&'a Word> {
         self.0.next()
     }
 
@@ -122,7 +122,7 @@ impl<'a> Parts<'a> {
 
     /// A plain word. `what` says which, for the complaint.
     pub fn plain(&mut self, what: &str) -> Result<&'a str, String> {
-        match self.next() {
+        match self.part() {
             Some(Word::Plain(text)) => Ok(text),
             other => Err(expected(what, other)),
         }
@@ -130,7 +130,7 @@ impl<'a> Parts<'a> {
 
     /// A string, or a plain word that is no number.
     pub fn text(&mut self, what: &str) -> Result<Vec<u8>, String> {
-        match self.next() {
+        match self.part() {
             Some(Word::Text(bytes)) => Ok(bytes.clone()),
             Some(Word::Plain(text)) if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
                 Ok(text.clone().into_bytes())
@@ -141,7 +141,7 @@ impl<'a> Parts<'a> {
 
     /// That nothing is left.
     pub fn end(&mut self) -> Result<(), String> {
-        match self.next() {
+        match self.part() {
             None => Ok(()),
             other => Err(expected("';'", other)),
         }

@@ -1,9 +1,10 @@
 //! Groups: a name, and statements that are written into each host that names it.
 
+use super::draft::{made_up, text};
 use super::{Found, Item};
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
-use crate::objects::host::{made_up, text};
+
 use crate::result::{BAD_PARSE, EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
 use crate::{log, statements};
 

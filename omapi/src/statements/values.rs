@@ -79,7 +79,7 @@ fn flag(parts: &mut Parts) -> Result<u8, String> {
 fn bytes(parts: &mut Parts, out: &mut Vec<u8>) -> Result<(), String> {
     if let Some(Word::Text(text)) = parts.peek() {
         out.extend_from_slice(text);
-        parts.next();
+        parts.part();
         return Ok(());
     }
     loop {
