@@ -16,6 +16,7 @@
 //! - *template*: a group's statements, which are written into each of its hosts.
 //! - *failure*: why a request is not served, as a status tells it ([`result`]).
 #![deny(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod bridge;
 mod cli;

@@ -13,6 +13,8 @@ use crate::statements;
 
 /// Ethernet, if nobody has said otherwise (RFC 1700).
 pub const ETHERNET: u8 = 1;
+/// The class of all clients that a client of ours has made a host. Kea 2.2 keeps no reservation of nothing.
+const CLASS: &str = "omapi";
 /// Kea's subnet of reservations that are good in all subnets.
 pub const GLOBAL: u32 = 0;
 /// What Kea says where there is nothing, and need not be told.
@@ -114,6 +116,14 @@ impl Reservation {
             Some(address) => self.0.insert("ip-address".into(), address.to_string().into()),
             None => self.0.remove("ip-address"),
         };
+    }
+
+    /// Puts it into the class of our hosts.
+    pub fn set_class(&mut self) {
+        let classes = self.0.entry("client-classes").or_insert_with(|| json!([]));
+        if let Some(classes) = classes.as_array_mut().filter(|classes| !classes.contains(&CLASS.into())) {
+            classes.push(CLASS.into());
+        }
     }
 
     /// Sets a text of the user context, or takes it away.

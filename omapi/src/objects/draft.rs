@@ -127,6 +127,7 @@ impl Draft<'_> {
         let mut host = old.cloned().unwrap_or_default();
         host.set_identifier(&identifier);
         host.set_hardware_type(self.hardware_type);
+        host.set_class();
         host.set("name", Some(&name));
         host.set("group", self.group.as_deref());
         host.set_place(subnet(self.bridge, self.address)?, self.address);
