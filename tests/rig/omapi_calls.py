@@ -11,7 +11,7 @@ VARIES = {"subnet", "pool", "ends", "starts", "cltt", "tstp", "tsfp", "atsfp", "
 
 def calls():
     """Name, and what is called with the client and pypureomapi."""
-    def message(kind, create=False, exclusive=False, **attributes):
+    def message(kind, /, create=False, exclusive=False, **attributes):
         def make(api):
             made = api.OmapiMessage.open(kind.encode())
             made.message += [(b"create", number(1))] if create else []
@@ -26,17 +26,17 @@ def calls():
             return given if isinstance(given, bytes) else pack.get(name, str.encode)(given)
         return [(name.replace("_", "-").encode(), value(name, given)) for name, given in attributes.items()]
 
-    def asked(kind, **more):
+    def asked(kind, /, **more):
         return lambda client, api: attributes(client.query_server(message(kind, **more)(api)))
 
-    def by_handle(operation, found, **changes):
+    def by_handle(operation, found, /, **changes):
         def call(client, api):
             handle = client.query_server(found(api)).handle if callable(found) else found
             made = api.OmapiMessage(opcode=operation, handle=handle, tid=-1, obj=items(api, changes))
             return attributes(client.query_server(made))
         return call
 
-    def method(name, *args, **more):
+    def method(name, /, *args, **more):
         return lambda client, api: getattr(client, name)(*args, **more)
 
     refresh, update, notify, delete = 2, 3, 4, 6

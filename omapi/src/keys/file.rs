@@ -74,7 +74,7 @@ fn key(parts: &mut Parts) -> Result<Key, String> {
     if parts.plain("key")? != "key" {
         return Err("only keys may stand there: key NAME { ... };".into());
     }
-    let name = String::from_utf8(parts.text("the key's name")?).map_err(|_| "a key's name is no UTF-8")?;
+    let name = String::from_utf8(parts.value("the key's name")?).map_err(|_| "a key's name is no UTF-8")?;
     let of_key = |what: &str| format!("key {name}: {what}");
     let (mut algorithm, mut secret) = (None, None);
     if !parts.takes('{') {
@@ -82,7 +82,7 @@ fn key(parts: &mut Parts) -> Result<Key, String> {
     }
     while !parts.takes('}') {
         let property = parts.plain("'}'").map_err(|_| of_key("'}' expected"))?;
-        let value = parts.text(property).map_err(|_| of_key("a value expected"))?;
+        let value = parts.value(property).map_err(|_| of_key("a value expected"))?;
         let value = String::from_utf8_lossy(&value).into_owned();
         match property {
             "algorithm" => {
