@@ -1,5 +1,6 @@
 //! What all connections share.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::Duration;
@@ -65,14 +66,15 @@ impl Bridge {
         }
     }
 
-    /// Kea's network as it is now.
-    pub(crate) fn network(&self) -> Result<Arc<Network>, Failure> {
-        Ok(self.network.get(&self.kea)?)
+    /// Kea's network. One that is a second old will do, unless the address is in no subnet of it.
+    pub(crate) fn network(&self, address: Option<Ipv4Addr>) -> Result<Arc<Network>, Failure> {
+        let is_enough = |network: &Network| address.is_none_or(|address| network.subnet(address).is_some());
+        Ok(self.network.get(&self.kea, is_enough)?)
     }
 
     /// How to write reservations.
     pub(crate) fn writer(&self) -> Result<Writer<'_>, Failure> {
-        Ok(Writer { kea: &self.kea, has_database: self.network()?.has_host_database })
+        Ok(Writer { kea: &self.kea, has_database: self.network(None)?.has_host_database })
     }
 
     /// Waits for the turn to change something. What a crash has left is finished before.

@@ -96,17 +96,17 @@ struct Cached {
 }
 
 impl Cache {
-    /// The network as Kea has it now.
+    /// The network as Kea has it now, or had it a second ago if that is enough.
     ///
     /// # Errors
     /// If Kea is away.
-    pub fn get(&self, kea: &Kea) -> Result<Arc<Network>, Error> {
+    pub fn get(&self, kea: &Kea, is_enough: impl Fn(&Network) -> bool) -> Result<Arc<Network>, Error> {
         let mut cached = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let now = Instant::now();
         if let Some(cached) = &mut *cached
             && now - cached.read < RENEW
         {
-            if now - cached.asked < ASK {
+            if now - cached.asked < ASK && is_enough(&cached.network) {
                 return Ok(cached.network.clone());
             }
             if since_configuration(kea)? > now - cached.read + GRAIN {

@@ -142,7 +142,7 @@ impl Draft<'_> {
 /// Where an address belongs; without one, to all subnets.
 fn subnet(bridge: &Bridge, address: Option<Ipv4Addr>) -> Result<u32, Failure> {
     let Some(address) = address else { return Ok(GLOBAL) };
-    match bridge.network()?.subnet(address) {
+    match bridge.network(Some(address))?.subnet(address) {
         Some(subnet) => Ok(subnet.id),
         None => {
             log::warn(format_args!("a host at {address} is refused: no subnet of Kea's has that address"));

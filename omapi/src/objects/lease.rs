@@ -121,7 +121,7 @@ fn start(lease: &Value) -> u64 {
 
 impl Lease {
     fn new(bridge: &Bridge, address: Ipv4Addr, lease: Option<Value>) -> Result<Option<Lease>, Failure> {
-        let network = bridge.network()?;
+        let network = bridge.network(Some(address))?;
         let subnet = network.subnet(address);
         let id = lease.as_ref().and_then(|lease| lease["subnet-id"].as_u64()).and_then(|id| id.try_into().ok());
         let Some(id) = id.or(subnet.map(|subnet| subnet.id)) else { return Ok(None) };
