@@ -103,14 +103,10 @@ impl Cache {
     pub fn get(&self, kea: &Kea, is_enough: impl Fn(&Network) -> bool) -> Result<Arc<Network>, Error> {
         let mut cached = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let now = Instant::now();
-        if let Some(cached) = &mut *cached
-            && now - cached.read < RENEW
-        {
-            if now - cached.asked < ASK && is_enough(&cached.network) {
-                return Ok(cached.network.clone());
-            }
-            if since_configuration(kea)? > now - cached.read + GRAIN {
-                cached.asked = now;
+        if let Some(cached) = cached.as_mut().filter(|cached| now - cached.read < RENEW) {
+            let is_young = now - cached.asked < ASK && is_enough(&cached.network);
+            if is_young || since_configuration(kea)? > now - cached.read + GRAIN {
+                cached.asked = if is_young { cached.asked } else { now };
                 return Ok(cached.network.clone());
             }
         }
