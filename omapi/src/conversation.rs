@@ -10,7 +10,7 @@ use crate::frame::{self, Broken, MESSAGE_BYTES};
 use crate::log::Throttle;
 use crate::session::Session;
 
-/// A message has to come within this time, from its first byte to its last; so has a stranger's next one.
+/// A message has to come within this time, from its first byte to its last. A stranger has as long, in all, to sign one.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A client with a key may say nothing for so long.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -31,18 +31,21 @@ pub fn converse(stream: TcpStream, bridge: Arc<Bridge>) {
 fn serve(stream: &TcpStream, bridge: Arc<Bridge>, peer: &str) -> Result<(), Broken> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut input = BufReader::new(Timed { stream, deadline: Instant::now() + PATIENCE });
+    let strangers = Instant::now() + PATIENCE;
+    let mut input = BufReader::new(Timed { stream, deadline: strangers });
     let mut output = stream;
     output.write_all(&frame::startup())?;
     let header_bytes = frame::read_startup(&mut input)?;
     let mut session = Session::new(bridge, peer.into());
     loop {
-        let (idle, most) = if session.is_trusted() { (IDLE, MESSAGE_BYTES) } else { (PATIENCE, STRANGER_BYTES) };
-        input.get_mut().deadline = Instant::now() + idle;
+        let is_trusted = session.is_trusted();
+        let most = if is_trusted { MESSAGE_BYTES } else { STRANGER_BYTES };
+        let within = |time| if is_trusted { Instant::now() + time } else { strangers };
+        input.get_mut().deadline = within(IDLE);
         if input.fill_buf()?.is_empty() {
             return Ok(());
         }
-        input.get_mut().deadline = Instant::now() + PATIENCE;
+        input.get_mut().deadline = within(PATIENCE);
         let received = frame::read(&mut input, header_bytes, most)?;
         match session.serve(&received) {
             Some(answer) => output.write_all(&answer)?,

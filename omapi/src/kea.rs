@@ -1,6 +1,8 @@
 //! Kea, as its control socket knows it: commands and their answers.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use kea_hook_runscript::config::undo_keas_escapes;
@@ -54,13 +56,16 @@ pub enum Error {
 /// A Kea behind a control socket.
 pub struct Kea {
     socket: PathBuf,
+    /// Whether a command is on its way. Kea serves packets between two commands, not between two that wait for it.
+    busy: Mutex<bool>,
+    free: Condvar,
     away: Throttle,
     refused: Throttle,
 }
 
 impl Kea {
     pub fn new(socket: PathBuf) -> Kea {
-        Kea { socket, away: Throttle::new(), refused: Throttle::new() }
+        Kea { socket, busy: Mutex::new(false), free: Condvar::new(), away: Throttle::new(), refused: Throttle::new() }
     }
 
     /// Sends a command; `None` if it found or changed nothing.
@@ -72,8 +77,9 @@ impl Kea {
             Value::Null => json!({"command": name}),
             arguments => json!({"command": name, "arguments": arguments}),
         };
-        let answer = exchange(&self.socket, request.to_string().as_bytes(), PATIENCE, ANSWER_BYTES)
-            .and_then(|answer| serde_json::from_slice::<Value>(&answer).map_err(std::io::Error::other));
+        let answer = self
+            .exchange(request.to_string().as_bytes())
+            .and_then(|answer| serde_json::from_slice::<Value>(&answer).map_err(io::Error::other));
         let mut answer = answer.map_err(|error| {
             self.away.warn(format_args!("--control {}: {name}: {error}", self.socket.display()));
             Error::Away
@@ -92,6 +98,22 @@ impl Kea {
                 Err(if result == Some(UNSUPPORTED) { Error::Unsupported } else { Error::Refused })
             }
         }
+    }
+
+    /// One command at a time. Who has waited too long for the turn need not wait for Kea.
+    fn exchange(&self, command: &[u8]) -> io::Result<Vec<u8>> {
+        let busy = self.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let turn = self.free.wait_timeout_while(busy, PATIENCE, |busy| *busy);
+        let (mut busy, waited) = turn.unwrap_or_else(|poisoned| poisoned.into_inner());
+        if waited.timed_out() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        *busy = true;
+        drop(busy);
+        let answer = exchange(&self.socket, command, PATIENCE, ANSWER_BYTES);
+        *self.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = false;
+        self.free.notify_one();
+        answer
     }
 
     /// The commands that this Kea lacks, named in the log with the library that has them.
