@@ -155,6 +155,7 @@ def build(release):
         release.cells["Rust"] = version(release, "rustc --version | cut -d' ' -f2")
         release.run("make", "build")
         if not release.compile_only:
+            release.run("make", "omapi")
             release.run("make", "unit", "deb")
         release.cells["build"] = f"{time.monotonic() - started:.0f} s"
         release.ok = True

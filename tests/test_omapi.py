@@ -303,6 +303,39 @@ def test_a_group_that_is_made_anew_is_in_its_hosts(link, tmp_path):
         assert routers() == {"C00002FC"}
 
 
+def test_odd_names_and_values(link, tmp_path):
+    """What a client may name a host comes back as it was; what Kea could not keep is refused, and nothing is left of it."""
+    names = ["größe", 'a"b', "a\\b", "a/b", "日本 👍", "x" * 1000, "\u00e9\u202e", "ends with é"]
+    with Served(tmp_path) as kea, Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port)
+
+        def made(name, mac=MAC, **more):
+            message = pypureomapi.OmapiMessage.open(b"host")
+            message.message += [(b"create", number(1))]
+            message.obj += [(b"name", name), (b"hardware-address", mac)]
+            message.obj += [(key.replace("_", "-").encode(), value) for key, value in more.items()]
+            return dict(omapi.query_server(message).message)
+        for serial, name in enumerate(names):
+            mac = bytes([2, 0, 0, 0, 0x0e, serial])
+            statements = f"# {name}\n\toption host-name \"größe\";\r\n".encode()
+            assert made(name.encode(), mac, statements=statements) == {}
+            found = omapi.lookup_by_host(name=name)
+            assert (found["name"].decode(), found["hardware-address"]) == (name, pypureomapi.unpack_mac(mac))
+            context = kea.host(found["hardware-address"])["user-context"]["omapi"]
+            # Kea writes what is not ASCII byte by byte.
+            assert context["statements"].encode("latin1") == statements
+            omapi.del_host(found["hardware-address"])
+        before = kea.hosts()
+        for name, mac, more in [(b"\xff", b"\2\0\0\0\0\1", {}), (b"a\0b", b"\2\0\0\0\0\1", {}), (b"a\nb", b"\2\0\0\0\0\1", {}),
+                                (b"long", b"\2" * 21, {}), (b"none", b"", {}), (b"v6", b"\2" * 6, {"ip_address": b"\x20" * 16}),
+                                (b"s", b"\2" * 6, {"statements": b"option host-name \"\xff\";"}),
+                                (b"s", b"\2" * 6, {"statements": b"option host-name \"a\0\";"}),
+                                (b"ip", b"\2" * 6, {"ip_address": b"\0" * 4}), (b"ip", b"\2" * 6, {"ip_address": b"\xff" * 4})]:
+            assert made(name, mac, **more)[b"result"] != number(0), (name, mac, more)
+        assert kea.hosts() == before
+        assert made(b"eui", b"\2" * 20) == {} and omapi.lookup_host("conf1")
+
+
 def test_hostile_frames_are_refused_and_it_lives(link, tmp_path):
     with Served(tmp_path), Bridge(tmp_path) as bridge:
         header = bytes(24)

@@ -83,11 +83,17 @@ fn option(parts: &mut Parts) -> Result<Statement, String> {
 
 fn name(parts: &mut Parts, what: &str) -> Result<String, String> {
     let bytes = parts.text(what)?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{what} is no UTF-8"))?;
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(format!("{what} is empty or has control characters"));
+    printable(&bytes).map(String::from).map_err(|why| format!("{what} {why}"))
+}
+
+/// A text that Kea can keep.
+fn printable(bytes: &[u8]) -> Result<&str, &'static str> {
+    match std::str::from_utf8(bytes) {
+        Ok("") => Err("is empty"),
+        Ok(text) if text.chars().any(char::is_control) => Err("has control characters"),
+        Ok(text) => Ok(text),
+        Err(_) => Err("is no UTF-8"),
     }
-    Ok(text)
 }
 
 /// Puts statements into a reservation, the later over the earlier.
@@ -98,7 +104,7 @@ pub fn put(statements: &[Statement], reservation: &mut Map<String, Value>) {
         match statement {
             Statement::Option(code, data) => {
                 put_option(reservation, *code, data);
-                if let (HOST_NAME, false, Ok(name)) = (*code, named, std::str::from_utf8(data)) {
+                if let (HOST_NAME, false, Ok(name)) = (*code, named, printable(data)) {
                     reservation.insert("hostname".into(), name.into());
                 }
             }

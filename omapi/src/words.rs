@@ -35,8 +35,12 @@ impl fmt::Display for Word {
 /// Takes a text apart.
 ///
 /// # Errors
-/// Where it is none of dhcpd's, what stands there: a string without an end, a wrong escape, a control character.
+/// Where it is none of dhcpd's, what stands there: a string without an end, a wrong escape. Any control character that is no
+/// space.
 pub fn words(text: &str) -> Result<Vec<Word>, String> {
+    if let Some(at) = text.find(|c: char| c.is_control() && !c.is_ascii_whitespace()) {
+        return Err(format!("a control character: {}", excerpt(&text[at..], GLIMPSE)));
+    }
     let mut rest = text;
     let words: Vec<Word> = preceded(space, repeat(0.., word_and_space)).parse_next(&mut rest).unwrap_or_default();
     match rest {
@@ -209,6 +213,7 @@ mod tests {
         for wrong in [r#""no end"#, r#""\x4""#, r#""\01""#, r#""\39""#, "a \0", "a \u{202e}"] {
             assert!(words(wrong).is_err(), "{wrong}");
         }
-        assert!(words("good; \"bad\x1b").unwrap_err().ends_with(r#""bad\x1b"#));
+        assert!(words("good; \"bad").unwrap_err().ends_with(r#": "bad"#));
+        assert!(words("# a\x1bb").unwrap_err().ends_with(r"\x1bb"));
     }
 }
