@@ -18,8 +18,8 @@ RESERVATIONS := build/kea-hook-reservations.so
 # The runner, and the tools.
 PROGRAMS := build/kea-runscript-runner build/kea-runscript
 OMAPI := build/kea-omapi
-PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5 \
-         build/man/kea-hook-reservations.5
+PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-omapi.8 \
+         build/man/kea-hook-runscript.5 build/man/kea-hook-reservations.5
 
 Q := $(if $(V),,@)
 
@@ -185,7 +185,7 @@ deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-run
 install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
 	$(Q)$(INSTALL) -D -m 644 -s -t "$(DESTDIR)$(KEA_HOOKS)" $(LIBRARY) $(RESERVATIONS)
-	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS)
+	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS) $(wildcard $(OMAPI))
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)find examples/*/ -type f -exec sh -c 'install -D -m 644 "$$2" "$$1/$$2"' sh "$(DESTDIR)$(DOC)" {} ';'
@@ -197,10 +197,10 @@ install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFI
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
 	$(Q)rm -f $(foreach file,$(notdir $(LIBRARY) $(RESERVATIONS)),"$(DESTDIR)$(KEA_HOOKS)/$(file)")
-	$(Q)rm -f $(foreach file,$(notdir $(PROGRAMS)),"$(DESTDIR)$(PREFIX)/sbin/$(file)")
+	$(Q)rm -f $(foreach file,$(notdir $(PROGRAMS) $(OMAPI)),"$(DESTDIR)$(PREFIX)/sbin/$(file)")
 	$(Q)for page in $(PAGES); do rm -f "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 
 .PHONY: clean
 clean: ## Remove what was built
-	$(Q)rm -rf build target debian/files debian/*stamp debian/.debhelper debian/kea-hook-runscript debian/kea-hook-runscript.*
+	$(Q)rm -rf build target debian/files debian/*stamp debian/.debhelper debian/kea-hook-runscript debian/kea-hook-runscript.* debian/kea-omapi
