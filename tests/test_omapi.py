@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
 
 import pytest
 
 from rig.dhcp4 import Client4, NoAnswer
 from rig.kea import REPOSITORY, version
-from rig.omapi import (ALGORITHMS, LEASED, LEASED_MAC, NAME, SECRET, WRONG_SECRET, Bridge, Dhcpd, Served, client, keys, lease,
+from rig.omapi import (ALGORITHMS, LEASED, LEASED_MAC, NAME, PROGRAM, SECRET, WRONG_SECRET, Bridge, Dhcpd, Served, client, keys, lease,
                        number, omshell)
 from rig.omapi_calls import calls, outcome
 from rig.wait import wait_until
@@ -235,6 +237,51 @@ def test_kea_may_go_and_come(link, tmp_path):
                 omapi.add_host("192.0.2.210", MAC)
                 omapi.del_host(MAC)
             message.generate_tid()
+
+
+def test_kea_may_hang(link, tmp_path):
+    with Served(tmp_path) as kea, Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port, timeout=30)
+        omapi.lookup_host("conf1")
+        kea.process.send_signal(signal.SIGSTOP)
+        try:
+            message = pypureomapi.OmapiMessage.open(b"host")
+            message.obj.append((b"name", b"conf1"))
+            assert dict(omapi.query_server(message).message)[b"message"] == b"Kea does not answer"
+        finally:
+            kea.process.send_signal(signal.SIGCONT)
+        assert omapi.lookup_host("conf1")["ip"] == "192.0.2.201"
+
+
+def test_ipv6_and_several_listeners(link, tmp_path):
+    with Served(tmp_path), Bridge(tmp_path, "--listen", "[::1]:7913", "--listen", "127.0.0.2:7914", key="") as bridge:
+        for family, address in ((socket.AF_INET6, ("::1", 7913)), (socket.AF_INET, ("127.0.0.2", 7914))):
+            with socket.socket(family) as connection:
+                connection.settimeout(5)
+                connection.connect(address)
+                assert connection.recv(8) == number(100) + number(24)
+        assert client(bridge.port, None, None).lookup_host("conf1")["ip"] == "192.0.2.201"
+        # As at a dhcpd that has no key.
+        with pytest.raises(pypureomapi.OmapiError, match="non-update"):
+            client(bridge.port)
+
+
+def test_what_it_does_not_start_with(tmp_path):
+    good, others, broken = (tmp_path / name for name in ("good", "others", "broken"))
+    for path, text, mode in ((good, keys(), 0o600), (others, keys(), 0o640), (broken, "key k { secret c2VjcmV0 }", 0o600)):
+        path.touch(mode)
+        path.write_text(text)
+        path.chmod(mode)
+    for words, complaint in [
+        ([], "--keys <FILE>"), (["--no-key", "--keys", good], "cannot be used"), (["--keys", tmp_path / "none"], "No such file"),
+        (["--keys", others], "others may use it: chmod 0600"), (["--keys", broken], "key k: ';' expected"),
+        (["--keys", tmp_path], "is no plain file"), (["--no-key", "--listen", "0.0.0.0:7911"], "--no-key 0.0.0.0:7911: is not loopback"),
+        (["--keys", good, "--listen", "203.0.113.1:7911"], "--listen 203.0.113.1:7911: Cannot assign"),
+        (["--keys", good, "--state", good], f"--state {good}: "),
+    ]:
+        done = subprocess.run([PROGRAM, "--control", tmp_path / "control", *words], capture_output=True, text=True, timeout=10)
+        assert done.returncode and complaint in done.stderr, (words, done)
+        assert "c2VjcmV0" not in done.stderr and SECRET not in done.stderr
 
 
 def test_what_kea_lacks_is_named(link, tmp_path):
