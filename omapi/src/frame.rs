@@ -1,9 +1,11 @@
 //! Frames: what OMAPI looks like on the wire. Numbers are big-endian.
 //!
-//!     startup   version 4 | header size 4
-//!     message   authid 4 | signature's length 4 | operation 4 | handle 4 | tid 4 | rid 4
-//!               message's attributes | object's attributes | signature
-//!     attributes (length 2 | name | length 4 | value)* | 0 2
+//! ```text
+//! startup   version 4 | header size 4
+//! message   authid 4 | signature's length 4 | operation 4 | handle 4 | tid 4 | rid 4
+//!           message's attributes | object's attributes | signature
+//! attributes (length 2 | name | length 4 | value)* | 0 2
+//! ```
 //!
 //! The signature is of all between authid and itself.
 

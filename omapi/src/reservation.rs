@@ -1,6 +1,8 @@
 //! A reservation of Kea's as a host of dhcpd's. What dhcpd has and Kea has not is kept in its user context:
 //!
-//!     "user-context": { "omapi": { "name": "pc3", "group": "lab", "statements": "...", "template": "..." } }
+//! ```text
+//! "user-context": { "omapi": { "name": "pc3", "group": "lab", "statements": "...", "template": "..." } }
+//! ```
 //!
 //! `statements` are the host's own, `template` those of its group when they were written into it.
 

@@ -1,6 +1,8 @@
 //! The file of keys:
 //!
-//!     key NAME { algorithm hmac-sha256; secret BASE64; };
+//! ```text
+//! key NAME { algorithm hmac-sha256; secret BASE64; };
+//! ```
 
 use std::fs::OpenOptions;
 use std::io::Read;
