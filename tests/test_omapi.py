@@ -199,6 +199,19 @@ def test_a_write_that_was_served_is_not_served_again(link, tmp_path):
         assert "is not served again" in bridge.log()
 
 
+@pytest.mark.skipif(not shutil.which("omshell"), reason="omshell is not packaged here any more")
+def test_omshell_repeats_itself(link, tmp_path):
+    """It counts its messages from the same number each time: the same commands are the same bytes, as if recorded."""
+    host = ["new host", 'set name = "again"', "set hardware-address = 02:00:00:00:0c:02", "set hardware-type = 1", "create"]
+    remove = ["new host", 'set name = "again"', "open", "remove"]
+    for options, refused in (([], True), (["--allow-repeats"], False)):
+        with Served(tmp_path), Bridge(tmp_path, *options, state=False) as bridge:
+            assert "can't" not in omshell(bridge.port, "hmac-md5", *host) + omshell(bridge.port, "hmac-md5", *remove)
+            said = omshell(bridge.port, "hmac-md5", *host)
+            assert ("can't open object" in said) == refused, said
+        assert "omshell repeats itself: --allow-repeats" in bridge.log()
+
+
 def test_who_has_no_key_gets_nothing(link, tmp_path):
     with Served(tmp_path), Bridge(tmp_path) as bridge:
         with pytest.raises(pypureomapi.OmapiErrorNotFound):

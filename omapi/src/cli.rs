@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use clap::{ArgGroup, Parser};
 
@@ -35,6 +35,9 @@ struct Options {
     /// Where groups and served signatures are kept; without it there are no groups
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
+    /// Serve a signed change again that was served before, as somebody may send it who has recorded it; omshell does, too
+    #[arg(long)]
+    allow_repeats: bool,
     /// Let clients shut Kea down
     #[arg(long)]
     allow_shutdown: bool,
@@ -70,14 +73,11 @@ fn run(options: Options) -> Result<(), String> {
 
 fn bridge(options: &Options) -> Result<Bridge, String> {
     let keys = options.keys.as_deref().map(keys::read).transpose()?.unwrap_or_default();
-    let (state, served) = match &options.state {
-        Some(directory) => {
-            let failed = |error| named("state", directory.display(), error);
-            let state = State::open(directory).map_err(failed)?;
-            (Some(Mutex::new(state)), Served::open(directory).map_err(failed)?)
-        }
-        None => (None, Served::default()),
-    };
+    let directory = options.state.as_deref();
+    let failed = |error| named("state", directory.unwrap_or(Path::new("")).display(), error);
+    let state = directory.map(State::open).transpose().map_err(failed)?;
+    let served = directory.map(Served::open).transpose().map_err(failed)?.unwrap_or_default();
+    let served = (!options.allow_repeats).then_some(served);
     Ok(Bridge::new(Kea::new(options.control.clone()), keys, state, served, options.allow_shutdown))
 }
 

@@ -93,7 +93,10 @@ impl Session {
         match self.bridge.is_new(&frame.signature) {
             Ok(true) => None,
             Ok(false) => {
-                AGAIN.warn(format_args!("{}: a change that was served before is not served again", self.peer));
+                AGAIN.warn(format_args!(
+                    "{}: a change that was served before is not served again (omshell repeats itself: --allow-repeats)",
+                    self.peer
+                ));
                 Some(Failure::new(NO_PERMISSION, "this message was served before"))
             }
             Err(failure) => Some(failure),
