@@ -7,7 +7,7 @@ import pytest
 from rig.kea import REPOSITORY
 
 PAGE = (REPOSITORY / "SECURITY.md").read_text()
-CLAIMS = sorted(set(re.findall(r"`((?:tests|src)/[\w/]+\.(?:py|rs)(?:::\w+)?)`", PAGE)))
+CLAIMS = sorted(set(re.findall(r"`((?:tests|src|omapi)/[\w/]+\.(?:py|rs)(?:::\w+)?)`", PAGE)))
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
