@@ -19,7 +19,7 @@ def test_it_is_there(claim):
 
 def test_each_row_of_its_tables_names_one():
     rows = [row for row in PAGE.split("\n") if row.startswith("| ") and not row.startswith("| ---")]
-    without = [row for row in rows if "`tests/" not in row and "`src/" not in row]
+    without = [row for row in rows if not re.search("`(tests|src|omapi)/", row)]
     assert len(rows) > 20 and all(row.rstrip("| ").endswith("test") for row in without), without
 
 

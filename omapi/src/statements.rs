@@ -6,12 +6,14 @@ mod values;
 
 use std::net::Ipv4Addr;
 
+use kea_hook_runscript::text::excerpt;
 use serde_json::{Map, Value, json};
 
 use crate::words::{Parts, Word, words};
 
 /// No reservation needs more.
 const MOST_BYTES: usize = 32 << 10;
+const COMPLAINT_BYTES: usize = 300;
 /// Kea's space of DHCPv4's own options.
 const SPACE: &str = "dhcp4";
 const HOST_NAME: u8 = 12;
@@ -47,7 +49,8 @@ const STATEMENTS: [(&str, Parser); 6] = [
 /// Reads statements.
 ///
 /// # Errors
-/// The first that is none of dhcpd's, or has no counterpart in a reservation, and why. What a client wrote is escaped.
+/// The first that is none of dhcpd's, or has no counterpart in a reservation, and why, in 300 bytes at most. What a client
+/// wrote is escaped.
 pub fn parse(text: &str) -> Result<Vec<Statement>, String> {
     if text.len() > MOST_BYTES {
         return Err(format!("more than {MOST_BYTES} bytes"));
@@ -58,7 +61,8 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, String> {
         words.push(Word::Mark(';'));
     }
     let all = words.split(|word| *word == Word::Mark(';'));
-    all.filter(|words| !words.is_empty()).map(statement).collect()
+    let all = all.filter(|words| !words.is_empty()).map(statement).collect::<Result<_, _>>();
+    all.map_err(|complaint| excerpt(complaint, COMPLAINT_BYTES))
 }
 
 fn statement(words: &[Word]) -> Result<Statement, String> {

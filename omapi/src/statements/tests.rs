@@ -74,6 +74,7 @@ fn the_rest_is_refused_and_named() {
         let complaint = parse(text).unwrap_err();
         assert!(complaint.contains(what), "{text}: {complaint}");
     }
+    assert_eq!(parse(&format!("option {};", "a".repeat(5000))).unwrap_err().len(), 300);
     assert!(parse(&"option host-name \"a\";".repeat(2000)).is_err());
     assert!(parse(&format!("option host-name \"{}\";", "a".repeat(256))).is_err());
 }
