@@ -413,6 +413,25 @@ def test_odd_names_and_values(link, tmp_path):
         assert made(b"eui", b"\2" * 20) == {} and omapi.lookup_host("conf1")
 
 
+def test_a_group_that_kea_refuses_stops_nobody(link, tmp_path):
+    """Kea reads these bytes as an option of vendors, and does not understand them."""
+    with Served(tmp_path) as kea, Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port)
+        omapi.add_group("lab", "option routers 192.0.2.254;")
+        omapi.add_host_with_group("192.0.2.130", MAC, "lab")
+        message = pypureomapi.OmapiMessage.open(b"group")
+        message.obj.append((b"name", b"lab"))
+        omapi.query_server(pypureomapi.OmapiMessage.delete(omapi.query_server(message).handle))
+        omapi.add_group("lab", "option vivso 01;")
+        assert "C00002FE" in json.dumps(kea.host(MAC)) and f"host {omapi.lookup_host_host(MAC)['name']} keeps" in bridge.log()
+        with pytest.raises(pypureomapi.OmapiError, match="add failed"):
+            omapi.add_host_with_group("192.0.2.131", "02:00:00:00:0b:01", "lab")
+        omapi.add_host("192.0.2.132", "02:00:00:00:0b:02")
+        bridge.kill()
+        bridge.start()
+        client(bridge.port).add_host("192.0.2.133", "02:00:00:00:0b:03")
+
+
 def test_hostile_frames_are_refused_and_it_lives(link, tmp_path):
     with Served(tmp_path), Bridge(tmp_path) as bridge:
         header = bytes(24)

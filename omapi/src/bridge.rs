@@ -190,9 +190,15 @@ impl Bridge {
         let writer = self.writer()?;
         for (mut host, template) in wrong {
             let own = host.statements().to_string();
-            match host.render(&template, &own) {
-                Ok(()) => _ = writer.update(&host)?,
-                Err(what) => log::warn(format_args!("a host keeps its statements: {what}")),
+            if let Err(what) = host.render(&template, &own) {
+                log::warn(format_args!("a host keeps its statements: {what}"));
+                continue;
+            }
+            match writer.update(&host) {
+                Err(kea::Error::Away) => return Err(kea::Error::Away.into()),
+                // The log has said why. The next start tries again.
+                Err(_) => log::warn(format_args!("host {} keeps its statements", host.name().unwrap_or_default())),
+                Ok(_) => {}
             }
         }
         Ok(())
