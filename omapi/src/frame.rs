@@ -40,22 +40,16 @@ pub struct Attributes(pub Vec<(Vec<u8>, Vec<u8>)>);
 impl Attributes {
     /// The value of the last one of that name. One without bytes has none: that is how a client takes a value away.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.given(name).filter(|value| !value.is_empty())
-    }
-
-    /// The same; empty where it has no bytes.
-    fn given(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().rev().find(|(given, _)| given == name.as_bytes()).map(|(_, value)| &**value)
+        let last = self.0.iter().rev().find(|(given, _)| given == name.as_bytes());
+        last.map(|(_, value)| &**value).filter(|value| !value.is_empty())
     }
 
     /// Each name once, where it came first, with its last value.
     pub fn distinct(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().enumerate().filter(|(i, (name, _))| self.0[..*i].iter().all(|(before, _)| before != name)).map(
-            |(_, (name, value))| {
-                let last = self.0.iter().rev().find(|(other, _)| other == name);
-                (&**name, last.map_or(&**value, |(_, value)| value))
-            },
-        )
+        let is_first = |at: usize, name: &[u8]| self.0[..at].iter().all(|(before, _)| before != name);
+        let last = |name: &[u8]| self.0.iter().rfind(|(given, _)| given == name);
+        let firsts = self.0.iter().enumerate().filter(move |(at, (name, _))| is_first(*at, name));
+        firsts.filter_map(move |(_, (name, _))| last(name)).map(|(name, value)| (&**name, &**value))
     }
 
     /// Whether there is no attribute at all.

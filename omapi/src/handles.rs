@@ -50,7 +50,7 @@ impl<T: Clone + Eq + Hash> Handles<T> {
     }
 
     /// From now on the handle stands for another object.
-    pub fn become_(&mut self, handle: u32, object: T) {
+    pub fn change(&mut self, handle: u32, object: T) {
         if let Some(old) = self.objects.insert(handle, object.clone()) {
             self.handles.remove(&old);
             self.handles.insert(object, handle);
@@ -120,7 +120,7 @@ mod tests {
     fn a_handle_may_come_to_stand_for_another_object() {
         let mut handles = Handles::new();
         let handle = handles.of(&"new");
-        handles.become_(handle, "made");
+        handles.change(handle, "made");
         assert_eq!(handles.of(&"made"), handle);
         assert_eq!(handles.get(handle), Some(&"made"));
         assert_ne!(handles.of(&"new"), handle);

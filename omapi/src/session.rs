@@ -166,7 +166,7 @@ impl Session {
             return Ok(Answer::Close);
         }
         if done.object() != object {
-            self.handles.become_(frame.handle, done.object());
+            self.handles.change(frame.handle, done.object());
         }
         Ok(Answer::Status(SUCCESS.into()))
     }

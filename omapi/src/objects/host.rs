@@ -34,8 +34,8 @@ fn by_client(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Res
     first(bridge, &Identifier::new(Identifier::CLIENT, value), CLIENT_BYTES)
 }
 
-fn by_hardware(bridge: &Bridge, by: &Attributes, value: &[u8]) -> Result<Option<Reservation>, Failure> {
-    let kind = hardware_type(by)?;
+fn by_hardware(bridge: &Bridge, others: &Attributes, value: &[u8]) -> Result<Option<Reservation>, Failure> {
+    let kind = hardware_type(others)?;
     let found = first(bridge, &Identifier::new(Identifier::HARDWARE, value), HARDWARE_BYTES)?;
     Ok(found.filter(|host| host.hardware_type() == kind))
 }

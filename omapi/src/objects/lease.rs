@@ -16,6 +16,7 @@ use crate::result::{Failure, INVALID_ARGUMENT, MULTIPLE, NO_PERMISSION, NOT_IMPL
 /// dhcpd's states of a lease.
 const FREE: u32 = 1;
 const ACTIVE: u32 = 2;
+const EXPIRED: u32 = 3;
 const RELEASED: u32 = 4;
 const ABANDONED: u32 = 5;
 const LAST: u32 = 7;
@@ -67,8 +68,8 @@ fn by_client(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Lea
     by(bridge, "lease4-get-by-client-id", json!({"client-id": Identifier::new(Identifier::CLIENT, value).text()}))
 }
 
-fn by_hardware(bridge: &Bridge, by_: &Attributes, value: &[u8]) -> Result<Option<Lease>, Failure> {
-    if hardware_type(by_)? != ETHERNET || value.len() > HARDWARE_BYTES {
+fn by_hardware(bridge: &Bridge, others: &Attributes, value: &[u8]) -> Result<Option<Lease>, Failure> {
+    if hardware_type(others)? != ETHERNET || value.len() > HARDWARE_BYTES {
         return Ok(None);
     }
     by(bridge, "lease4-get-by-hw-address", json!({"hw-address": Identifier::new(Identifier::HARDWARE, value).text()}))
@@ -225,13 +226,11 @@ const ATTRIBUTES: [(&str, Setter); 14] = [
 fn set_state(bridge: &Bridge, lease: &mut Lease, value: &[u8]) -> Result<(), Failure> {
     let now = lease.lease.as_ref().map_or(FREE, state);
     match number(value)? {
-        0 | LAST.. if number(value)? != LAST => Err(INVALID_ARGUMENT.into()),
-        FREE..=RELEASED if number(value)? == ACTIVE && now == ACTIVE => Ok(()),
-        ACTIVE => Err(NOT_IMPLEMENTED.into()),
-        // Expired and released ones are free in the next moment, in dhcpd, too.
-        FREE..=RELEASED => lease.delete(bridge),
         wanted if wanted == now => Ok(()),
-        _ => Err(NOT_IMPLEMENTED.into()),
+        // Expired and released ones are free in the next moment, in dhcpd, too.
+        FREE | EXPIRED | RELEASED => lease.delete(bridge),
+        ACTIVE | ABANDONED..=LAST => Err(NOT_IMPLEMENTED.into()),
+        _ => Err(INVALID_ARGUMENT.into()),
     }
 }
 
