@@ -226,9 +226,9 @@ const ATTRIBUTES: [(&str, Setter); 14] = [
 fn set_state(bridge: &Bridge, lease: &mut Lease, value: &[u8]) -> Result<(), Failure> {
     let now = lease.lease.as_ref().map_or(FREE, state);
     match number(value)? {
-        wanted if wanted == now => Ok(()),
         // Expired and released ones are free in the next moment, in dhcpd, too.
         FREE | EXPIRED | RELEASED => lease.delete(bridge),
+        wanted if wanted == now => Ok(()),
         ACTIVE | ABANDONED..=LAST => Err(NOT_IMPLEMENTED.into()),
         _ => Err(INVALID_ARGUMENT.into()),
     }
