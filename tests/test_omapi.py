@@ -27,6 +27,7 @@ WANTED = [(55, bytes([3, 12, 15, 121]))]
 # Where kea-omapi does otherwise, and why; docs/omapi.md has them.
 DIFFERENT = {
     "lookup_host_by_ip": "finds the host",
+    "lease by handle": "dhcpd tells the handle of an earlier update, remote-handle",
     "add_host, same address": "Kea has one reservation of an address in a subnet",
 }
 

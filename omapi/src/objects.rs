@@ -86,21 +86,19 @@ pub enum Found<T> {
 
 /// Finds an object by attributes.
 pub fn find(bridge: &Bridge, kind: Kind, handles: &Handles<Object>, by: &Attributes) -> Result<Found<Item>, Failure> {
-    let given = match by.get("handle") {
-        Some(handle) => handles.get(number(handle)?).map(|object| (object, fetch(bridge, object))),
+    let first = match by.get("handle") {
         None => None,
-    };
-    let first = match given {
-        Some((object, item)) if object.kind() == kind => item?,
-        Some(_) => return Err(INVALID_ARGUMENT.into()),
-        None if by.get("handle").is_some() => return Ok(Found::Nothing),
-        None => None,
+        Some(handle) => match handles.get(number(handle)?) {
+            None => return Ok(Found::Nothing),
+            Some(object) if object.kind() != kind => return Err(INVALID_ARGUMENT.into()),
+            Some(object) => fetch(bridge, object)?,
+        },
     };
     match kind {
         Kind::Key => Ok(find_key(bridge, by)),
         Kind::Lease => Ok(lease::find(bridge, first.and_then(Item::lease), by)?.map(Item::Lease)),
         Kind::Host => Ok(host::find(bridge, first.and_then(Item::host), by)?.map(Item::Host)),
-        Kind::Group => Ok(group::find(bridge, by)),
+        Kind::Group => group::find(bridge, first.and_then(Item::group), by).map(|found| found.map(Item::Group)),
         Kind::Control => Ok(Found::One(Item::Other(Object::Control))),
         Kind::Nameless if by.get("name").is_some() => Ok(Found::Nothing),
         Kind::Nameless | Kind::Shown => Ok(Found::NoKeys),
@@ -261,6 +259,13 @@ impl Item {
     fn lease(self) -> Option<Lease> {
         match self {
             Item::Lease(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
+    fn group(self) -> Option<String> {
+        match self {
+            Item::Group(name) => Some(name),
             _ => None,
         }
     }

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import os
 import shutil
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 from .dhcp4 import Client4
 from .kea import REPOSITORY, Kea
@@ -13,7 +15,7 @@ from .others import together
 from .reservations import IS_ISCS, ISCS, OURS
 from .wait import wait_until
 
-PROGRAM = REPOSITORY / "build" / "kea-omapi"
+PROGRAM = Path(os.environ.get("OMAPI_UNDER_TEST", REPOSITORY / "build" / "kea-omapi")).absolute()
 ALGORITHMS = ["hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"]
 NAME, SECRET = "defomapi", "+bFQtBCta6j2vWkjPkNFtgA=="
 WRONG_SECRET = "AAAAAAAAAAAAAAAAAAAAAA=="

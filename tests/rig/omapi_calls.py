@@ -39,6 +39,12 @@ def calls():
     def method(name, /, *args, **more):
         return lambda client, api: getattr(client, name)(*args, **more)
 
+    def by_attribute(kind, found, **more):
+        def call(client, api):
+            handle = client.query_server(found(api)).handle if callable(found) else found
+            return attributes(client.query_server(message(kind, handle=number(handle), **more)(api)))
+        return call
+
     refresh, update, notify, delete = 2, 3, 4, 6
     pc6, leased = message("host", name="pc6"), message("lease", ip_address=LEASED)
     return [
@@ -121,6 +127,12 @@ def calls():
         ("update a lease's subnet", by_handle(update, leased, subnet=number(1))),
         ("update a lease's hostname", by_handle(update, leased, client_hostname="other")),
         ("a lease's state that is none", by_handle(update, leased, state=number(8))),
+        ("host by handle", by_attribute("host", pc6)),
+        ("host by its handle and another's name", by_attribute("host", pc6, name="pc3")),
+        ("lease by handle", by_attribute("lease", leased)),
+        ("lease by a host's handle", by_attribute("lease", pc6)),
+        ("group by handle", by_attribute("group", message("group", name="lab"))),
+        ("host by no such handle", by_attribute("host", 99999)),
         ("refresh", by_handle(refresh, pc6)),
         ("refresh, no such handle", by_handle(refresh, 99999)),
         ("update, no such handle", by_handle(update, 99999, name="x")),

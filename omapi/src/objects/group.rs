@@ -1,19 +1,23 @@
 //! Groups: a name, and statements that are written into each host that names it.
 
 use super::draft::{made_up, text};
-use super::{Found, Item};
+use super::{Found, Item, Search, search};
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
 
 use crate::result::{BAD_PARSE, EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
 use crate::{log, statements};
 
-pub fn find(bridge: &Bridge, by: &Attributes) -> Found<Item> {
-    let Some(name) = by.get("name") else { return Found::NoKeys };
-    match std::str::from_utf8(name) {
-        Ok(name) if bridge.group(name).is_some() => Found::One(Item::Group(name.into())),
-        _ => Found::Nothing,
-    }
+/// dhcpd has no other way to find a group than its name.
+const SEARCHES: [Search<String>; 1] = [Search { attribute: "name", alone: false, find: by_name }];
+
+/// Finds a group.
+pub fn find(bridge: &Bridge, first: Option<String>, by: &Attributes) -> Result<Found<String>, Failure> {
+    search(bridge, first, by, &SEARCHES, |one, other| one == other)
+}
+
+fn by_name(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<String>, Failure> {
+    Ok(std::str::from_utf8(value).ok().filter(|name| bridge.group(name).is_some()).map(String::from))
 }
 
 /// Makes a group. One that is there can be given statements if it has none, and nothing else, as in dhcpd.
