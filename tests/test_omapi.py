@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -110,6 +111,8 @@ def test_a_client_gets_what_was_added_and_no_more_when_it_is_deleted(link, tmp_p
             "192.0.2.210", bytes([192, 0, 2, 254]), b"pc1", b"example.org", bytes.fromhex("080ac00002fd"))
         assert omapi.lookup_ip(MAC) == "192.0.2.210"
         omapi.del_host(MAC)
+        for verb in ("made", "deleted"):
+            assert re.search(rf"kea-omapi: 127\.0\.0\.1:\d+, key defomapi: {verb} host pc1\n", bridge.log())
         offer = Client4(link, MAC, options=WANTED).discover()
         assert offer.yiaddr != "192.0.2.210" and not offer.option(3) and not offer.option(15)
 

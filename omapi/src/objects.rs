@@ -3,42 +3,16 @@
 mod draft;
 mod group;
 mod host;
-pub mod lease;
+mod item;
+mod lease;
 
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
 use crate::handles::Handles;
-use crate::reservation::{ETHERNET, Identifier, Reservation};
+use crate::reservation::ETHERNET;
 use crate::result::{Failure, INVALID_ARGUMENT, KEY_CONFLICT, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED};
-use lease::Lease;
 
-/// What a handle stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Object {
-    /// By its place among the keys.
-    Key(usize),
-    Lease(std::net::Ipv4Addr),
-    Host(Identifier, String),
-    Group(String),
-    Control,
-    /// By its id.
-    Subnet(u32),
-    /// By its subnet, and its place there.
-    Pool(u32, usize),
-    /// A host or a group that has nothing yet: a client may open one, and say later what it is. By a number.
-    NewHost(u32),
-    NewGroup(u32),
-}
-
-/// An object, and what is known of it.
-#[derive(Clone, Debug)]
-pub enum Item {
-    Lease(Lease),
-    Host(Reservation),
-    Group(String),
-    /// All there is to know.
-    Other(Object),
-}
+pub use item::{Item, Object};
 
 /// Types of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,74 +181,6 @@ pub fn delete(bridge: &Bridge, item: &Item) -> Result<(), Failure> {
         Item::Other(Object::NewHost(_) | Object::NewGroup(_)) => Ok(()),
         Item::Other(Object::Control) => Err(NO_PERMISSION.into()),
         Item::Lease(_) | Item::Other(_) => Err(NOT_IMPLEMENTED.into()),
-    }
-}
-
-impl Object {
-    fn kind(&self) -> Kind {
-        match self {
-            Object::Key(_) => Kind::Key,
-            Object::Lease(_) => Kind::Lease,
-            Object::Host(..) | Object::NewHost(_) => Kind::Host,
-            Object::Group(_) | Object::NewGroup(_) => Kind::Group,
-            Object::Control => Kind::Control,
-            Object::Subnet(_) | Object::Pool(..) => Kind::Shown,
-        }
-    }
-}
-
-impl Item {
-    /// Which object it is.
-    pub fn object(&self) -> Object {
-        match self {
-            Item::Lease(lease) => Object::Lease(lease.address),
-            Item::Host(host) => {
-                let identifier = host.identifier().unwrap_or_else(|| Identifier::new(Identifier::HARDWARE, &[]));
-                Object::Host(identifier, host::name(host))
-            }
-            Item::Group(name) => Object::Group(name.clone()),
-            Item::Other(object) => object.clone(),
-        }
-    }
-
-    /// Its attributes, in dhcpd's order.
-    pub fn attributes(&self, bridge: &Bridge, handles: &mut Handles<Object>) -> Attributes {
-        let mut out = Attributes::default();
-        match self {
-            Item::Lease(lease) => lease.show(handles, &mut out),
-            Item::Host(host) => host::show(host, &mut out),
-            Item::Group(name) => out.put("name", name.as_bytes()),
-            Item::Other(Object::Control) => out.put_number("state", 0),
-            Item::Other(Object::Key(place)) => {
-                if let Some(key) = bridge.keys.get(*place) {
-                    out.put("name", key.name.as_bytes());
-                    out.put("algorithm", key.algorithm.wire_name());
-                }
-            }
-            Item::Other(_) => {}
-        }
-        out
-    }
-
-    fn lease(self) -> Option<Lease> {
-        match self {
-            Item::Lease(lease) => Some(lease),
-            _ => None,
-        }
-    }
-
-    fn group(self) -> Option<String> {
-        match self {
-            Item::Group(name) => Some(name),
-            _ => None,
-        }
-    }
-
-    fn host(self) -> Option<Reservation> {
-        match self {
-            Item::Host(host) => Some(host),
-            _ => None,
-        }
     }
 }
 

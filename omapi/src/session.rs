@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::bridge::Bridge;
 use crate::frame::{Attributes, Frame, Received, operation};
 use crate::handles::Handles;
-use crate::log::Throttle;
+use crate::log::{self, Throttle};
 use crate::objects::{self, Found, Item, KINDS, Kind, Object, number};
 use crate::result::{
     EXISTS, Failure, INVALID_ARGUMENT, INVALID_KEY, NO_KEYS, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED, SUCCESS,
@@ -23,6 +23,8 @@ pub struct Session {
     handles: Handles<Object>,
     /// Keys that the client has opened, by the handles of these.
     authenticators: HashMap<u32, usize>,
+    /// The key of the message that is served.
+    signer: Option<usize>,
     next_tid: u32,
     blanks: u32,
     is_trusted: bool,
@@ -48,6 +50,7 @@ impl Session {
             peer,
             handles: Handles::new(),
             authenticators: HashMap::new(),
+            signer: None,
             next_tid,
             blanks: 0,
             is_trusted,
@@ -66,9 +69,10 @@ impl Session {
             0 => None,
             authid => Some(*self.authenticators.get(&authid)?),
         };
+        self.signer = signer;
         if let Some(key) = signer {
             if !self.bridge.keys[key].verify(&received.signed, &frame.signature) {
-                WRONG_KEY.warn(format_args!("{}: a wrong signature for key {}", self.peer, self.bridge.keys[key].name));
+                WRONG_KEY.warn(format_args!("{}: a wrong signature", self.who()));
                 return self.answer(frame, None, Answer::Status(INVALID_KEY.into()));
             }
             self.is_trusted = true;
@@ -95,7 +99,7 @@ impl Session {
             Ok(false) => {
                 AGAIN.warn(format_args!(
                     "{}: a change that was served before is not served again (omshell repeats itself: --allow-repeats)",
-                    self.peer
+                    self.who()
                 ));
                 Some(Failure::new(NO_PERMISSION, "this message was served before"))
             }
@@ -146,8 +150,10 @@ impl Session {
         if !(create || update) {
             return Ok(Answer::Item(item));
         }
-        let done = objects::update(&self.bridge, item, &frame.object);
-        done.map(Answer::Item).map_err(|failure| failure.or_text(UPDATE))
+        let is_new = matches!(item, Item::Other(Object::NewHost(_) | Object::NewGroup(_)));
+        let done = objects::update(&self.bridge, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
+        self.tell(if is_new { "made" } else { "changed" }, &done);
+        Ok(Answer::Item(done))
     }
 
     fn blank(&mut self, kind: Kind) -> Result<Item, Failure> {
@@ -161,6 +167,7 @@ impl Session {
             return Err(Failure::new(NO_PERMISSION, "cannot update authenticator"));
         }
         let done = objects::update(&self.bridge, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
+        self.tell("changed", &done);
         if object == Object::Control {
             // dhcpd has ended by now.
             return Ok(Answer::Close);
@@ -173,7 +180,21 @@ impl Session {
 
     fn delete(&mut self, frame: &Frame) -> Result<Answer, Failure> {
         let (_, item) = self.handled(frame)?;
-        objects::delete(&self.bridge, &item).map(|()| Answer::Status(SUCCESS.into()))
+        objects::delete(&self.bridge, &item)?;
+        self.tell("deleted", &item);
+        Ok(Answer::Status(SUCCESS.into()))
+    }
+
+    /// Who has changed what.
+    fn tell(&self, verb: &str, item: &Item) {
+        log::info(format_args!("{}: {verb} {item}", self.who()));
+    }
+
+    fn who(&self) -> String {
+        match self.signer.and_then(|key| self.bridge.keys.get(key)) {
+            Some(key) => format!("{}, key {}", self.peer, key.name),
+            None => self.peer.clone(),
+        }
     }
 
     /// What the frame's handle stands for.

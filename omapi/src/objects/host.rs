@@ -107,7 +107,6 @@ fn write(bridge: &Bridge, turn: &mut Turn, old: Option<&Reservation>, host: &Res
     let Some(old) = old else {
         refuse_double(bridge, host)?;
         bridge.writer()?.add(host)?;
-        log::info(format_args!("added host {}", shown(host)));
         return Ok(());
     };
     if old.address() != host.address() {
@@ -118,7 +117,6 @@ fn write(bridge: &Bridge, turn: &mut Turn, old: Option<&Reservation>, host: &Res
     } else if !bridge.writer()?.update(host)? {
         return Err(NOT_FOUND.into());
     }
-    log::info(format_args!("changed host {}", shown(host)));
     Ok(())
 }
 
@@ -148,7 +146,6 @@ pub fn delete(bridge: &Bridge, host: &Reservation) -> Result<(), Failure> {
     if !bridge.writer()?.delete(host.subnet(), &identifier)? {
         return Err(NOT_FOUND.into());
     }
-    log::info(format_args!("deleted host {}", shown(host)));
     Ok(())
 }
 

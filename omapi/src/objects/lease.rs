@@ -9,7 +9,6 @@ use super::{Found, Object, Search, hardware_type, number, search};
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
 use crate::handles::Handles;
-use crate::log;
 use crate::reservation::{ETHERNET, Identifier, Reservation};
 use crate::result::{Failure, INVALID_ARGUMENT, MULTIPLE, NO_PERMISSION, NOT_IMPLEMENTED, UNKNOWN_ATTRIBUTE};
 
@@ -162,7 +161,6 @@ impl Lease {
     fn delete(&mut self, bridge: &Bridge) -> Result<(), Failure> {
         if self.lease.take().is_some() {
             bridge.kea.command("lease4-del", json!({"ip-address": self.address.to_string()}))?;
-            log::info(format_args!("deleted lease {}", self.address));
         }
         Ok(())
     }
@@ -191,7 +189,6 @@ impl Lease {
         }
         bridge.kea.command("lease4-update", wanted)?;
         lease["valid-lft"] = valid;
-        log::info(format_args!("lease {} ends at {expire}", self.address));
         Ok(())
     }
 }
