@@ -60,12 +60,18 @@ pub struct Kea {
     busy: Mutex<bool>,
     free: Condvar,
     away: Throttle,
-    refused: Throttle,
+    unsupported: Throttle,
 }
 
 impl Kea {
     pub fn new(socket: PathBuf) -> Kea {
-        Kea { socket, busy: Mutex::new(false), free: Condvar::new(), away: Throttle::new(), refused: Throttle::new() }
+        Kea {
+            socket,
+            busy: Mutex::new(false),
+            free: Condvar::new(),
+            away: Throttle::new(),
+            unsupported: Throttle::new(),
+        }
     }
 
     /// Sends a command; `None` if it found or changed nothing.
@@ -93,9 +99,13 @@ impl Kea {
             Some(SUCCESS) => Ok(Some(answer["arguments"].take())),
             Some(EMPTY) => Ok(None),
             result => {
-                let text = answer["text"].as_str().unwrap_or("no text");
-                self.refused.warn(format_args!("Kea refuses {name}: {text}"));
-                Err(if result == Some(UNSUPPORTED) { Error::Unsupported } else { Error::Refused })
+                let complaint = format!("Kea refuses {name}: {}", answer["text"].as_str().unwrap_or("no text"));
+                if result == Some(UNSUPPORTED) {
+                    self.unsupported.warn(complaint);
+                    return Err(Error::Unsupported);
+                }
+                log::warn(complaint);
+                Err(Error::Refused)
             }
         }
     }
