@@ -6,6 +6,7 @@ KEA_HOOKS ?= /usr/lib/$(shell $(CXX) -print-multiarch)/kea/hooks
 # Not from the environment: it is removed whole.
 DOC := $(PREFIX)/share/doc/kea-hook-runscript
 MAN := $(PREFIX)/share/man
+UNITS := $(PREFIX)/lib/systemd/system
 # Installs what is to be stripped.
 INSTALL ?= install
 # Sees to the packages that a target needs.
@@ -18,8 +19,9 @@ RESERVATIONS := build/kea-hook-reservations.so
 # The runner, and the tools.
 PROGRAMS := build/kea-runscript-runner build/kea-runscript
 OMAPI := build/kea-omapi
-PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-omapi.8 \
-         build/man/kea-hook-runscript.5 build/man/kea-hook-reservations.5
+PAGES := build/man/kea-runscript-runner.8 build/man/kea-runscript.8 build/man/kea-hook-runscript.5 \
+         build/man/kea-hook-reservations.5
+OMAPI_PAGES := build/man/kea-omapi.8
 
 Q := $(if $(V),,@)
 
@@ -162,7 +164,7 @@ docs: setup ## Write docs/ anew from the tables in the code
 	$(Q)UPDATE_DOCS=1 cargo test --locked --lib reference
 
 .PHONY: man
-man: $(PAGES) ## Make the manual pages, from docs/: build/man/
+man: $(PAGES) $(OMAPI_PAGES) ## Make the manual pages, from docs/: build/man/
 
 build/man/%: docs/man/%.md docs/man/markdown.awk $(wildcard docs/*.md)
 	$(Q)$(SETUP) man
@@ -176,31 +178,48 @@ build/man/%: docs/man/%.md docs/man/markdown.awk $(wildcard docs/*.md)
 HERE = sed -i 's|/usr/lib/x86_64-linux-gnu/kea/hooks|$(KEA_HOOKS)|'
 
 .PHONY: deb
-deb: ## Build a Debian package for the Kea that is installed: build/kea-hook-runscript_*.deb
+deb: ## Build the Debian packages, for the Kea that is installed: build/kea-hook-runscript_*.deb, build/kea-omapi_*.deb
 	$(Q)$(SETUP) deb
 	$(Q)rm -f build/*.deb
 	$(Q)DEB_DIR=build dpkg-buildpackage --rules-target=clean,binary
 
 .PHONY: install
-install: ## Install what `make build` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
+install: install-hooks $(if $(wildcard $(OMAPI)),install-omapi) ## Install what `make build`, `make omapi` and `make man` have built (DESTDIR=, PREFIX=, KEA_HOOKS= say where to)
+
+# debian/rules makes a package of each.
+.PHONY: install-hooks
+install-hooks:
 	@test -e $(LIBRARY) || { echo 'run make build first'; exit 1; }
 	$(Q)$(INSTALL) -D -m 644 -s -t "$(DESTDIR)$(KEA_HOOKS)" $(LIBRARY) $(RESERVATIONS)
-	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS) $(wildcard $(OMAPI))
+	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(PROGRAMS)
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 	$(Q)for file in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md docs/benchmarks/*; do install -D -m 644 $$file "$(DESTDIR)$(DOC)/$$file"; done
 	$(Q)find examples/*/ -type f -exec sh -c 'install -D -m 644 "$$2" "$$1/$$2"' sh "$(DESTDIR)$(DOC)" {} ';'
 	$(Q)$(HERE) "$(DESTDIR)$(DOC)"/README.md "$(DESTDIR)$(DOC)"/examples/*/*.conf
-	$(Q)for page in $(wildcard $(PAGES)); do \
-	    install -D -m 644 $$page "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
+	$(call install_pages,$(PAGES))
 	@echo 'In kea-dhcp4.conf and kea-dhcp6.conf: "library": "$(KEA_HOOKS)/kea-hook-runscript.so"'
+
+# The unit is Debian's, with this PREFIX. Without systemd nobody reads it.
+.PHONY: install-omapi
+install-omapi:
+	@test -e $(OMAPI) || { echo 'run make omapi first'; exit 1; }
+	$(Q)$(INSTALL) -D -m 755 -s -t "$(DESTDIR)$(PREFIX)/sbin" $(OMAPI)
+	$(Q)install -D -m 644 -t "$(DESTDIR)$(UNITS)" debian/kea-omapi.service
+	$(Q)sed -i 's|/usr/sbin/kea-omapi|$(PREFIX)/sbin/kea-omapi|' "$(DESTDIR)$(UNITS)/kea-omapi.service"
+	$(call install_pages,$(OMAPI_PAGES))
+
+install_pages = $(Q)for page in $(wildcard $(1)); do \
+	    install -D -m 644 $$page "$(DESTDIR)$(MAN)/man$${page\#\#*.}/$${page\#\#*/}"; done
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR=, PREFIX=, KEA_HOOKS=
 	$(Q)rm -f $(foreach file,$(notdir $(LIBRARY) $(RESERVATIONS)),"$(DESTDIR)$(KEA_HOOKS)/$(file)")
 	$(Q)rm -f $(foreach file,$(notdir $(PROGRAMS) $(OMAPI)),"$(DESTDIR)$(PREFIX)/sbin/$(file)")
-	$(Q)for page in $(PAGES); do rm -f "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
+	$(Q)rm -f "$(DESTDIR)$(UNITS)/kea-omapi.service"
+	$(Q)for page in $(PAGES) $(OMAPI_PAGES); do rm -f "$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/}"; done
 	$(Q)rm -rf "$(DESTDIR)$(DOC)"
 
 .PHONY: clean
 clean: ## Remove what was built
-	$(Q)rm -rf build target debian/files debian/*stamp debian/.debhelper debian/kea-hook-runscript debian/kea-hook-runscript.* debian/kea-omapi
+	$(Q)rm -rf build target debian/files debian/*stamp debian/.debhelper debian/kea-hook-runscript debian/kea-hook-runscript.* \
+	    debian/kea-omapi debian/kea-omapi.substvars debian/kea-omapi.*.debhelper

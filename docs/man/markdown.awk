@@ -36,7 +36,8 @@ function replace(text) {
     $0 = substr($0, 1, RSTART - 1) text substr($0, RSTART + RLENGTH)
 }
 
-# The first cell is what the item is about, and the column of the meaning its text; the others stand in brackets.
+# The first cell is what the item is about, or an empty one the row's above, and the column of the meaning its text; the others stand
+# in brackets.
 function row(    i, cell, notes) {
     if (/^\| ---/) return
     if (!columns) {
@@ -45,6 +46,8 @@ function row(    i, cell, notes) {
         return
     }
     split($0, cell, / ?\| ?/)
+    if (cell[2] == "") cell[2] = item
+    item = cell[2]
     for (i = 3; i <= columns; i++)
         if (i != meaning) notes = notes (notes ? "; " head[i] ": " : "") cell[i]
     print cell[2] (notes ? " (" notes ")" : "") "\n: " cell[meaning] "\n"
