@@ -119,7 +119,7 @@ lint: setup ## Check format and lints of Rust, C++ and sh
 	$(Q)cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(Q)cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(Q)clang-format --dry-run -Werror $(shell find cpp-shim tests/bench -name '*.cc' -o -name '*.h')
-	$(Q)shellcheck debian/postinst debian/prerm debian/postrm tests/deb tests/booted/run tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
+	$(Q)shellcheck debian/postinst debian/prerm debian/postrm debian/kea-omapi.prerm debian/kea-omapi.postrm tests/deb tests/booted/run tests/run tests/setup tests/sanitize/std .ci/run $(wildcard examples/*/*.sh)
 
 .PHONY: unit
 unit: setup ## Run the tests that need no Kea
