@@ -99,5 +99,5 @@ He can choose neither program nor arguments nor environment nor user, and can si
 
 `kea-runscript-runner serve NAME`, or `serve --config FILE`, makes the socket itself: see `socket` above. Make its directory yourself. It has to belong to the user that the service runs as, who has to be a member of Kea's group unless he is root. The service ends at SIGTERM or SIGINT, as above.
 
-`make install` brings no units. The package's are in `debian/`; with them in `/etc/systemd/system`, as `kea-runscript@.service` and `kea-runscript@.socket`, and the runner's path in the first (`/usr/local/sbin`), all of this is the same.
+`make install` does not bring these units. The package's are in `debian/`; with them in `/etc/systemd/system`, as `kea-runscript@.service` and `kea-runscript@.socket`, and the runner's path in the first (`/usr/local/sbin`), all of this is the same.
 "##;
