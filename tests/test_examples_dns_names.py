@@ -126,6 +126,7 @@ def test_a_name_server_that_comes_later(link, tmp_path, serve, dns):
         wait_until(lambda: kea.status()["deferred"] > 0, "another try")
         dns.__enter__()
         wait_until(lambda: dns.ask("late.example.org", "A") == [address], "the name", 60)
+        quiet(kea)
 
 
 def test_a_name_server_that_has_forgotten(link, dns, serve):
@@ -136,6 +137,8 @@ def test_a_name_server_that_has_forgotten(link, dns, serve):
     assert dns.ask("lost.example.org", "ANY") == []
     with kea:
         wait_until(lambda: dns.ask("lost.example.org", "A") == [address], "the name")
+        # What is begun goes on without Kea, at the name server of the next test.
+        quiet(kea)
 
 
 # Kea takes characters out, and the script takes no other name than one label in its domain.

@@ -56,10 +56,11 @@ def take(scripts, folder, only):
 
 
 def routes(family):
-    """The kernel's routes that an example has made: (gateway or None, interface) by destination."""
-    command = ["ip", "-json", f"-{family}", "route", "show", "protocol", "67"]
+    """The kernel's routes that an example has made: (gateway or None, interface) by destination. Those are among them that a
+    replay, such as the one at Kea's start, has yet to tell of."""
+    command = ["ip", "-json", f"-{family}", "route", "show"]
     rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return {row["dst"]: (row.get("gateway"), row["dev"]) for row in rows}
+    return {row["dst"]: (row.get("gateway"), row["dev"]) for row in rows if row.get("protocol") in ("67", "68")}
 
 
 def forget_routes(family):
