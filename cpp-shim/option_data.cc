@@ -93,11 +93,12 @@ class OptionParser : public OptionDataParser {
   public:
     using OptionDataParser::OptionDataParser;
 
-    void expect_whole(const ConstElementPtr& map) {
+    void expect_reservable(const ConstElementPtr& map) {
         if (const auto definition = findOptionDefinition(extractSpace(map), extractCode(map), extractName(map))) {
             expect_room(*definition, values_of(map));
         }
-        // As does IA_NA in DHCPv6, of which the definition does not say so.
+        // Kea puts the options of a reservation into each of them that holds options of their space. The definition of IA_NA
+        // does not say that it does; the option itself says so.
         const auto parsed = parse(map);
         expect(parsed.first.option_->getEncapsulatedSpace() != parsed.second,
                "holds options of its own space, itself too: it cannot be reserved");
@@ -141,6 +142,6 @@ class OptionParser : public OptionDataParser {
 
 NamedOption read_option(uint16_t family, const ElementPtr& map) { return OptionParser(family).read(map); }
 
-void expect_whole(uint16_t family, const ConstElementPtr& map) { OptionParser(family).expect_whole(map); }
+void expect_reservable(uint16_t family, const ConstElementPtr& map) { OptionParser(family).expect_reservable(map); }
 
 } // namespace runscript

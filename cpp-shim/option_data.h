@@ -23,8 +23,8 @@ constexpr const char* AGENT_OPTION_SPACE = "dhcp-agent-options-space";
 /// Makes an option of such a map by Kea's own parser and definitions; throws what Kea does not take.
 NamedOption read_option(uint16_t family, const isc::data::ElementPtr& map);
 
-/// Throws what Kea would take only part of: of an option that has no room for all of its values. Also an option that Kea
-/// would put into itself, of which it would end.
-void expect_whole(uint16_t family, const isc::data::ConstElementPtr& map);
+/// Throws if an option cannot be reserved: if it has no room for all of its values, of which Kea would take a part and say
+/// nothing, or if Kea would put it into itself, and crash.
+void expect_reservable(uint16_t family, const isc::data::ConstElementPtr& map);
 
 } // namespace runscript

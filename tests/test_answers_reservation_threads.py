@@ -9,6 +9,7 @@ from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 import pytest
 
 from rig.configs import SUBNET4, THREADS
+from rig.dhcp4 import DISCOVER
 from rig.kea import Kea, hook
 from rig.reserver import client, refused
 
@@ -57,7 +58,7 @@ def test_the_first_ones_at_once(link, tmp_path):
     with server(tmp_path / "socket"):
         for _ in range(ROUNDS):
             with kea:
-                asked = [one.message(1) for one in clients]
+                asked = [one.message(DISCOVER) for one in clients]
                 for one, message in zip(clients, asked):
                     one.send(message)
                 offered = [one.wire.receive(message.xid).yiaddr for one, message in zip(clients, asked)]

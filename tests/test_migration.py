@@ -6,12 +6,12 @@ Each server is a real one, on the same wire, for the same clients.
 import json
 import re
 import shutil
-import subprocess
 import time
 
 import pytest
 
 from rig.configs import SUBNET4
+from rig.dhcpd import Dhcpd
 from rig.dhcp4 import Client4
 from rig.dhcp6 import Client6
 from rig.dnsmasq import Dnsmasq
@@ -20,7 +20,7 @@ from rig.kea import HOOK, REPOSITORY, Kea
 from rig.net import ip
 from rig.recorder import Recorder
 from rig.replay6 import wait_past
-from rig.wait import quiet, wait_until
+from rig.wait import quiet
 
 PAGE = (REPOSITORY / "docs" / "migration.md").read_text()
 MAC = "02:00:00:0a:00:01"
@@ -160,38 +160,21 @@ def test_dhcpds_program_hears_of_each_end_once(link, tmp_path, recorder):
     assert ends == [["release", clients[0].address], ["expiry", clients[2].address]]
 
 
-class Dhcpd:
+def executing(directory, program):
     """A real dhcpd, with the statements of the example's README.md."""
-
-    def __init__(self, directory, program):
-        [statement] = re.findall(r"^    on commit \{.*?^    \}$", (REPOSITORY / "examples/dhcpd-execute/README.md").read_text(), re.S | re.M)
-        statements = [statement.replace("commit", event).replace("/usr/local/sbin/dhcp-event", str(program))
-                      for event in ("commit", "release", "expiry")]
-        (directory / "dhcpd.conf").write_text("\n".join([
-            "authoritative; ddns-update-style none; default-lease-time 3600; min-lease-time 1; ping-check false;",
-            "subnet 192.0.2.0 netmask 255.255.255.0 { range 192.0.2.10 192.0.2.10; }", *statements]))
-        (directory / "dhcpd.leases").touch()
-        self.log_file = directory / "dhcpd.log"
-        # AppArmor's profile is of the path that Debian installs.
-        server = shutil.copy("/usr/sbin/dhcpd", "/run")
-        self.command = [server, "-4", "-f", "-d", "-cf", directory / "dhcpd.conf", "-lf", directory / "dhcpd.leases",
-                        "-pf", directory / "dhcpd.pid", "vs"]
-
-    def __enter__(self):
-        with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(lambda: "Server starting service" in self.log_file.read_text(), lambda: f"dhcpd ({self.log_file.read_text()})")
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
+    readme = (REPOSITORY / "examples/dhcpd-execute/README.md").read_text()
+    [statement] = re.findall(r"^    on commit \{.*?^    \}$", readme, re.S | re.M)
+    statements = [statement.replace("commit", event).replace("/usr/local/sbin/dhcp-event", str(program))
+                  for event in ("commit", "release", "expiry")]
+    return Dhcpd(directory, "\n".join([
+        "authoritative; ddns-update-style none; default-lease-time 3600; min-lease-time 1;",
+        "subnet 192.0.2.0 netmask 255.255.255.0 { range 192.0.2.10 192.0.2.10; }", *statements, ""]))
 
 
 @dhcpd
 def test_dhcpds_execute(link, tmp_path):
     theirs, ours = Recorder(tmp_path, name="theirs"), Recorder(tmp_path, name="ours")
-    with Dhcpd(tmp_path, theirs.script):
+    with executing(tmp_path, theirs.script):
         live(link, Client4(link, MAC, hostname="alpha"), theirs)
     with Kea(4, example("dhcpd-execute", "kea-dhcp4.conf", args=[ours.script]), tmp_path):
         live(link, Client4(link, MAC, hostname="alpha"), ours)

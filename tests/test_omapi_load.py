@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rig.dhcp4 import Client4
-from rig.omapi import LEASED, LEASED_MAC, Bridge, Dhcpd, Served, client, lease, number
+from rig.omapi import DHCPD_PORT, LEASED, LEASED_MAC, Bridge, Served, client, lease, number, recorded_dhcpd
 from rig.wait import wait_until
 
 pypureomapi = pytest.importorskip("pypureomapi", reason="tests/setup fetches it")
@@ -59,9 +59,9 @@ def memory(pid):
 
 
 def test_fifty_clients_for_a_minute(link, tmp_path):
-    with Dhcpd(tmp_path) as server:
+    with recorded_dhcpd(tmp_path):
         lease(link)
-        theirs, _ = load(server.port)
+        theirs, _ = load(DHCPD_PORT)
 
     def watch(until):
         """Kea's latency, and the bridge's memory."""

@@ -2,7 +2,6 @@
 answers beside those that a real dhcpd gave."""
 
 import binascii
-import hashlib
 import hmac
 import json
 import socket

@@ -44,7 +44,7 @@ bool is_hidden() { return without > 0 || is_in_command; }
 bool is_registered = false;
 /// What `why_no_reservation` says.
 const char* why_not = "";
-/// Which of Kea's configurations, as it numbers them, was the last with this library.
+/// Kea's number of the last configuration with this library.
 uint32_t sequence = 0;
 /// By what Kea has looked for reservations.
 std::list<Host::IdentifierType> identifiers;
@@ -154,7 +154,7 @@ void hide_from_commands() {
 Subnet4Argument find_subnet(const isc::dhcp::CfgSubnets4& subnets, SubnetID id) { return subnets.getSubnet(id); }
 Subnet6Argument find_subnet(const isc::dhcp::CfgSubnets6& subnets, SubnetID id) { return subnets.getSubnet(id); }
 
-/// The subnets of a configuration, and the ids of each one's shared network, in their order.
+/// The subnets of a configuration, and the sorted ids of their shared networks, which are found once.
 template <typename Subnets>
 class Networks {
   public:
@@ -192,9 +192,10 @@ class Networks {
 /// Kea's configuration is another: what does not fit it goes, the rest is read anew at the client's next answer.
 void renew(const isc::dhcp::SrvConfig& config) {
     const auto& wanted = is_dhcp4() ? config.getCfgHostOperations4() : config.getCfgHostOperations6();
-    // Between them, Kea had one without this library: what has become of the addresses is not known.
-    const bool is_next = config.getSequence() == sequence + 1;
-    if (!is_next || identifiers != wanted->getIdentifierTypes()) {
+    // After a configuration without this library, nobody knows what has become of the addresses. One that Kea gave up at the
+    // last moment has had the same number as this.
+    const bool was_without = config.getSequence() > sequence + 1;
+    if (was_without || identifiers != wanted->getIdentifierTypes()) {
         host_store().clear();
     }
     sequence = config.getSequence();

@@ -64,6 +64,12 @@ HostPtr parse(SubnetID subnet, const Identity& client, const ElementPtr& reserva
     return host;
 }
 
+/// The subnet of a reservation; null if there is no reservation, or Kea's configuration has the subnet no more.
+template <typename Family>
+typename Family::SubnetArgument home_of(const ConstHostPtr& host) {
+    return host ? Family::find_subnet(Family::subnet_of(*host)) : typename Family::SubnetArgument();
+}
+
 /// The subnet that the addresses are of; prefixes may be anywhere.
 template <typename Family>
 typename Family::SubnetArgument home_of(const Place<Family>& place, const std::vector<IOAddress>& addresses) {
@@ -118,17 +124,6 @@ void expect_free(const Place<Family>& place, const typename Family::SubnetArgume
     expect(holder.empty(), holder);
 }
 
-/// The subnet of a reservation of this place; null if it is not there any more.
-template <typename Family>
-typename Family::SubnetArgument subnet_of(const Place<Family>& place, const Host& host) {
-    for (const auto& subnet : network_of(place.subnet)) {
-        if (subnet->getID() == Family::subnet_of(host)) {
-            return subnet;
-        }
-    }
-    return {};
-}
-
 template <typename Family>
 Reserved reserved_for(const Place<Family>& place, const typename Family::SubnetArgument& home, const HostPtr& host,
                       const HostPtr& elsewhere = {}, const std::string& text = "") {
@@ -141,7 +136,7 @@ Reserved made(const Place<Family>& place, const std::string& text) {
     const ElementPtr reservation = Element::fromJSON(text);
     if (const auto options = reservation->get("option-data")) {
         for (const auto& option : options->listValue()) {
-            expect_whole(Family::NUMBER, option);
+            expect_reservable(Family::NUMBER, option);
         }
     }
     const HostPtr host = parse<Family>(place.id, place.client, reservation);
@@ -170,7 +165,7 @@ void reserve_nothing(const Place<Family>& place) {
 template <typename Family>
 void lose_what_is_anothers(const Place<Family>& place) {
     const ConstHostPtr host = host_store().whole(place.id, place.client);
-    const auto home = host ? subnet_of(place, *host) : typename Family::SubnetArgument();
+    const auto home = home_of<Family>(host);
     if (home && !other_owner<Family>(home, *host).empty()) {
         reserve_nothing(place);
     }
@@ -197,7 +192,7 @@ template <typename Family>
 void reserve_leased(const Place<Family>& place) {
     const auto leases = reserved_leases(place.query);
     const HostPtr host = leases.empty() ? HostPtr() : host_of(leases, place.network(place.subnet), place.client);
-    const auto home = host ? subnet_of(place, *host) : typename Family::SubnetArgument();
+    const auto home = home_of<Family>(host);
     if (!home || has_another(place, Extent::All) || !other_owner<Family>(home, *host).empty()) {
         return host_store().remove(place.id, place.client);
     }

@@ -91,7 +91,7 @@ fn name(parts: &mut Parts, what: &str) -> Result<String, String> {
 }
 
 /// A text that Kea can keep.
-fn printable(bytes: &[u8]) -> Result<&str, &'static str> {
+pub fn printable(bytes: &[u8]) -> Result<&str, &'static str> {
     match std::str::from_utf8(bytes) {
         Ok("") => Err("is empty"),
         Ok(text) if text.chars().any(char::is_control) => Err("has control characters"),

@@ -5,7 +5,6 @@ import json
 import socket
 import struct
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +61,12 @@ def lease():
     """What a client is told of an address that is free."""
     operation, _, found = Client().ask("lease", ip_address=socket.inet_aton("192.0.2.10"))
     return found["state"] if operation == UPDATE else found["message"].decode()
+
+
+def is_served():
+    """Whether there is room for one more client."""
+    with socket.create_connection(("127.0.0.1", 7911), 20) as stream:
+        return stream.recv(8) != b""
 
 
 FREE = struct.pack("!I", 1)
@@ -124,7 +129,7 @@ def test_its_sandbox_holds_all_its_clients():
     wait_until(lambda: "is not served: there are 256 clients" in machine.log(SERVICE), "the last client's end")
     for stranger in strangers:
         stranger.close()
-    time.sleep(1)
+    wait_until(is_served, "room for a client")
     assert lease() == FREE
     assert sh(f"systemctl show -P NRestarts {SERVICE}").strip() == "1"
 

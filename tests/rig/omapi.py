@@ -3,13 +3,13 @@
 import base64
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 from .dhcp4 import Client4
+from .dhcpd import Dhcpd
 from .kea import REPOSITORY, Kea
 from .others import together
 from .reservations import IS_ISCS, ISCS, OURS
@@ -19,6 +19,7 @@ PROGRAM = Path(os.environ.get("OMAPI_UNDER_TEST", REPOSITORY / "build" / "kea-om
 ALGORITHMS = ["hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"]
 NAME, SECRET = "defomapi", "+bFQtBCta6j2vWkjPkNFtgA=="
 WRONG_SECRET = "AAAAAAAAAAAAAAAAAAAAAA=="
+DHCPD_PORT = 7912
 LEASED, LEASED_MAC = "192.0.2.100", "02:00:00:00:00:11"
 
 # A wheel is an archive that Python can read from; tests/setup fetches it.
@@ -123,32 +124,11 @@ def omshell(port, algorithm, *lines, name=NAME, key=None):
     return done.stdout + done.stderr
 
 
-class Dhcpd:
+def recorded_dhcpd(directory, algorithm="hmac-md5"):
     """The recorded dhcpd, with OMAPI at a port of ours."""
-
-    port = 7912
-
-    def __init__(self, directory, algorithm="hmac-md5"):
-        text = (REPOSITORY / "tests/omapi/dhcpd-md5.conf").read_text()
-        start, end = text.index("key "), text.index("omapi-key")
-        text = (text[:start] + keys(algorithm) + text[end:]).replace("7911", str(self.port))
-        (directory / "dhcpd.conf").write_text(text + "ping-check false;\n")
-        (directory / "dhcpd.leases").touch()
-        self.log_file = directory / "dhcpd.log"
-        # AppArmor's profile is of the path that Debian installs.
-        server = shutil.copy("/usr/sbin/dhcpd", "/run")
-        self.command = [server, "-4", "-f", "-d", "-cf", directory / "dhcpd.conf", "-lf", directory / "dhcpd.leases",
-                        "-pf", directory / "dhcpd.pid", "vs"]
-
-    def __enter__(self):
-        with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(lambda: "Server starting service" in self.log_file.read_text(), lambda: f"dhcpd ({self.log_file.read_text()})")
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
+    text = (REPOSITORY / "tests/omapi/dhcpd-md5.conf").read_text()
+    start, end = text.index("key "), text.index("omapi-key")
+    return Dhcpd(directory, (text[:start] + keys(algorithm) + text[end:]).replace("7911", str(DHCPD_PORT)))
 
 
 def lease(link, mac=LEASED_MAC, hostname="client-eleven"):

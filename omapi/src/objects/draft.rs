@@ -12,6 +12,7 @@ use crate::reservation::{ETHERNET, GLOBAL, Identifier, Reservation};
 use crate::result::{
     BAD_PARSE, EXISTS, FAILURE, Failure, INVALID_ARGUMENT, NOT_FOUND, NOT_IMPLEMENTED, UNKNOWN_ATTRIBUTE,
 };
+use crate::statements::printable;
 
 /// What a host shall be.
 pub struct Draft<'a> {
@@ -153,10 +154,7 @@ fn subnet(bridge: &Bridge, address: Option<Ipv4Addr>) -> Result<u32, Failure> {
 
 /// A name or a group's: text without control characters.
 pub fn text(value: &[u8]) -> Result<String, Failure> {
-    match std::str::from_utf8(value) {
-        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => Ok(text.into()),
-        _ => Err(INVALID_ARGUMENT.into()),
-    }
+    printable(value).map(String::from).map_err(|_| INVALID_ARGUMENT.into())
 }
 
 /// A name for what has none, as dhcpd makes one of the time and a number.

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::host::{CLIENT_BYTES, HARDWARE_BYTES};
 use super::{Found, Object, Search, hardware_type, number, search};
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
@@ -23,9 +24,8 @@ const LAST: u32 = 7;
 const ASSIGNED: u64 = 0;
 const DECLINED: u64 = 1;
 
-/// Kea takes client identifiers of these lengths, and hardware addresses up to that.
-const CLIENT_BYTES: std::ops::RangeInclusive<usize> = 2..=255;
-const HARDWARE_BYTES: usize = 20;
+/// Kea takes client identifiers from here on up to `CLIENT_BYTES`.
+const FEWEST_CLIENT_BYTES: usize = 2;
 
 /// An address, and Kea's lease of it, if any.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub fn fetch(bridge: &Bridge, address: Ipv4Addr) -> Result<Option<Lease>, Failur
 }
 
 fn by_client(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Lease>, Failure> {
-    if !CLIENT_BYTES.contains(&value.len()) {
+    if !(FEWEST_CLIENT_BYTES..=CLIENT_BYTES).contains(&value.len()) {
         return Ok(None);
     }
     by(bridge, "lease4-get-by-client-id", json!({"client-id": Identifier::new(Identifier::CLIENT, value).text()}))
