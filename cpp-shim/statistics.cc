@@ -100,7 +100,9 @@ size_t forget_reservations(const ForgottenClient& client) {
 
 int runscript_forget(CalloutHandle& handle) {
     const auto carry_out = [](rust::Str arguments) {
-        return forget(arguments, forget_reservations(forgotten(arguments)));
+        // The answers first: one that is kept would reserve anew.
+        const ForgottenClient client = forget_answers(arguments);
+        return forgotten(client, forget_reservations(client));
     };
     return answer_with(carry_out, handle, __func__);
 }

@@ -452,10 +452,14 @@ pub mod ffi {
     /// Whom a command means: at most one of these is something.
     #[derive(Clone, Default)]
     struct ForgottenClient {
+        /// Wrong arguments name nobody.
+        is_named: bool,
         is_any: bool,
         hwaddr: Vec<u8>,
         /// Its client identifier, in DHCPv6 its DUID.
         id: Vec<u8>,
+        /// So many of its answers were kept.
+        answers: usize,
     }
 
     /// The answer to a command of Kea's.
@@ -529,11 +533,12 @@ pub mod ffi {
         /// Carries out the command `runscript-retry`; its arguments are JSON text, empty if there are none.
         fn retry(arguments: &str) -> CommandAnswer;
 
-        /// Whose reservations the command `runscript-forget` means; its arguments are JSON text, empty if there are none.
-        fn forgotten(arguments: &str) -> ForgottenClient;
+        /// Carries out the command `runscript-forget`, but for the reservations; its arguments are JSON text, empty if
+        /// there are none.
+        fn forget_answers(arguments: &str) -> ForgottenClient;
 
-        /// Carries that command out; so many reservations are forgotten already.
-        fn forget(arguments: &str, reservations: usize) -> CommandAnswer;
+        /// The answer to that command, once so many reservations are forgotten, too.
+        fn forgotten(client: &ForgottenClient, reservations: usize) -> CommandAnswer;
 
         /// Current values of the `runscript.*` statistics, in the order of `statistic_names`.
         fn statistic_values() -> Vec<i64>;
@@ -543,9 +548,9 @@ pub mod ffi {
 }
 
 use crate::hook::{
-    callout_took, configured, event, forget, forgotten, lease_event, lease_origin, load, log_text, refused, replay,
-    replay_all, replay_page, replay_told, retry, statistic_names, statistic_values, status, turning, unknown_class,
-    unload,
+    callout_took, configured, event, forget_answers, forgotten, lease_event, lease_origin, load, log_text, refused,
+    replay, replay_all, replay_page, replay_told, retry, statistic_names, statistic_values, status, turning,
+    unknown_class, unload,
 };
 use crate::messages::message_texts;
 use crate::wire::{read_again4, read_again6};

@@ -17,6 +17,7 @@ use crate::instance::Instance;
 use crate::interest::interests;
 use crate::leases::origin::Origin;
 use crate::log::{self, log, log_whole};
+use crate::memory::forget;
 use crate::merged::GO_ON;
 use crate::messages;
 use crate::parking;
@@ -262,12 +263,12 @@ pub fn retry(arguments: &str) -> CommandAnswer {
     command(|instance| retry::retry(&instance.scripts, arguments))
 }
 
-pub fn forgotten(arguments: &str) -> ForgottenClient {
-    with_instance("command", ForgottenClient::default(), |instance| instance.forgotten(arguments))
+pub fn forget_answers(arguments: &str) -> ForgottenClient {
+    with_instance("command", ForgottenClient::default(), |instance| instance.forget_answers(arguments))
 }
 
-pub fn forget(arguments: &str, reservations: usize) -> CommandAnswer {
-    command(|instance| instance.forget_by_command(arguments, reservations))
+pub fn forgotten(client: &ForgottenClient, reservations: usize) -> CommandAnswer {
+    command(|_| forget::answer(client, reservations))
 }
 
 pub fn replay(arguments: &str) -> CommandAnswer {

@@ -11,7 +11,7 @@ use crate::dispatch::{Script, Task};
 use crate::facts::Facts;
 use crate::hook_points::{self, CONFIGURED, HOOK_POINTS, LOAD, Server, UNLOAD};
 use crate::leases;
-use crate::memory::{Client, forget};
+use crate::memory::forget;
 use crate::merged::{GO_ON, Merged};
 use crate::parking;
 use crate::replay;
@@ -153,19 +153,8 @@ impl Instance {
         self.lease_events.map_or(replay::nothing(Pages::None), |point| replay::next_page(&self.scripts, point))
     }
 
-    pub fn forget_by_command(&self, arguments: &str, reservations: usize) -> (i32, String) {
-        forget::forget(&self.scripts, self.server, arguments, reservations)
-    }
-
-    /// Whose reservations the command means.
-    pub fn forgotten(&self, arguments: &str) -> ForgottenClient {
-        let no_one = ForgottenClient::default();
-        match forget::of(self.server, arguments) {
-            None => no_one,
-            Some(None) => ForgottenClient { is_any: true, ..no_one },
-            Some(Some(Client::HwAddress(hwaddr))) => ForgottenClient { hwaddr, ..no_one },
-            Some(Some(Client::Id(id))) => ForgottenClient { id, ..no_one },
-        }
+    pub fn forget_answers(&self, arguments: &str) -> ForgottenClient {
+        forget::forget_answers(&self.scripts, self.server, arguments)
     }
 
     pub fn replay_by_command(&self, arguments: &str) -> (i32, String) {

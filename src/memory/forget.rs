@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Client;
+use crate::bridge::ffi::ForgottenClient;
 use crate::commands_of_kea::{CLIENT_ID_BYTES, DUID_BYTES, EMPTY, ERROR, HWADDR_BYTES, SUCCESS, bytes, read};
 use crate::dispatch::Script;
 use crate::hook_points::Server;
@@ -18,10 +19,24 @@ struct Arguments {
 const REMEDY: &str = "the arguments are wrong: give none for all answers and reservations, or one of \"hw-address\" and, in kea-dhcp4 \
     \"client-id\", in kea-dhcp6 \"duid\" (bytes, as in \"01:02:03\")";
 
-/// Carries the command out, with its arguments as JSON text, or empty; so many reservations are forgotten already.
-pub fn forget(scripts: &[Script], server: Server, arguments: &str, reservations: usize) -> (i32, String) {
-    let Some(client) = of(server, arguments) else { return (ERROR, REMEDY.into()) };
+/// The command's arguments are JSON text, or empty.
+pub fn forget_answers(scripts: &[Script], server: Server, arguments: &str) -> ForgottenClient {
+    let Some(client) = of(server, arguments) else { return ForgottenClient::default() };
     let answers = scripts.iter().map(|script| script.memory().forget(client.as_ref())).sum();
+    let forgotten = ForgottenClient { is_named: true, answers, ..ForgottenClient::default() };
+    match client {
+        None => ForgottenClient { is_any: true, ..forgotten },
+        Some(Client::HwAddress(hwaddr)) => ForgottenClient { hwaddr, ..forgotten },
+        Some(Client::Id(id)) => ForgottenClient { id, ..forgotten },
+    }
+}
+
+/// What the command says in the end.
+pub fn answer(client: &ForgottenClient, reservations: usize) -> (i32, String) {
+    if !client.is_named {
+        return (ERROR, REMEDY.into());
+    }
+    let answers = client.answers;
     let counted = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what}")),
@@ -36,7 +51,7 @@ pub fn forget(scripts: &[Script], server: Server, arguments: &str, reservations:
 }
 
 /// Whose answers these arguments mean, `Some(None)` for all; `None` if they are wrong.
-pub fn of(server: Server, arguments: &str) -> Option<Option<Client>> {
+fn of(server: Server, arguments: &str) -> Option<Option<Client>> {
     read(arguments).and_then(|arguments| client(server, arguments))
 }
 
