@@ -26,6 +26,7 @@ pub enum Statement {
     /// An option and its bytes. dhcpd knows no difference between `option` and `supersede` here.
     Option(u8, Vec<u8>),
     Filename(String),
+    ServerName(String),
     NextServer(Ipv4Addr),
     DdnsHostname(String),
     DenyBooting,
@@ -33,18 +34,25 @@ pub enum Statement {
 
 type Parser = fn(&mut Parts) -> Result<Statement, String>;
 
-/// Which statements there are, by their first word.
-const STATEMENTS: [(&str, Parser); 6] = [
-    ("option", option),
-    ("supersede", option),
-    ("filename", |parts| Ok(Statement::Filename(name(parts, "a file's name")?))),
-    ("next-server", |parts| Ok(Statement::NextServer(values::address(parts)?))),
-    ("ddns-hostname", |parts| Ok(Statement::DdnsHostname(name(parts, "a host's name")?))),
-    ("deny", |parts| match parts.plain("booting")? {
-        "booting" => Ok(Statement::DenyBooting),
-        other => Err(format!("deny {other}: only deny booting has a counterpart in Kea")),
+/// Which statements there are, by their first word, beside the fields.
+const STATEMENTS: [(&str, Parser); 5] =
+    [("option", option), ("supersede", option), ("send", option), ("deny", deny), ("ignore", deny)];
+
+/// Of a name, its format (see the table of options), and what its bytes make.
+type Field = (&'static str, &'static str, fn(Vec<u8>) -> Result<Statement, String>);
+
+/// What is no option. dhcpd itself writes them as those of the option space `server`.
+const FIELDS: [Field; 4] = [
+    ("filename", "t", |bytes| name(&bytes).map(Statement::Filename)),
+    ("server-name", "t", |bytes| name(&bytes).map(Statement::ServerName)),
+    ("ddns-hostname", "t", |bytes| name(&bytes).map(Statement::DdnsHostname)),
+    ("next-server", "I", |bytes| {
+        let octets =
+            <[u8; 4]>::try_from(bytes).map_err(|bytes| format!("{} bytes are no IPv4 address", bytes.len()))?;
+        Ok(Statement::NextServer(octets.into()))
     }),
 ];
+const FIELDS_SPACE: &str = "server.";
 
 /// Reads statements.
 ///
@@ -67,27 +75,48 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, String> {
 
 fn statement(words: &[Word]) -> Result<Statement, String> {
     let mut parts = Parts::of(words);
-    let first = parts.plain("a statement")?;
-    let Some((_, parser)) = STATEMENTS.iter().find(|(name, _)| name.eq_ignore_ascii_case(first)) else {
-        return Err(format!("{}: no statement that has a counterpart in Kea", words[0]));
+    let first = parts.plain("a statement")?.to_ascii_lowercase();
+    let statement = match (STATEMENTS.iter().find(|(name, _)| *name == first), field(&first)) {
+        (Some((_, parser)), _) => parser(&mut parts),
+        (None, Some(field)) => of_field(field, &mut parts),
+        (None, None) => return Err(format!("{}: no statement that has a counterpart in Kea", words[0])),
     };
-    let statement = parser(&mut parts).and_then(|statement| parts.end().map(|()| statement));
+    let statement = statement.and_then(|statement| parts.end().map(|()| statement));
     statement.map_err(|what| format!("{}: {what}", words[0]))
 }
 
 fn option(parts: &mut Parts) -> Result<Statement, String> {
     let name = parts.plain("an option's name")?;
-    let (code, format) = options::named(name).ok_or_else(|| format!("{name}: no option that can be set"))?;
-    let data = values::encode(format, parts).map_err(|what| format!("{name}: {what}"))?;
-    if data.len() > 255 {
-        return Err(format!("{name}: more than 255 bytes"));
+    let of_name = |what| format!("{name}: {what}");
+    if let Some(field) = name.strip_prefix(FIELDS_SPACE).and_then(field) {
+        return of_field(field, parts).map_err(of_name);
     }
-    Ok(Statement::Option(code, data))
+    let (code, format) = options::named(name).ok_or_else(|| format!("{name}: no option that can be set"))?;
+    let data = values::assigned(format, parts).map_err(of_name)?;
+    match data.len() {
+        0 => Err(format!("{name}: is empty")),
+        1..=255 => Ok(Statement::Option(code, data)),
+        _ => Err(format!("{name}: more than 255 bytes")),
+    }
 }
 
-fn name(parts: &mut Parts, what: &str) -> Result<String, String> {
-    let bytes = parts.text(what)?;
-    printable(&bytes).map(String::from).map_err(|why| format!("{what} {why}"))
+fn field(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|(known, ..)| *known == name)
+}
+
+fn of_field((_, format, make): &Field, parts: &mut Parts) -> Result<Statement, String> {
+    make(values::assigned(format, parts)?)
+}
+
+fn deny(parts: &mut Parts) -> Result<Statement, String> {
+    match parts.plain("booting")? {
+        "booting" => Ok(Statement::DenyBooting),
+        other => Err(format!("{other}: only booting has a counterpart in Kea")),
+    }
+}
+
+fn name(bytes: &[u8]) -> Result<String, String> {
+    printable(bytes).map(String::from).map_err(String::from)
 }
 
 /// A text that Kea can keep.
@@ -113,6 +142,7 @@ pub fn put(statements: &[Statement], reservation: &mut Map<String, Value>) {
                 }
             }
             Statement::Filename(name) => _ = reservation.insert("boot-file-name".into(), name.as_str().into()),
+            Statement::ServerName(name) => _ = reservation.insert("server-hostname".into(), name.as_str().into()),
             Statement::NextServer(address) => {
                 reservation.insert("next-server".into(), address.to_string().into());
             }
@@ -137,6 +167,7 @@ pub fn take(statements: &[Statement], reservation: &mut Map<String, Value>) {
                 "hostname"
             }
             Statement::Filename(_) => "boot-file-name",
+            Statement::ServerName(_) => "server-hostname",
             Statement::NextServer(_) => "next-server",
             Statement::DdnsHostname(_) => "hostname",
             Statement::DenyBooting => {

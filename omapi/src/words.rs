@@ -14,11 +14,11 @@ const GLIMPSE: usize = 80;
 /// The least part that means something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// Letters, digits and `-_.+/=`: names, numbers, addresses, base64.
+    /// Letters, digits and `-_.+/`: names, numbers, addresses, base64.
     Plain(String),
     /// A string's bytes, without quotes and escapes.
     Text(Vec<u8>),
-    /// Anything else that can be seen: `;`, `,`, `:`, `{`.
+    /// Anything else that can be seen: `;`, `,`, `:`, `=`, `{`.
     Mark(char),
 }
 
@@ -61,7 +61,7 @@ fn space(input: &mut &str) -> ModalResult<()> {
 }
 
 fn plain(input: &mut &str) -> ModalResult<String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.+/=".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.+/".contains(c);
     take_while(1.., is_plain).map(String::from).parse_next(input)
 }
 
@@ -113,6 +113,11 @@ impl<'a> Parts<'a> {
     /// What comes next, without taking it.
     pub fn peek(&self) -> Option<&'a Word> {
         self.0.as_slice().first()
+    }
+
+    /// Whether this mark comes after the next part.
+    pub fn has_second(&self, mark: char) -> bool {
+        self.0.as_slice().get(1) == Some(&Word::Mark(mark))
     }
 
     /// Takes the next part if it is this mark.
@@ -183,7 +188,9 @@ mod tests {
             words("# dhcpd's\nsecret +bF==;# end\n option x \"a b\" , 08:0a;").unwrap(),
             [
                 plain("secret"),
-                plain("+bF=="),
+                plain("+bF"),
+                Word::Mark('='),
+                Word::Mark('='),
                 Word::Mark(';'),
                 plain("option"),
                 plain("x"),

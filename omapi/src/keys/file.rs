@@ -86,6 +86,8 @@ fn key(parts: &mut Parts) -> Result<Key, String> {
         let property = parts.plain("'}'").map_err(|_| of_key("'}' expected"))?;
         let value = parts.value(property).map_err(|_| of_key("a value expected"))?;
         let value = String::from_utf8_lossy(&value).into_owned();
+        // What base64 is filled up with, outside quotes.
+        while parts.takes('=') {}
         match property {
             "algorithm" => {
                 algorithm = Some(Algorithm::named(&value).ok_or_else(|| of_key("dhcpd has no such algorithm"))?);

@@ -1,5 +1,5 @@
 //! dhcpd's options: names, codes, and formats. A letter is a value: `I` an IPv4 address, `L l` 32 bits, `S` 16, `B` 8, `f` a
-//! flag, `t` text, `d` a domain name, `X` bytes in hex or text; `D` a list of domain names; `A` at the end repeats all, `a` the
+//! flag, `t` text, `d` a domain name, `X` bytes in hex or text, `R` the same or numbers; `D` a list of domain names; `A` at the end repeats all, `a` the
 //! last value. Sources: RFC 2132 and its successors, dhcp-options(5).
 
 /// What can be set for a host. Those that a server decides for itself (lease time, message type, ...) are not among them.
@@ -32,8 +32,8 @@ const OPTIONS: [(&str, u8, &str); 102] = [
     ("netinfo-server-tag", 113, "t"), ("default-url", 114, "t"), ("auto-config", 116, "B"),
     ("name-service-search", 117, "Sa"), ("domain-search", 119, "D"),
     // dhcpd.conf has to define these, under one of these names; clients such as pypureomapi's use them.
-    ("classless-static-routes", 121, "X"), ("rfc3442-classless-static-routes", 121, "X"),
-    ("ms-classless-static-routes", 249, "X"),
+    ("classless-static-routes", 121, "R"), ("rfc3442-classless-static-routes", 121, "R"),
+    ("ms-classless-static-routes", 249, "R"),
     ("vivco", 124, "X"), ("vivso", 125, "X"), ("pana-agent", 136, "Ia"), ("v4-lost", 137, "d"),
     ("capwap-ac-v4", 138, "Ia"), ("sip-ua-cs-domains", 141, "D"), ("ipv4-address-andsf", 142, "IA"),
     ("tftp-server-address", 150, "Ia"), ("v4-portparams", 159, "BBS"), ("v4-captive-portal", 160, "t"),
@@ -64,7 +64,7 @@ mod tests {
         for (i, (name, code, format)) in OPTIONS.iter().enumerate() {
             assert!(OPTIONS[..i].iter().all(|(other, ..)| other != name), "{name}");
             assert!(!OF_THE_SERVER.contains(code), "{name}");
-            assert!(format.chars().all(|c| "IlLSBftdXDAa".contains(c)), "{name}");
+            assert!(format.chars().all(|c| "IlLSBftdXRDAa".contains(c)), "{name}");
         }
     }
 

@@ -25,6 +25,22 @@ fn what_clients_send() {
             Statement::DenyBooting,
         ]
     );
+    // As Foreman's proxy writes, and dhcpd itself.
+    assert_eq!(
+        parse(
+            "filename = \"a\"; next-server = c0:00:02:09; supersede server.server-name = \"tftp\"; server-name \"b\"; \
+             supersede server.ddns-hostname = \"pc\"; ignore booting;"
+        )
+        .unwrap(),
+        [
+            Statement::Filename("a".into()),
+            Statement::NextServer(Ipv4Addr::new(192, 0, 2, 9)),
+            Statement::ServerName("tftp".into()),
+            Statement::ServerName("b".into()),
+            Statement::DdnsHostname("pc".into()),
+            Statement::DenyBooting,
+        ]
+    );
 }
 
 #[test]
@@ -45,6 +61,13 @@ fn every_format() {
         ("option vendor-encapsulated-options 1:2:ff;", 43, "0102ff"),
         ("supersede classless-static-routes 08:0a:c0:a8:01:01;", 121, "080ac0a80101"),
         ("option unknown-224 \"\\x00a\";", 224, "0061"),
+        ("option classless-static-routes 24, 10, 0, 0, 192, 0, 2, 1;", 121, "180a0000c0000201"),
+        ("send host-name \"n1\";", 12, "6e31"),
+        ("supersede host-name = \"pc3\";", 12, "706333"),
+        ("option routers=c0:00:02:01;", 3, "c0000201"),
+        ("option routers c0:00:02:01;", 3, "c0000201"),
+        ("supersede domain-name-servers = concat(c0:00:02:01, c0:00:02:02);", 6, "c0000201c0000202"),
+        ("option domain-name = concat(\"a\",\".b\");", 15, "612e62"),
         ("# comment\noption pxe-client-id 0 00:11;", 97, "000011"),
     ] {
         assert_eq!(options(text), [(code, data.to_string())], "{text}");
@@ -65,10 +88,16 @@ fn the_rest_is_refused_and_named() {
         ("option domain-search \"a..b\";", "label"),
         ("option vendor-encapsulated-options 1:234;", "234 is no byte"),
         ("if known { filename \"a\"; }", "if: no statement"),
-        ("deny leasequery;", "only deny booting"),
+        ("deny leasequery;", "leasequery: only booting"),
+        ("option host-name = pick(\"a\");", "pick is no byte"),
+        ("option host-name = concat(\"a\" \"b\");", "concat's ',' or ')' expected instead of \"b\""),
+        ("option host-name = concat;", "concat's"),
+        ("option host-name = \"a\" = \"b\";", "';' expected instead of ="),
+        ("option host-name \"\";", "host-name: is empty"),
+        ("next-server = c0:00:02;", "next-server: 3 bytes are no IPv4 address"),
+        ("default host-name \"a\";", "default: no statement"),
         ("option host-name \"a", "not understood"),
         ("filename \"a\\n\";", "control"),
-        ("option host-name = \"a\";", "a string expected instead of ="),
         ("\u{202e};", r"\xe2\x80\xae"),
     ] {
         let complaint = parse(text).unwrap_err();

@@ -7,11 +7,37 @@ use crate::words::{Parts, Word, expected};
 const LABEL_BYTES: usize = 63;
 const NAME_BYTES: usize = 255;
 
-/// Encodes what follows an option's name, by its format (see the table of options).
+/// What follows a name, in bytes: after `=` a constant, as dhcpd itself writes all that it keeps; bytes in hexadecimal,
+/// whatever the format; or values of the format (see the table of options).
 ///
 /// # Errors
-/// The first value that is none of that format.
-pub fn encode(format: &str, parts: &mut Parts) -> Result<Vec<u8>, String> {
+/// The first value that is none.
+pub fn assigned(format: &str, parts: &mut Parts) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    if parts.takes('=') {
+        constant(parts, &mut out).map(|()| out)
+    } else if parts.has_second(':') {
+        bytes(parts, &mut out).map(|()| out)
+    } else {
+        encode(format, parts)
+    }
+}
+
+/// A string, bytes in hexadecimal, or several of these: `concat(a, b)`.
+fn constant(parts: &mut Parts, out: &mut Vec<u8>) -> Result<(), String> {
+    match parts.peek() {
+        Some(Word::Plain(word)) if word.eq_ignore_ascii_case("concat") => parts.part(),
+        _ => return bytes(parts, out),
+    };
+    let mut mark = '(';
+    while parts.takes(mark) {
+        bytes(parts, out)?;
+        mark = ',';
+    }
+    if parts.takes(')') { Ok(()) } else { Err(expected("concat's ',' or ')'", parts.part())) }
+}
+
+fn encode(format: &str, parts: &mut Parts) -> Result<Vec<u8>, String> {
     let (values, again) = match format.as_bytes() {
         [values @ .., b'A'] => (values, values),
         [values @ .., last, b'a'] => (&[values, &[*last]].concat()[..], std::slice::from_ref(last)),
@@ -36,15 +62,25 @@ fn value(kind: u8, parts: &mut Parts, out: &mut Vec<u8>) -> Result<(), String> {
         b't' => out.extend_from_slice(&parts.text("a string")?),
         b'd' => domain(parts, out)?,
         b'D' => domains(parts, out)?,
+        b'R' if parts.has_second(',') => numbers(parts, out)?,
         _ => bytes(parts, out)?,
     }
     Ok(())
 }
 
 /// An IPv4 address. dhcpd also takes a host's name, and asks DNS for it: that has no counterpart.
-pub fn address(parts: &mut Parts) -> Result<Ipv4Addr, String> {
+fn address(parts: &mut Parts) -> Result<Ipv4Addr, String> {
     let text = parts.plain("an IPv4 address")?;
     text.parse().map_err(|_| format!("{text} is no IPv4 address"))
+}
+
+/// Bytes as numbers, with commas between them: dhcpd.conf defines routes as an array of integer 8.
+fn numbers(parts: &mut Parts, out: &mut Vec<u8>) -> Result<(), String> {
+    out.push(narrowed(parts)?);
+    while parts.takes(',') {
+        out.push(narrowed(parts)?);
+    }
+    Ok(())
 }
 
 fn narrowed<T: TryFrom<i64>>(parts: &mut Parts) -> Result<T, String> {
