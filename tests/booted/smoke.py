@@ -96,7 +96,7 @@ def test_what_a_kea_that_was_taken_over_can_run_and_signal():
 
 
 def test_exec_is_refused_and_the_refusal_says_what_helps(link):
-    machine.configure(script=SCRIPT, hook_points=["leases6_committed"])
+    machine.configure(script=SCRIPT, hook_points=[{"name": "lease6_changed", "wait": True}])
     start(6, served=False)
     [line] = said(6, "LOAD_REFUSED")
     local = "/etc/apparmor.d/local/usr.sbin.kea-dhcp6"
