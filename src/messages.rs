@@ -94,7 +94,7 @@ messages! {
     REPEATED Warn "%1 came %2 more times, which were not logged"
         "What repeats is logged once a minute, with its count, at its own level."
     SHIM_FAILED Error "%1: %2"
-        "Kea's own code threw an exception while the library read a packet for a hook point; the script is told what could be read. Please report it. With `replay`, or `lease event`: the lease database has failed. A replay goes on when it answers again. Logged once a minute."
+        "Kea's own code threw an exception while the library read a packet for a hook point; the script is told what could be read. Please report it. Unless the text names the lease database, or %1 is `replay`, `lease event` or `lease command`: then that database has failed. A replay goes on when the database answers again. Logged once a minute."
     REPLAYED Info "%1: all leases have been told of"
         "A replay of all leases is over, `replay-end` among its events. See operation.md, Replay."
     PANIC Error "a defect of this library at %1: %2; the event is given up"

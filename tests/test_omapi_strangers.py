@@ -144,13 +144,45 @@ def test_hostile_frames_are_refused_and_it_lives(link, tmp_path):
         assert client(bridge.port).lookup_host("conf1")["mac"] == "02:00:00:00:0f:01"
 
 
-def test_more_clients_than_there_is_room_for(link, tmp_path):
+def test_who_has_a_key_is_served_however_many_strangers_come(link, tmp_path):
     with Served(tmp_path), Bridge(tmp_path) as bridge:
         omapi = client(bridge.port)
-        crowd = [socket.create_connection(("127.0.0.1", bridge.port), timeout=5) for _ in range(400)]
-        served = sum(connection.recv(8) != b"" for connection in crowd)
-        assert served == 255
+        omapi.lookup_host("conf1")
+        crowd = [raw(bridge.port) for _ in range(400)]
         assert omapi.lookup_host("conf1")["mac"] == "02:00:00:00:0f:01"
-        assert bridge.log().count("is not served: there are 256 clients") == 1
+        # One who comes now takes the place of the oldest stranger.
+        for _ in range(20):
+            assert client(bridge.port).lookup_host("conf1")
+            crowd += [raw(bridge.port) for _ in range(20)]
+        assert crowd[0].recv(1) == b"" and bridge.log().count("there are 256 clients") == 1
         for connection in crowd:
             connection.close()
+
+
+def test_a_recorded_message_makes_nobody_known(link, tmp_path):
+    """Its signature is right on each connection: who sends it is a stranger as before, and has to go for others."""
+    with Served(tmp_path), Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port)
+        tap = Tap(omapi)
+        omapi.lookup_host("conf1")
+        recorded = []
+        for _ in range(256):
+            recorded.append(raw(bridge.port))
+            message = pypureomapi.OmapiMessage.open(b"authenticator")
+            message.obj += [(b"name", NAME.encode()), (b"algorithm", b"hmac-md5.SIG-ALG.REG.INT.")]
+            recorded[-1].sendall(message.as_string())
+            handle = recorded[-1].recv(4096)[12:16]
+            recorded[-1].sendall(handle + tap.written[-1][4:])
+            assert recorded[-1].recv(4096)
+        assert client(bridge.port).lookup_host("conf1")
+        assert recorded[0].recv(1) == b""
+
+
+def test_omshell_may_wait_for_its_user(link, tmp_path):
+    """It signs nothing before its user says what to look for, and that may take longer than a stranger's ten seconds."""
+    with Served(tmp_path), Bridge(tmp_path) as bridge:
+        silent, named = raw(bridge.port), client(bridge.port)
+        silent.settimeout(20)
+        assert silent.recv(1) == b""
+        assert named.lookup_host("conf1")["ip"] == "192.0.2.201"
+        assert "has said, or signed, nothing for too long" in bridge.log()

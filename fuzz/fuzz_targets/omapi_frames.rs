@@ -1,4 +1,4 @@
-//! What an OMAPI client sends: a byte for how long its headers are, and frames.
+//! What an OMAPI client sends: startup and frames.
 #![no_main]
 
 use kea_omapi::fuzzing::frames;

@@ -1,24 +1,27 @@
 //! What all connections share.
 
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use crate::hosts::{self, Names, Writer};
-use crate::kea::{self, Kea};
+use crate::kea::{self, Kea, PATIENCE};
 use crate::keys::Key;
 use crate::log;
 use crate::network::{Cache, Network};
 use crate::reservation::Reservation;
-use crate::result::{FAILURE, Failure, NOT_IMPLEMENTED};
+use crate::result::{EXISTS, FAILURE, Failure, NOT_IMPLEMENTED};
 use crate::served::Served;
 use crate::state::{Redo, State};
 
-/// How often a Kea that is away is looked for at start.
+/// How often a Kea that is away is looked for, and what is unfinished is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
+/// When hosts that Kea has refused are tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Kea, and what is known beside it.
 pub struct Bridge {
@@ -30,12 +33,23 @@ pub struct Bridge {
     state: Option<Mutex<State>>,
     /// `None` if changes may come again.
     served: Option<Mutex<Served>>,
-    /// Held while something is changed. Whether what a crash has left is finished.
-    writing: Mutex<bool>,
+    /// All signatures that were right.
+    heard: Mutex<Served>,
+    /// Held while something is changed.
+    unfinished: Mutex<Unfinished>,
+}
+
+/// What is left to do of earlier changes.
+pub(crate) enum Unfinished {
+    Nothing,
+    /// Of one that was begun, before the last end maybe.
+    Begun,
+    /// Kea has refused some hosts the statements of their group, then.
+    Refused(Instant),
 }
 
 /// Nobody else changes anything meanwhile.
-pub(crate) type Turn<'a> = MutexGuard<'a, bool>;
+pub(crate) type Turn<'a> = MutexGuard<'a, Unfinished>;
 
 impl Bridge {
     pub(crate) fn new(
@@ -53,16 +67,29 @@ impl Bridge {
             network: Cache::default(),
             state: state.map(Mutex::new),
             served: served.map(Mutex::new),
-            writing: Mutex::new(false),
+            heard: Mutex::default(),
+            unfinished: Mutex::new(Unfinished::Begun),
         }
     }
 
-    /// Waits for Kea, says what it lacks, and finishes what a crash has left.
-    pub(crate) fn meet_kea(&self) {
-        while self.kea.name_what_is_missing() == Err(kea::Error::Away) {
+    /// Waits for Kea, says what it lacks, and finishes what a crash, or an absence of Kea's, has left.
+    pub(crate) fn look_after(&self) -> ! {
+        while self.kea.name_what_is_missing().is_err_and(kea::Error::is_away) {
             sleep(PAUSE);
         }
-        while self.turn().is_err_and(|failure| failure == kea::Error::Away.into()) {
+        while self.network(None).map(|network| network.warn()).is_err_and(Failure::is_away) {
+            sleep(PAUSE);
+        }
+        loop {
+            if let Some(mut turn) = self.unfinished.try_lock() {
+                // Kea is away again: the log says so, and the next turn tries.
+                let _ = match *turn {
+                    Unfinished::Nothing => Ok(()),
+                    Unfinished::Begun => self.finish(&mut turn),
+                    Unfinished::Refused(when) if when.elapsed() < AGAIN => Ok(()),
+                    Unfinished::Refused(_) => self.agree().map(|left| *turn = left),
+                };
+            }
             sleep(PAUSE);
         }
     }
@@ -78,25 +105,35 @@ impl Bridge {
         Ok(Writer { kea: &self.kea, has_database: self.network(None)?.has_host_database })
     }
 
-    /// Waits for the turn to change something. What a crash has left is finished before.
+    /// Waits for the turn to change something. What was begun before is finished first.
     pub(crate) fn turn(&self) -> Result<Turn<'_>, Failure> {
-        let mut finished = lock(&self.writing);
-        if !*finished {
-            self.redo()?;
-            self.agree()?;
-            *finished = true;
+        let mut turn = self.unfinished.try_lock_for(PATIENCE).ok_or(kea::Error::Away)?;
+        if matches!(*turn, Unfinished::Begun) {
+            self.finish(&mut turn)?;
         }
-        Ok(finished)
+        Ok(turn)
     }
 
-    /// Whether a signed change is served for the first time; from then on it is not.
+    /// Whether a right signature has not come before, since the start: whoever has recorded a message can send it again.
+    pub(crate) fn is_unheard(&self, signature: &[u8]) -> bool {
+        self.heard.lock().is_new(signature).unwrap_or(false)
+    }
+
+    /// Whether a signed change is served for the first time; from then on it is not, unless it is forgotten.
     pub(crate) fn is_new(&self, signature: &[u8]) -> Result<bool, Failure> {
-        self.served.as_ref().map_or(Ok(true), |served| lock(served).is_new(signature)).map_err(unwritten)
+        self.served.as_ref().map_or(Ok(true), |served| served.lock().is_new(signature)).map_err(unwritten)
+    }
+
+    /// A signed change has changed nothing: it may come again.
+    pub(crate) fn forget(&self, signature: &[u8]) {
+        if let Some(served) = &self.served {
+            served.lock().forget(signature).unwrap_or_else(|error| _ = unwritten(error));
+        }
     }
 
     /// The statements of a group.
     pub(crate) fn group(&self, name: &str) -> Option<String> {
-        self.state.as_ref().and_then(|state| lock(state).group(name).map(String::from))
+        self.state.as_ref().and_then(|state| state.lock().group(name).map(String::from))
     }
 
     /// Whether there can be groups.
@@ -108,12 +145,11 @@ impl Bridge {
     pub(crate) fn make_group(&self, turn: &mut Turn, name: &str, statements: &str) -> Result<(), Failure> {
         self.begin(turn, Some(Redo::Group(name.into())))?;
         self.change_state(|state| state.set_group(name, Some(statements)))?;
-        self.agree()?;
-        self.done(turn)
+        self.agree().and_then(|left| self.done(turn, left)).map_err(Failure::half_done)
     }
 
     /// Takes a group away. Its hosts keep what they have.
-    pub(crate) fn delete_group(&self, name: &str) -> Result<(), Failure> {
+    pub(crate) fn delete_group(&self, _: &Turn, name: &str) -> Result<(), Failure> {
         self.change_state(|state| state.set_group(name, None))
     }
 
@@ -123,63 +159,100 @@ impl Bridge {
         let redo = Redo::Move { from: from.subnet(), identifier, host: host.clone() };
         self.begin(turn, self.state.is_some().then(|| redo.clone()))?;
         let done = self.carry_out(&redo);
-        // What Kea refuses has changed nothing. While it is away, nobody knows.
-        if done != Err(kea::Error::Away.into()) {
-            self.done(turn)?;
+        // What Kea refuses is not done. While it is away, nobody knows.
+        if !done.is_err_and(Failure::is_away) {
+            self.done(turn, Unfinished::Nothing).map_err(Failure::half_done)?;
         }
-        done
+        done.map_err(Failure::half_done)
     }
 
     fn begin(&self, turn: &mut Turn, redo: Option<Redo>) -> Result<(), Failure> {
         if let Some(redo) = redo {
             self.change_state(|state| state.set_redo(Some(redo)))?;
-            **turn = false;
+            **turn = Unfinished::Begun;
         }
         Ok(())
     }
 
-    fn done(&self, turn: &mut Turn) -> Result<(), Failure> {
+    fn done(&self, turn: &mut Turn, left: Unfinished) -> Result<(), Failure> {
         if self.state.is_some() {
             self.change_state(|state| state.set_redo(None))?;
         }
-        **turn = true;
+        **turn = left;
         Ok(())
     }
 
     fn change_state(&self, change: impl FnOnce(&mut State) -> std::io::Result<()>) -> Result<(), Failure> {
         let state = self.state.as_ref().ok_or(NOT_IMPLEMENTED)?;
-        change(&mut lock(state)).map_err(unwritten)
+        change(&mut state.lock()).map_err(unwritten)
     }
 
-    /// Finishes what a crash has left.
-    fn redo(&self) -> Result<(), Failure> {
-        let Some(redo) = self.state.as_ref().and_then(|state| lock(state).redo().cloned()) else { return Ok(()) };
-        match self.carry_out(&redo) {
-            Err(failure) if failure == kea::Error::Away.into() => return Err(failure),
-            Err(_) => log::warn("what was begun before the last end is refused now: nothing of it is done"),
-            Ok(()) => log::info("finished what was begun before the last end"),
+    /// Finishes what was begun.
+    fn finish(&self, turn: &mut Turn) -> Result<(), Failure> {
+        let redo = self.state.as_ref().and_then(|state| state.lock().redo().cloned());
+        match redo.as_ref().map(|redo| self.carry_out(redo)) {
+            Some(Err(failure)) if failure.is_away() => return Err(failure),
+            Some(Err(_)) => log::warn("what was begun before is refused now"),
+            Some(Ok(())) => log::info("finished what was begun before"),
+            None => {}
         }
-        self.change_state(|state| state.set_redo(None))
+        let left = self.agree()?;
+        self.done(turn, left)
     }
 
     /// May be done twice.
     fn carry_out(&self, redo: &Redo) -> Result<(), Failure> {
         // Of a group: `agree` is next.
         let Redo::Move { from, identifier, host } = redo else { return Ok(()) };
-        let there = hosts::by_identifier(&self.kea, identifier)?;
         let writer = self.writer()?;
-        if !there.iter().any(|other| other.subnet() == host.subnet()) {
-            writer.add(host)?;
+        let there = hosts::by_identifier(&self.kea, identifier)?;
+        match there.iter().find(|other| other.subnet() == host.subnet()) {
+            None => writer.add(host)?,
+            Some(ours) if (ours.address(), ours.name()) == (host.address(), host.name()) => {}
+            Some(_) => return Err(EXISTS.into()),
         }
-        writer.delete(*from, identifier)?;
-        Ok(())
+        match writer.delete(*from, identifier) {
+            Err(kea::Error::Refused) => {
+                writer.delete(host.subnet(), identifier)?;
+                Err(FAILURE.into())
+            }
+            done => done.map(|_| ()).map_err(Failure::from),
+        }
     }
 
-    /// Writes the statements of groups into those of their hosts that have others.
-    fn agree(&self) -> Result<(), Failure> {
+    /// Writes the statements of groups into those of their hosts that have others. Kea serves packets between two.
+    fn agree(&self) -> Result<Unfinished, Failure> {
         if self.state.is_none() {
-            return Ok(());
+            return Ok(Unfinished::Nothing);
         }
+        let (wrong, writer) = match self.disagreeing().and_then(|wrong| Ok((wrong, self.writer()?))) {
+            Err(failure) if !failure.is_away() => return Ok(Unfinished::Refused(Instant::now())),
+            found => found?,
+        };
+        let mut left = Unfinished::Nothing;
+        for (mut host, template) in wrong {
+            let own = host.statements().to_string();
+            if let Err(what) = host.render(&template, &own) {
+                log::warn(format_args!("a host keeps its statements: {what}"));
+                continue;
+            }
+            let began = Instant::now();
+            match writer.update(&host) {
+                Err(error) if error.is_away() => return Err(error.into()),
+                // The log has said why.
+                Err(_) => {
+                    log::warn(format_args!("host {} keeps its statements", log::shown(hosts::name(&host).as_bytes())));
+                    left = Unfinished::Refused(began);
+                }
+                Ok(_) => {}
+            }
+            sleep(began.elapsed());
+        }
+        Ok(left)
+    }
+
+    /// Hosts that have other statements than their groups, and these.
+    fn disagreeing(&self) -> Result<Vec<(Reservation, String)>, Failure> {
         // Writing gives reservations new places in Kea's pages: not while these are turned.
         let mut wrong = Vec::new();
         hosts::each(&self.kea, |host| {
@@ -187,21 +260,7 @@ impl Bridge {
             wrong.extend(template.filter(|template| *template != host.template()).map(|template| (host, template)));
             Ok::<(), kea::Error>(())
         })?;
-        let writer = self.writer()?;
-        for (mut host, template) in wrong {
-            let own = host.statements().to_string();
-            if let Err(what) = host.render(&template, &own) {
-                log::warn(format_args!("a host keeps its statements: {what}"));
-                continue;
-            }
-            match writer.update(&host) {
-                Err(kea::Error::Away) => return Err(kea::Error::Away.into()),
-                // The log has said why. The next start tries again.
-                Err(_) => log::warn(format_args!("host {} keeps its statements", host.name().unwrap_or_default())),
-                Ok(_) => {}
-            }
-        }
-        Ok(())
+        Ok(wrong)
     }
 
     /// Ends Kea.
@@ -211,12 +270,7 @@ impl Bridge {
     }
 }
 
-/// A thread that has panicked has left nothing half done here: files are replaced whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
 fn unwritten(error: std::io::Error) -> Failure {
-    log::warn(format_args!("--state: {error}"));
+    log::warn(format_args!("--state: {error}: nothing is changed before it can be written there"));
     Failure::new(FAILURE, "the state cannot be written")
 }

@@ -1,6 +1,7 @@
 //! The program: its command line, and its start.
 
 use std::fmt::Display;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use crate::{keys, log, server};
 #[command(name = "kea-omapi", version, group = ArgGroup::new("who").required(true))]
 struct Options {
     /// Where clients come; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7911")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7911", value_parser = place)]
     listen: Vec<SocketAddr>,
     /// The control socket of Kea's DHCPv4 server
     #[arg(long, value_name = "SOCKET")]
@@ -59,7 +60,7 @@ fn run(options: Options) -> Result<(), String> {
         refuse_strangers(&options.listen)?;
     }
     let bridge = Arc::new(bridge(&options)?);
-    let bind = |address: &SocketAddr| TcpListener::bind(address).map_err(|error| named("listen", address, error));
+    let bind = |address: &SocketAddr| TcpListener::bind(address).map_err(|error| unbound(address, &error));
     let listeners = options.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
@@ -67,7 +68,7 @@ fn run(options: Options) -> Result<(), String> {
         }
     }
     let recovering = bridge.clone();
-    server::start("recovery", move || recovering.meet_kea())?;
+    server::start("recovery", move || -> () { recovering.look_after() })?;
     server::serve(listeners, &bridge)
 }
 
@@ -90,6 +91,20 @@ fn refuse_strangers(listen: &[SocketAddr]) -> Result<(), String> {
     }
 }
 
+fn place(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address and a port, such as 127.0.0.1:7911 or [::1]:7911; names are not looked up")
+}
+
+fn unbound(address: &SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => ": another program listens there, such as dhcpd: stop it, or name another port",
+        ErrorKind::PermissionDenied => ": a port below 1024 needs CAP_NET_BIND_SERVICE: name another",
+        ErrorKind::AddrNotAvailable => ": no interface has this address",
+        _ => "",
+    };
+    named("listen", address, format_args!("{error}{remedy}"))
+}
+
 fn named(option: &str, value: impl Display, what: impl Display) -> String {
     format!("--{option} {value}: {what}")
 }
@@ -105,6 +120,7 @@ mod tests {
         let options = parse("--keys /k --listen 127.0.0.1:1 --listen [::1]:2").ok().unwrap();
         assert_eq!(options.listen.len(), 2);
         assert!(!options.allow_shutdown);
+        assert!(parse("--no-key --listen localhost:7911").err().unwrap().to_string().contains("names are not"));
         let error = |listen: &str| refuse_strangers(&parse(&format!("--no-key {listen}")).ok().unwrap().listen).err();
         assert_eq!(error(""), None);
         assert_eq!(error("--listen [::1]:7911"), None);

@@ -1,8 +1,9 @@
 //! A connection: startup, then messages, one after the other. Who is slow or idle is hung up on.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::bridge::Bridge;
@@ -10,43 +11,52 @@ use crate::frame::{self, Broken, MESSAGE_BYTES};
 use crate::log::Throttle;
 use crate::session::Session;
 
-/// A message has to come within this time, from its first byte to its last. A stranger has as long, in all, to sign one.
+/// A message has to come within this time, from its first byte to its last. A stranger has as long, in all, to name a key.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A client with a key may say nothing for so long.
+/// Who has named a key has as long, in all, to sign something: omshell does so when its user says what to look for.
+const NAMED: Duration = Duration::from_secs(600);
+/// A client that has signed may say nothing for so long.
 const IDLE: Duration = Duration::from_secs(3600);
 /// Who has not signed yet opens a key, which takes a hundred bytes.
 const STRANGER_BYTES: usize = 4 << 10;
 
 static BROKEN: Throttle = Throttle::new();
+static SLOW: Throttle = Throttle::new();
 
 /// Serves a client until it goes, or has to.
-pub fn converse(stream: TcpStream, bridge: Arc<Bridge>) {
+pub fn converse(stream: &TcpStream, bridge: Arc<Bridge>, is_stranger: &AtomicBool) {
     let peer = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-    match serve(&stream, bridge, &peer) {
+    match serve(stream, bridge, &peer, is_stranger) {
         Err(Broken::Protocol(what)) => BROKEN.warn(format_args!("{peer}: {what}")),
+        Err(Broken::Read(error)) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+            SLOW.warn(format_args!("{peer} is hung up on: it has said, or signed, nothing for too long"));
+        }
         Ok(()) | Err(Broken::Read(_)) => {}
     }
 }
 
-fn serve(stream: &TcpStream, bridge: Arc<Bridge>, peer: &str) -> Result<(), Broken> {
+fn serve(stream: &TcpStream, bridge: Arc<Bridge>, peer: &str, is_stranger: &AtomicBool) -> Result<(), Broken> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let strangers = Instant::now() + PATIENCE;
-    let mut input = BufReader::new(Timed { stream, deadline: strangers });
+    let come = Instant::now();
+    let mut input = BufReader::new(Timed { stream, deadline: come + PATIENCE });
     let mut output = stream;
     output.write_all(&frame::startup())?;
-    let header_bytes = frame::read_startup(&mut input)?;
+    frame::read_startup(&mut input)?;
     let mut session = Session::new(bridge, peer.into());
     loop {
-        let is_trusted = session.is_trusted();
-        let most = if is_trusted { MESSAGE_BYTES } else { STRANGER_BYTES };
-        let within = |time| if is_trusted { Instant::now() + time } else { strangers };
-        input.get_mut().deadline = within(IDLE);
+        is_stranger.store(!session.is_trusted(), Ordering::Relaxed);
+        let (most, latest) = match (session.is_trusted(), session.has_named_key()) {
+            (true, _) => (MESSAGE_BYTES, Instant::now() + IDLE),
+            (false, true) => (STRANGER_BYTES, come + NAMED),
+            (false, false) => (STRANGER_BYTES, come + PATIENCE),
+        };
+        input.get_mut().deadline = latest;
         if input.fill_buf()?.is_empty() {
             return Ok(());
         }
-        input.get_mut().deadline = within(PATIENCE);
-        let received = frame::read(&mut input, header_bytes, most)?;
+        input.get_mut().deadline = latest.min(Instant::now() + PATIENCE);
+        let received = frame::read(&mut input, most)?;
         match session.serve(&received) {
             Some(answer) => output.write_all(&answer)?,
             None => return Ok(()),

@@ -16,8 +16,6 @@ use std::io::{self, Read};
 pub const VERSION: u32 = 100;
 pub const HEADER_BYTES: u32 = 24;
 
-/// A client may say that its headers are longer; what is behind our 24 bytes is skipped.
-const MOST_HEADER_BYTES: u32 = 256;
 /// Bounds of what is read.
 pub const VALUE_BYTES: usize = 64 << 10;
 pub const MESSAGE_BYTES: usize = 1 << 20;
@@ -151,24 +149,25 @@ pub fn startup() -> [u8; 8] {
     out
 }
 
-/// Reads a client's startup; returns how long its headers are.
+/// Reads a client's startup.
 ///
 /// # Errors
-/// If it speaks another version, or its headers are shorter than ours or longer than 256 bytes.
-pub fn read_startup(input: &mut impl Read) -> Result<u32, Broken> {
+/// If it speaks another version, or its headers have another size. dhcpd takes longer ones, and skips what they have more: then
+/// signed bytes mean something else where another size was said, which nobody signs.
+pub fn read_startup(input: &mut impl Read) -> Result<(), Broken> {
     let mut reader = Reader { input, taken: Vec::new(), most: MESSAGE_BYTES };
     match (reader.number()?, reader.number()?) {
-        (VERSION, size @ HEADER_BYTES..=MOST_HEADER_BYTES) => Ok(size),
-        (VERSION, _) => Err(Broken::Protocol("startup: header size is not between 24 and 256")),
+        (VERSION, HEADER_BYTES) => Ok(()),
+        (VERSION, _) => Err(Broken::Protocol("startup: header size is not 24")),
         _ => Err(Broken::Protocol("startup: version is not 100")),
     }
 }
 
-/// Reads a message of a client whose headers are so long.
+/// Reads a message.
 ///
 /// # Errors
 /// If it ends too early, has more than `most` bytes, a value of more than 64 KiB, or more than 256 attributes in a list.
-pub fn read(input: &mut impl Read, header_bytes: u32, most: usize) -> Result<Received, Broken> {
+pub fn read(input: &mut impl Read, most: usize) -> Result<Received, Broken> {
     let mut reader = Reader { input, taken: Vec::new(), most };
     let mut frame = Frame { authid: reader.number()?, ..Frame::default() };
     reader.taken.clear();
@@ -176,10 +175,10 @@ pub fn read(input: &mut impl Read, header_bytes: u32, most: usize) -> Result<Rec
     for field in [&mut frame.operation, &mut frame.handle, &mut frame.tid, &mut frame.rid] {
         *field = reader.number()?;
     }
-    reader.take(header_bytes.saturating_sub(HEADER_BYTES) as usize)?;
     frame.message = reader.attributes()?;
     frame.object = reader.attributes()?;
-    let signed = reader.taken.clone();
+    reader.most -= reader.taken.len();
+    let signed = std::mem::take(&mut reader.taken);
     frame.signature = reader.take(length)?.to_vec();
     Ok(Received { frame, signed })
 }
@@ -241,23 +240,22 @@ mod tests {
     fn bounds_hold_before_anything_is_kept() {
         let frame = |length: u32| [&[0; 24][..], &[0, 1, b'n'], &length.to_be_bytes()].concat();
         for (length, what) in [(65537, "64 KiB"), (u32::MAX, "64 KiB"), (65536, "fill whole buffer")] {
-            let error = read(&mut &*frame(length), HEADER_BYTES, MESSAGE_BYTES).unwrap_err();
+            let error = read(&mut &*frame(length), MESSAGE_BYTES).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
         }
         let mut many = vec![0; 24];
         (0..257).for_each(|_| many.extend_from_slice(&[0, 1, b'n', 0, 0, 0, 0]));
-        assert!(read(&mut &*many, HEADER_BYTES, MESSAGE_BYTES).unwrap_err().to_string().contains("256 attributes"));
+        assert!(read(&mut &*many, MESSAGE_BYTES).unwrap_err().to_string().contains("256 attributes"));
         let large = [&frame(4000)[..], &[0; 4000], &[0; 4]].concat();
-        assert!(read(&mut &*large, HEADER_BYTES, MESSAGE_BYTES).is_ok());
-        assert!(read(&mut &*large, HEADER_BYTES, 4000).unwrap_err().to_string().contains("too long"));
+        assert!(read(&mut &*large, MESSAGE_BYTES).is_ok());
+        assert!(read(&mut &*large, 4000).unwrap_err().to_string().contains("too long"));
     }
 
     #[test]
-    fn a_startup_has_our_version_and_no_short_header() {
+    fn a_startup_has_our_version_and_our_header() {
         let startup = |version: u32, size: u32| [version.to_be_bytes(), size.to_be_bytes()].concat();
-        assert_eq!(read_startup(&mut &startup(100, 24)[..]).ok(), Some(24));
-        assert_eq!(read_startup(&mut &startup(100, 28)[..]).ok(), Some(28));
-        for (version, size) in [(101, 24), (100, 20), (100, 257), (0, 0)] {
+        assert!(read_startup(&mut &startup(100, 24)[..]).is_ok());
+        for (version, size) in [(101, 24), (100, 20), (100, 28), (0, 0)] {
             assert!(read_startup(&mut &startup(version, size)[..]).is_err());
         }
     }

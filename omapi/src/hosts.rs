@@ -2,18 +2,34 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use kea_hook_runscript::text::hex_digits;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
-use crate::kea::{Error, Kea};
+use crate::kea::{Error, Kea, PATIENCE};
 use crate::reservation::{Identifier, Reservation};
 
 /// Reservations that one command fetches: Kea serves nobody meanwhile.
 const PAGE: u64 = 1000;
 /// A name that is not in the index is looked for among all reservations, but no more often.
 const RENEW: Duration = Duration::from_secs(60);
+
+/// No name is longer (RFC 1035, 2.3.4).
+pub const NAME_BYTES: usize = 255;
+
+/// Before the identifier of a host that has no name.
+pub const NAMELESS: &str = "nh";
+
+/// A host's name: a client of ours has given it, or Kea; else its identifier stands for it, as dhcpd has none without.
+pub fn name(host: &Reservation) -> String {
+    host.name().map(String::from).unwrap_or_else(|| {
+        let mut out = String::from(NAMELESS);
+        hex_digits(&host.identifier().map(|identifier| identifier.bytes).unwrap_or_default(), &mut out);
+        out
+    })
+}
 
 /// Reservations with a name, by it. Others add and delete them, too: what it says is checked.
 #[derive(Default)]
@@ -31,7 +47,7 @@ impl Names {
     /// # Errors
     /// If Kea is away.
     pub fn find(&self, kea: &Kea, name: &str) -> Result<Option<Reservation>, Error> {
-        let mut index = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut index = self.lock()?;
         loop {
             if let Some(identifier) = index.hosts.get(name) {
                 let found = by_identifier(kea, identifier)?.into_iter().find(|host| host.name() == Some(name));
@@ -53,10 +69,13 @@ impl Names {
 
     /// Remembers a reservation that was written.
     pub fn remember(&self, host: &Reservation) {
-        let mut index = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let (Some(name), Some(identifier)) = (host.name(), host.identifier()) {
+        if let (Ok(mut index), Some(name), Some(identifier)) = (self.lock(), host.name(), host.identifier()) {
             index.hosts.insert(name.into(), identifier);
         }
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Index>, Error> {
+        self.0.try_lock_for(PATIENCE).ok_or(Error::Away)
     }
 }
 
@@ -81,19 +100,22 @@ impl Index {
 pub fn each<E: From<Error>>(kea: &Kea, mut visit: impl FnMut(Reservation) -> Result<(), E>) -> Result<(), E> {
     let mut arguments = json!({"limit": PAGE});
     loop {
-        let Some(mut page) = kea.command("reservation-get-page", arguments)? else { return Ok(()) };
+        let Some(mut page) = kea.command("reservation-get-page", arguments.clone())? else { return Ok(()) };
         reservations(&mut page).into_iter().try_for_each(&mut visit)?;
         if page["count"].as_u64().unwrap_or(0) == 0 {
             return Ok(());
         }
-        let next = &page["next"];
-        arguments = json!({"limit": PAGE, "from": next["from"], "source-index": next["source-index"]});
+        let next = json!({"limit": PAGE, "from": page["next"]["from"], "source-index": page["next"]["source-index"]});
+        if next == arguments {
+            return Ok(());
+        }
+        arguments = next;
     }
 }
 
 fn reservations(answer: &mut Value) -> Vec<Reservation> {
-    match answer["hosts"].take() {
-        Value::Array(list) => list.into_iter().filter_map(Reservation::read).collect(),
+    match answer.get_mut("hosts").map(Value::take) {
+        Some(Value::Array(list)) => list.into_iter().filter_map(Reservation::read).collect(),
         _ => Vec::new(),
     }
 }
@@ -112,13 +134,18 @@ pub fn by_identifier(kea: &Kea, identifier: &Identifier) -> Result<Vec<Reservati
 /// # Errors
 /// If Kea is away.
 pub fn by_address(kea: &Kea, address: Ipv4Addr) -> Result<Option<Reservation>, Error> {
+    // That would be all that have no address.
+    if address.is_unspecified() {
+        return Ok(None);
+    }
     let answer = kea.command("reservation-get-by-address", json!({"ip-address": address.to_string()}))?;
     Ok(answer.map(|mut answer| reservations(&mut answer)).and_then(|hosts| hosts.into_iter().next()))
 }
 
-/// One that others have named. Kea looks at neither upper nor lower case.
+/// One that others have named. Kea looks at neither upper nor lower case. With MySQL a name of some thousand bytes ends Kea 2.2,
+/// and one that is not ASCII is refused.
 fn by_hostname(kea: &Kea, name: &str) -> Result<Option<Reservation>, Error> {
-    if name.is_empty() {
+    if name.is_empty() || name.len() > NAME_BYTES || !name.is_ascii() {
         return Ok(None);
     }
     let answer = kea.command("reservation-get-by-hostname", json!({"hostname": name}))?;
@@ -147,7 +174,15 @@ impl Writer<'_> {
     /// # Errors
     /// If Kea is away or refuses it.
     pub fn update(&self, host: &Reservation) -> Result<bool, Error> {
-        self.wherever_it_is("reservation-update", json!({"reservation": host.0}))
+        // Kea answers alike where there is none and where the new one is refused.
+        let Some(identifier) = host.identifier() else { return Ok(false) };
+        for target in self.targets() {
+            if self.kea.command("reservation-get", named(host.subnet(), &identifier, target))?.is_some() {
+                let arguments = json!({"reservation": host.0, "operation-target": target});
+                return self.kea.command("reservation-update", arguments).map(|_| true);
+            }
+        }
+        Ok(false)
     }
 
     /// `false` if there is no such reservation.
@@ -155,20 +190,21 @@ impl Writer<'_> {
     /// # Errors
     /// If Kea is away or refuses it.
     pub fn delete(&self, subnet: u32, identifier: &Identifier) -> Result<bool, Error> {
-        let arguments =
-            json!({"subnet-id": subnet, "identifier-type": identifier.kind, "identifier": identifier.text()});
-        self.wherever_it_is("reservation-del", arguments)
-    }
-
-    /// In the databases, or else in memory, where those of the configuration are.
-    fn wherever_it_is(&self, command: &str, mut arguments: Value) -> Result<bool, Error> {
-        let targets = if self.has_database { &["database", "memory"][..] } else { &["memory"] };
-        for target in targets {
-            arguments["operation-target"] = (*target).into();
-            if self.kea.command(command, arguments.clone())?.is_some() {
+        for target in self.targets() {
+            if self.kea.command("reservation-del", named(subnet, identifier, target))?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+
+    /// The databases, and memory, where the reservations of the configuration are.
+    fn targets(&self) -> &'static [&'static str] {
+        if self.has_database { &["database", "memory"] } else { &["memory"] }
+    }
+}
+
+fn named(subnet: u32, identifier: &Identifier, target: &str) -> Value {
+    json!({"subnet-id": subnet, "identifier-type": identifier.kind, "identifier": identifier.text(),
+        "operation-target": target})
 }

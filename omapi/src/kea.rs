@@ -1,18 +1,18 @@
 //! Kea, as its control socket knows it: commands and their answers.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use kea_hook_runscript::config::undo_keas_escapes;
 use kea_hook_runscript::control_socket::exchange;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::log::{self, Throttle};
 
-/// How long Kea may take: it serves packets beside.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long Kea may take: it serves packets beside. Nobody waits longer for others' turns, either.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The configuration of a server with a million reservations in memory.
 const ANSWER_BYTES: usize = 1 << 30;
 
@@ -22,9 +22,9 @@ const UNSUPPORTED: u64 = 2;
 const EMPTY: u64 = 3;
 
 /// The commands that are needed, and who brings them.
-const COMMANDS: [(&str, &str); 15] = [
-    ("config-get", "Kea itself"),
-    ("status-get", "Kea itself"),
+const COMMANDS: [(&str, &str); 16] = [
+    ("config-get", KEA),
+    ("status-get", KEA),
     ("lease4-get", LEASES),
     ("lease4-get-by-hw-address", LEASES),
     ("lease4-get-by-client-id", LEASES),
@@ -34,43 +34,53 @@ const COMMANDS: [(&str, &str); 15] = [
     ("reservation-add", RESERVATIONS),
     ("reservation-update", RESERVATIONS),
     ("reservation-del", RESERVATIONS),
+    ("reservation-get", RESERVATIONS),
     ("reservation-get-page", RESERVATIONS),
     ("reservation-get-by-id", RESERVATIONS),
     ("reservation-get-by-address", RESERVATIONS),
     ("reservation-get-by-hostname", RESERVATIONS),
 ];
+const KEA: &str = "Kea itself";
 const LEASES: &str = "libdhcp_lease_cmds.so";
 const RESERVATIONS: &str = "kea-hook-reservations.so, or on Kea 3 libdhcp_host_cmds.so";
 
 /// Why a command has no answer. The log has the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Nobody answers on the socket.
+    /// Nobody listens on the socket.
     Away,
+    /// Kea has the command, or may have it, and does not answer.
+    Silent,
     /// Kea knows no such command.
     Unsupported,
     /// Kea will not do it.
     Refused,
 }
 
+impl Error {
+    /// Whether a later attempt could succeed.
+    pub fn is_away(self) -> bool {
+        matches!(self, Error::Away | Error::Silent)
+    }
+}
+
 /// A Kea behind a control socket.
 pub struct Kea {
     socket: PathBuf,
-    /// Whether a command is on its way. Kea serves packets between two commands, not between two that wait for it.
-    busy: Mutex<bool>,
-    free: Condvar,
+    /// Held while a command is on its way. Kea serves packets between two commands, not between two that wait for it.
+    busy: Mutex<()>,
     away: Throttle,
-    unsupported: Throttle,
+    /// For each library of `COMMANDS`.
+    unsupported: [(&'static str, Throttle); 3],
 }
 
 impl Kea {
     pub fn new(socket: PathBuf) -> Kea {
         Kea {
             socket,
-            busy: Mutex::new(false),
-            free: Condvar::new(),
+            busy: Mutex::new(()),
             away: Throttle::new(),
-            unsupported: Throttle::new(),
+            unsupported: [KEA, LEASES, RESERVATIONS].map(|library| (library, Throttle::new())),
         }
     }
 
@@ -83,12 +93,13 @@ impl Kea {
             Value::Null => json!({"command": name}),
             arguments => json!({"command": name, "arguments": arguments}),
         };
-        let answer = self
-            .exchange(request.to_string().as_bytes())
-            .and_then(|answer| serde_json::from_slice::<Value>(&answer).map_err(io::Error::other));
-        let mut answer = answer.map_err(|error| {
-            self.away.warn(format_args!("--control {}: {name}: {error}", self.socket.display()));
-            Error::Away
+        let answer = self.exchange(request.to_string().as_bytes()).map_err(|error| self.unanswered(name, &error))?;
+        if self.away.reset() {
+            log::info(format_args!("--control {}: Kea answers again", self.socket.display()));
+        }
+        let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| {
+            log::warn(format_args!("Kea's answer to {name} is not understood: {error}"));
+            Error::Refused
         })?;
         // The control agent has a list.
         if let Some(first) = answer.get_mut(0) {
@@ -98,32 +109,39 @@ impl Kea {
         match answer["result"].as_u64() {
             Some(SUCCESS) => Ok(Some(answer["arguments"].take())),
             Some(EMPTY) => Ok(None),
-            result => {
-                let complaint = format!("Kea refuses {name}: {}", answer["text"].as_str().unwrap_or("no text"));
-                if result == Some(UNSUPPORTED) {
-                    self.unsupported.warn(complaint);
-                    return Err(Error::Unsupported);
-                }
-                log::warn(complaint);
+            Some(UNSUPPORTED) => {
+                self.name_the_library_of(name);
+                Err(Error::Unsupported)
+            }
+            _ => {
+                log::warn(format_args!("Kea refuses {name}: {}", answer["text"].as_str().unwrap_or("no text")));
                 Err(Error::Refused)
             }
         }
     }
 
+    fn unanswered(&self, name: &str, error: &io::Error) -> Error {
+        let (kind, remedy) = match error.kind() {
+            ErrorKind::NotFound => (Error::Away, ": Kea is not running, or its control-socket has another name"),
+            ErrorKind::ConnectionRefused => (Error::Away, ": no Kea listens there"),
+            ErrorKind::PermissionDenied => (Error::Away, ": the user of kea-omapi must be allowed to write to it"),
+            _ => (Error::Silent, ""),
+        };
+        self.away.warn(format_args!("--control {}: {name}: {error}{remedy}", self.socket.display()));
+        kind
+    }
+
+    fn name_the_library_of(&self, name: &str) {
+        let library = COMMANDS.iter().find(|(known, _)| *known == name).map_or(KEA, |(_, library)| *library);
+        if let Some((_, throttle)) = self.unsupported.iter().find(|(known, _)| *known == library) {
+            throttle.warn(format_args!("Kea has no command {name}: it comes with {library}, in hooks-libraries"));
+        }
+    }
+
     /// One command at a time. Who has waited too long for the turn need not wait for Kea.
     fn exchange(&self, command: &[u8]) -> io::Result<Vec<u8>> {
-        let busy = self.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let turn = self.free.wait_timeout_while(busy, PATIENCE, |busy| *busy);
-        let (mut busy, waited) = turn.unwrap_or_else(|poisoned| poisoned.into_inner());
-        if waited.timed_out() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        *busy = true;
-        drop(busy);
-        let answer = exchange(&self.socket, command, PATIENCE, ANSWER_BYTES);
-        *self.busy.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = false;
-        self.free.notify_one();
-        answer
+        let _turn = self.busy.try_lock_for(PATIENCE).ok_or(ErrorKind::TimedOut)?;
+        exchange(&self.socket, command, PATIENCE, ANSWER_BYTES)
     }
 
     /// The commands that this Kea lacks, named in the log with the library that has them.
@@ -132,9 +150,17 @@ impl Kea {
     /// If Kea is away.
     pub fn name_what_is_missing(&self) -> Result<(), Error> {
         let known = self.command("list-commands", Value::Null)?.unwrap_or_default();
+        log::info(format_args!("--control {}: Kea answers", self.socket.display()));
         let is_known = |name: &str| known.as_array().is_some_and(|all| all.iter().any(|known| known == name));
-        for (name, library) in COMMANDS.iter().filter(|(name, _)| !is_known(name)) {
-            log::warn(format_args!("Kea has no command {name}: it comes with {library}"));
+        for (library, _) in &self.unsupported {
+            let missing = COMMANDS.iter().filter(|(name, of)| of == library && !is_known(name));
+            let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
+            if !missing.is_empty() {
+                log::warn(format_args!(
+                    "Kea has no {}: they come with {library}, in hooks-libraries",
+                    missing.join(", ")
+                ));
+            }
         }
         Ok(())
     }

@@ -56,6 +56,11 @@ impl Throttle {
             }
         }
     }
+
+    /// Whether it has said something since the last time. What comes next is said at once.
+    pub fn reset(&self) -> bool {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().is_some()
+    }
 }
 
 impl Default for Throttle {

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::kea::{Error, Kea};
+use crate::log;
 
 /// How often Kea is asked whether its configuration has changed.
 const ASK: Duration = Duration::from_secs(1);
 /// The configuration is read after this time in any case: hooks and backends change it without a reload.
 const RENEW: Duration = Duration::from_secs(60);
+/// So much rarer than that if Kea takes long to tell: all reservations of its configuration are in it.
+const SHARE: u32 = 100;
 /// Kea tells whole seconds.
 const GRAIN: Duration = Duration::from_secs(1);
 
@@ -22,6 +25,7 @@ pub struct Network {
     subnets: Vec<Subnet>,
     /// Whether reservations are kept in a database.
     pub has_host_database: bool,
+    has_global_reservations: bool,
 }
 
 /// A subnet.
@@ -46,13 +50,28 @@ impl Network {
         let config = &config["Dhcp4"];
         let lists = std::iter::once(&config["subnet4"])
             .chain(config["shared-networks"].as_array().into_iter().flatten().map(|network| &network["subnet4"]));
-        let subnets = lists.filter_map(Value::as_array).flatten().filter_map(Subnet::read).collect();
+        let subnets: Vec<&Value> = lists.filter_map(Value::as_array).flatten().collect();
+        let is_global = |place: &&Value| place["reservations-global"] == true;
         let has = |name: &str| match &config[name] {
             Value::Object(one) => !one.is_empty(),
             Value::Array(list) => !list.is_empty(),
             _ => false,
         };
-        Network { subnets, has_host_database: has("hosts-database") || has("hosts-databases") }
+        Network {
+            has_global_reservations: is_global(&config) || subnets.iter().any(is_global),
+            subnets: subnets.into_iter().filter_map(Subnet::read).collect(),
+            has_host_database: has("hosts-database") || has("hosts-databases"),
+        }
+    }
+
+    /// Says what will not do in the long run.
+    pub fn warn(&self) {
+        if !self.has_global_reservations {
+            log::warn("Kea has no \"reservations-global\": true: it does not look at hosts that have no address");
+        }
+        if !self.has_host_database {
+            log::warn("Kea has no \"hosts-database\": it forgets hosts at its next reload or restart");
+        }
     }
 }
 
@@ -92,6 +111,7 @@ pub struct Cache(Mutex<Option<Cached>>);
 struct Cached {
     network: Arc<Network>,
     read: Instant,
+    took: Duration,
     asked: Instant,
 }
 
@@ -103,7 +123,7 @@ impl Cache {
     pub fn get(&self, kea: &Kea, is_enough: impl Fn(&Network) -> bool) -> Result<Arc<Network>, Error> {
         let mut cached = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let now = Instant::now();
-        if let Some(cached) = cached.as_mut().filter(|cached| now - cached.read < RENEW) {
+        if let Some(cached) = cached.as_mut().filter(|cached| now - cached.read < RENEW.max(cached.took * SHARE)) {
             let is_young = now - cached.asked < ASK && is_enough(&cached.network);
             if is_young || since_configuration(kea)? > now - cached.read + GRAIN {
                 cached.asked = if is_young { cached.asked } else { now };
@@ -112,7 +132,7 @@ impl Cache {
         }
         let config = kea.command("config-get", Value::Null)?.unwrap_or_default();
         let network = Arc::new(Network::read(&config));
-        *cached = Some(Cached { network: network.clone(), read: now, asked: now });
+        *cached = Some(Cached { network: network.clone(), read: now, took: now.elapsed(), asked: now });
         Ok(network)
     }
 }
@@ -141,7 +161,8 @@ mod tests {
         assert_eq!((subnet([10, 1, 255, 255]), subnet([10, 2, 0, 0])), (Some(8), Some(7)));
         let pool = |last: u8| network.subnets[0].pool(Ipv4Addr::new(192, 0, 2, last));
         assert_eq!([9, 10, 20, 21, 64, 127, 128].map(pool), [None, Some(0), Some(0), None, Some(1), Some(1), None]);
-        assert!(network.has_host_database);
+        assert!(network.has_host_database && !network.has_global_reservations);
+        assert!(Network::read(&json!({"Dhcp4": {"reservations-global": true}})).has_global_reservations);
         assert!(!Network::read(&json!({"Dhcp4": {"hosts-databases": []}})).has_host_database);
         assert_eq!(range("0.0.0.0/0"), Some(0..=u32::MAX));
         assert_eq!(range("192.0.2.1/33"), None);

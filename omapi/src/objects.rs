@@ -6,7 +6,7 @@ mod host;
 mod item;
 mod lease;
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Turn};
 use crate::frame::Attributes;
 use crate::handles::Handles;
 use crate::reservation::ETHERNET;
@@ -114,6 +114,8 @@ fn search<T>(
     for way in ways {
         let Some(value) = by.get(way.attribute).filter(|_| !(way.alone && found.is_some())) else { continue };
         match ((way.find)(bridge, by, value)?, &found) {
+            // dhcpd compares with nothing, too, where it looks for a name.
+            (None, Some(_)) if way.attribute == "name" => return Err(KEY_CONFLICT.into()),
             (None, _) => return Ok(Found::Nothing),
             (Some(new), Some(old)) if !is_same(&new, old) => return Err(KEY_CONFLICT.into()),
             (Some(new), _) => found = Some(new),
@@ -126,7 +128,7 @@ fn search<T>(
 pub fn fetch(bridge: &Bridge, object: &Object) -> Result<Option<Item>, Failure> {
     match object {
         Object::Lease(address) => Ok(lease::fetch(bridge, *address)?.map(Item::Lease)),
-        Object::Host(identifier, name) => Ok(host::fetch(bridge, identifier, name)?.map(Item::Host)),
+        Object::Host(known) => Ok(host::fetch(bridge, known)?.map(Item::Host)),
         Object::Group(name) => Ok(bridge.group(name).map(|_| Item::Group(name.clone()))),
         other => Ok(Some(Item::Other(other.clone()))),
     }
@@ -141,18 +143,20 @@ pub fn blank(bridge: &Bridge, kind: Kind, serial: u32) -> Option<Item> {
     }
 }
 
-/// Changes an object.
-pub fn update(bridge: &Bridge, item: Item, changes: &Attributes) -> Result<Item, Failure> {
+/// Changes an object. What it is then, and whether that is something else than before.
+pub fn update(bridge: &Bridge, turn: &mut Turn, item: Item, changes: &Attributes) -> Result<(Item, bool), Failure> {
     if changes.is_empty() {
         return Err(INVALID_ARGUMENT.into());
     }
     match item {
-        Item::Lease(lease) => Ok(Item::Lease(lease::update(bridge, lease, changes)?)),
-        Item::Host(host) => Ok(Item::Host(host::update(bridge, Some(host), changes)?)),
-        Item::Other(Object::NewHost(_)) => Ok(Item::Host(host::update(bridge, None, changes)?)),
-        Item::Group(name) => group::update(bridge, Some(name), changes),
-        Item::Other(Object::NewGroup(_)) => group::update(bridge, None, changes),
-        Item::Other(Object::Control) => control(bridge, changes).map(|()| Item::Other(Object::Control)),
+        Item::Lease(lease) => {
+            lease::update(bridge, turn, lease, changes).map(|(lease, is_other)| (Item::Lease(lease), is_other))
+        }
+        Item::Host(host) => Ok((Item::Host(host::update(bridge, turn, Some(host), changes)?), true)),
+        Item::Other(Object::NewHost(_)) => Ok((Item::Host(host::update(bridge, turn, None, changes)?), true)),
+        Item::Group(name) => group::update(bridge, turn, Some(name), changes),
+        Item::Other(Object::NewGroup(_)) => group::update(bridge, turn, None, changes),
+        Item::Other(Object::Control) => control(bridge, changes).map(|()| (Item::Other(Object::Control), true)),
         Item::Other(Object::Key(_)) => Err(NO_PERMISSION.into()),
         Item::Other(_) => Err(crate::result::UNKNOWN_ATTRIBUTE.into()),
     }
@@ -174,10 +178,10 @@ fn control(bridge: &Bridge, changes: &Attributes) -> Result<(), Failure> {
 }
 
 /// Deletes an object.
-pub fn delete(bridge: &Bridge, item: &Item) -> Result<(), Failure> {
+pub fn delete(bridge: &Bridge, turn: &Turn, item: &Item) -> Result<(), Failure> {
     match item {
-        Item::Host(host) => host::delete(bridge, host),
-        Item::Group(name) => bridge.turn().and_then(|_turn| bridge.delete_group(name)),
+        Item::Host(host) => host::delete(bridge, turn, host),
+        Item::Group(name) => bridge.delete_group(turn, name),
         Item::Other(Object::NewHost(_) | Object::NewGroup(_)) => Ok(()),
         Item::Other(Object::Control) => Err(NO_PERMISSION.into()),
         Item::Lease(_) | Item::Other(_) => Err(NOT_IMPLEMENTED.into()),

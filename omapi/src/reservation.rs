@@ -33,10 +33,17 @@ pub struct Identifier {
 impl Identifier {
     pub const HARDWARE: &str = "hw-address";
     pub const CLIENT: &str = "client-id";
-    const KINDS: [&str; 5] = [Identifier::HARDWARE, Identifier::CLIENT, "duid", "circuit-id", "flex-id"];
+    pub const KINDS: [&str; 5] = [Identifier::HARDWARE, Identifier::CLIENT, "duid", "circuit-id", "flex-id"];
 
     pub fn new(kind: &str, bytes: &[u8]) -> Identifier {
         Identifier { kind: kind.into(), bytes: bytes.into() }
+    }
+
+    /// Of hexadecimal digits, with colons or without.
+    pub fn read(kind: &str, text: &str) -> Option<Identifier> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+        let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        Some(Identifier { kind: kind.into(), bytes: bytes.collect::<Option<_>>()? })
     }
 
     /// As Kea reads it.
@@ -64,12 +71,7 @@ impl Reservation {
     }
 
     pub fn identifier(&self) -> Option<Identifier> {
-        Identifier::KINDS.iter().find_map(|kind| {
-            let digits: String = self.text(kind)?.chars().filter(|c| *c != ':').collect();
-            let bytes =
-                digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-            Some(Identifier { kind: kind.to_string(), bytes: bytes.collect::<Option<_>>()? })
-        })
+        Identifier::KINDS.iter().find_map(|kind| Identifier::read(kind, self.text(kind)?))
     }
 
     pub fn address(&self) -> Option<Ipv4Addr> {
@@ -138,14 +140,12 @@ impl Reservation {
     }
 
     fn set_value(&mut self, name: &str, value: Option<Value>) {
-        let context = self.0.entry("user-context").or_insert_with(|| json!({}));
-        if !context.is_object() {
-            *context = json!({});
-        }
+        let context = object(self.0.entry("user-context").or_insert(Value::Null));
+        let ours = object(context.entry("omapi").or_insert(Value::Null));
         match value {
-            Some(value) => context["omapi"][name] = value,
-            None => _ = context["omapi"].as_object_mut().and_then(|ours| ours.remove(name)),
-        }
+            Some(value) => ours.insert(name.into(), value),
+            None => ours.remove(name),
+        };
     }
 
     /// Takes its statements out, and puts these in: those of its group, and its own.
@@ -161,6 +161,17 @@ impl Reservation {
         self.set("template", Some(template).filter(|text| !text.is_empty()));
         self.set("statements", Some(own).filter(|text| !text.is_empty()));
         Ok(())
+    }
+}
+
+/// A value as a map, whatever others have put there.
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    match value {
+        Value::Object(map) => map,
+        _ => unreachable!("it was made one"),
     }
 }
 
@@ -185,6 +196,7 @@ mod tests {
         let mut host = Reservation::read(json!({"client-id": "0102", "server-hostname": "boots",
             "user-context": {"comment": "theirs"}}))
         .unwrap();
+        host.0["user-context"]["omapi"] = json!("theirs, too");
         host.set("name", Some("pc3"));
         host.render("option routers 192.0.2.1;", "filename \"a\";").unwrap();
         assert_eq!((host.template(), host.statements()), ("option routers 192.0.2.1;", "filename \"a\";"));

@@ -1,5 +1,6 @@
 //! Signed writes that were served: the protocol has no nonce, so whoever has recorded one could send it again. Their
-//! signatures are remembered, in memory and, with `--state`, on disk, before they are carried out.
+//! signatures are remembered, in memory and, with `--state`, on disk, before they are carried out. What then changes nothing
+//! is forgotten again: on disk a mark that comes a second time takes itself back.
 //!
 //! At least the last 65,536 are known, at most twice as many: there are two generations, and a full one takes the place of
 //! the one before it.
@@ -7,6 +8,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Signatures of a generation.
@@ -24,6 +26,8 @@ type Mark = [u8; KEPT];
 pub struct Served {
     new: HashSet<Mark>,
     old: HashSet<Mark>,
+    /// Marks of the new generation, with those that were taken back.
+    written: usize,
     disk: Option<Disk>,
 }
 
@@ -38,15 +42,13 @@ impl Served {
     /// # Errors
     /// If the directory cannot be used.
     pub fn open(directory: &Path) -> io::Result<Served> {
-        let file = File::options().create(true).append(true).open(directory.join(FILE))?;
-        let disk = Disk { directory: directory.into(), file };
-        let served =
-            Served { new: marks(&directory.join(FILE))?, old: marks(&directory.join(OLD_FILE))?, disk: Some(disk) };
+        let file = open(directory)?;
         // A power cut may have left a part of a mark.
-        if let Some(disk) = &served.disk {
-            disk.file.set_len((disk.file.metadata()?.len() / KEPT as u64) * KEPT as u64)?;
-        }
-        Ok(served)
+        file.set_len((file.metadata()?.len() / KEPT as u64) * KEPT as u64)?;
+        let new = marks(&directory.join(FILE))?;
+        let old = known(&marks(&directory.join(OLD_FILE))?);
+        let disk = Disk { directory: directory.into(), file };
+        Ok(Served { new: known(&new), old, written: new.len(), disk: Some(disk) })
     }
 
     /// Whether this signature is new. It is none from then on, also after a crash.
@@ -54,36 +56,81 @@ impl Served {
     /// # Errors
     /// If it cannot be written down.
     pub fn is_new(&mut self, signature: &[u8]) -> io::Result<bool> {
-        let mut mark = [0; KEPT];
-        let count = signature.len().min(KEPT);
-        mark[..count].copy_from_slice(&signature[..count]);
+        let mark = mark(signature);
         if self.new.contains(&mark) || self.old.contains(&mark) {
             return Ok(false);
         }
-        if self.new.len() >= GENERATION {
+        if self.new.len() >= GENERATION || self.written >= 2 * GENERATION {
             self.turn()?;
         }
-        if let Some(disk) = &mut self.disk {
-            disk.file.write_all(&mark)?;
+        self.write(mark)?;
+        if let Some(disk) = &self.disk {
             disk.file.sync_data()?;
         }
         self.new.insert(mark);
         Ok(true)
     }
 
+    /// This signature is new again. After a crash of the machine it may not be.
+    ///
+    /// # Errors
+    /// If that cannot be written down.
+    pub fn forget(&mut self, signature: &[u8]) -> io::Result<()> {
+        let mark = mark(signature);
+        self.old.remove(&mark);
+        if self.new.remove(&mark) { self.write(mark) } else { Ok(()) }
+    }
+
+    fn write(&mut self, mark: Mark) -> io::Result<()> {
+        if let Some(disk) = &mut self.disk {
+            let length = disk.file.metadata()?.len();
+            // A part of a mark would put all after it out of step.
+            disk.file.write_all(&mark).inspect_err(|_| _ = disk.file.set_len(length))?;
+        }
+        self.written += 1;
+        Ok(())
+    }
+
     fn turn(&mut self) -> io::Result<()> {
         if let Some(disk) = &mut self.disk {
             let path = disk.directory.join(FILE);
-            std::fs::rename(&path, disk.directory.join(OLD_FILE))?;
-            disk.file = File::options().create(true).append(true).open(&path)?;
+            match std::fs::rename(&path, disk.directory.join(OLD_FILE)) {
+                // Renamed before, when no new file could be made.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
+            disk.file = open(&disk.directory)?;
             File::open(&disk.directory)?.sync_all()?;
         }
         self.old = std::mem::take(&mut self.new);
+        self.written = 0;
         Ok(())
     }
 }
 
-fn marks(path: &Path) -> io::Result<HashSet<Mark>> {
+fn open(directory: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).mode(0o600).open(directory.join(FILE))
+}
+
+fn mark(signature: &[u8]) -> Mark {
+    let mut mark = [0; KEPT];
+    let count = signature.len().min(KEPT);
+    mark[..count].copy_from_slice(&signature[..count]);
+    mark
+}
+
+/// Those that were not taken back.
+fn known(marks: &[Mark]) -> HashSet<Mark> {
+    let mut known = HashSet::new();
+    for mark in marks {
+        if !known.insert(*mark) {
+            known.remove(mark);
+        }
+    }
+    known
+}
+
+fn marks(path: &Path) -> io::Result<Vec<Mark>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(file) => file.take((2 * GENERATION * KEPT) as u64).read_to_end(&mut bytes)?,
@@ -116,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_forgotten_is_new_again() {
+        let directory = std::env::temp_dir().join(format!("kea-omapi-forgotten-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let mut served = Served::open(&directory).unwrap();
+        for _ in 0..2 {
+            assert!(served.is_new(&[1; 16]).unwrap() && served.is_new(&[2; 16]).unwrap());
+            served.forget(&[1; 16]).unwrap();
+            served.forget(&[1; 16]).unwrap();
+            assert!(!served.is_new(&[2; 16]).unwrap());
+            served = Served::open(&directory).unwrap();
+            assert!(!served.is_new(&[2; 16]).unwrap());
+            served.forget(&[2; 16]).unwrap();
+        }
+        served = Served::open(&directory).unwrap();
+        assert!(served.is_new(&[1; 16]).unwrap() && !served.is_new(&[1; 16]).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
     fn the_memory_is_bounded() {
         let mut served = Served::default();
         let mark = |n: usize| [&n.to_be_bytes()[..], &[7; 8]].concat();
@@ -123,5 +189,11 @@ mod tests {
         assert!((2 * GENERATION..3 * GENERATION).all(|n| !served.is_new(&mark(n)).unwrap()));
         assert!(served.new.len() + served.old.len() <= 2 * GENERATION);
         assert!(served.is_new(&mark(0)).unwrap());
+        let mut served = Served::default();
+        (0..3 * GENERATION).for_each(|n| {
+            assert!(served.is_new(&mark(n)).unwrap());
+            served.forget(&mark(n)).unwrap();
+        });
+        assert!(served.written <= 2 * GENERATION);
     }
 }

@@ -13,7 +13,9 @@ use crate::result::{
     EXISTS, Failure, INVALID_ARGUMENT, INVALID_KEY, NO_KEYS, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED, SUCCESS,
 };
 
-static WRONG_KEY: Throttle = Throttle::new();
+static NO_KEY: Throttle = Throttle::new();
+static UNKNOWN_KEY: Throttle = Throttle::new();
+static WRONG_SIGNATURE: Throttle = Throttle::new();
 static AGAIN: Throttle = Throttle::new();
 
 /// What one connection knows.
@@ -40,6 +42,8 @@ enum Answer {
 /// dhcpd says this of whatever went wrong in between.
 const UPDATE: &str = "can't update object";
 const NO_HANDLE: &str = "no matching handle";
+const SERVED: Failure =
+    Failure { result: NO_PERMISSION, text: Some("this message was served before"), is_half_done: false };
 
 impl Session {
     pub fn new(bridge: Arc<Bridge>, peer: String) -> Session {
@@ -62,6 +66,11 @@ impl Session {
         self.is_trusted
     }
 
+    /// Whether the client has opened a key.
+    pub fn has_named_key(&self) -> bool {
+        !self.authenticators.is_empty()
+    }
+
     /// Serves a message; `None` ends the connection.
     pub fn serve(&mut self, received: &Received) -> Option<Vec<u8>> {
         let frame = &received.frame;
@@ -72,15 +81,19 @@ impl Session {
         self.signer = signer;
         if let Some(key) = signer {
             if !self.bridge.keys[key].verify(&received.signed, &frame.signature) {
-                WRONG_KEY.warn(format_args!("{}: a wrong signature", self.who()));
+                WRONG_SIGNATURE.warn(format_args!("{}: a wrong signature: is it the same secret?", self.who()));
                 return self.answer(frame, None, Answer::Status(INVALID_KEY.into()));
             }
-            self.is_trusted = true;
+            let is_unheard = self.bridge.is_unheard(&frame.signature);
+            self.is_trusted |= is_unheard;
         }
         let answer = match self.refuse(frame, signer) {
             Some(failure) => Answer::Status(failure),
             None => self.operate(frame),
         };
+        if let Answer::Status(failure) = answer {
+            self.follow(frame, failure);
+        }
         self.answer(frame, signer, answer)
     }
 
@@ -89,7 +102,11 @@ impl Session {
         if signer.is_none() {
             let opens_key = frame.operation == operation::OPEN && kind(frame) == Some(Kind::Key);
             let refused = !self.bridge.keys.is_empty() && !opens_key;
-            return refused.then(|| Failure::new(NO_KEYS, "No authenticator on message"));
+            return refused.then(|| {
+                NO_KEY
+                    .warn(format_args!("{}: a message without a key: the client has to use one of --keys", self.peer));
+                Failure::new(NO_KEYS, "No authenticator on message")
+            });
         }
         if !is_change(frame) {
             return None;
@@ -101,10 +118,26 @@ impl Session {
                     "{}: a change that was served before is not served again (omshell repeats itself: --allow-repeats)",
                     self.who()
                 ));
-                Some(Failure::new(NO_PERMISSION, "this message was served before"))
+                Some(SERVED)
             }
             Err(failure) => Some(failure),
         }
+    }
+
+    /// What becomes of a change that fails.
+    fn follow(&self, frame: &Frame, failure: Failure) {
+        if failure.result == SUCCESS || !is_change(frame) || !self.is_trusted {
+            return;
+        }
+        if self.signer.is_some() && !failure.is_half_done && failure != SERVED {
+            self.bridge.forget(&frame.signature);
+        }
+        let object = match (kind(frame), self.handles.get(frame.handle)) {
+            (Some(_), _) | (None, None) => asked(frame),
+            (None, Some(object)) => object.to_string(),
+        };
+        let (result, word) = (failure.result, failure.word());
+        log::warn(format_args!("{}: {} of {object} is refused: {word} ({result})", self.who(), verb(frame)));
     }
 
     fn operate(&mut self, frame: &Frame) -> Answer {
@@ -137,37 +170,54 @@ impl Session {
             }
             return self.handled(frame).map(|(_, item)| Answer::Item(item));
         };
-        let found = objects::find(&self.bridge, kind, &self.handles, &frame.object)
+        let bridge = self.bridge.clone();
+        // What is found stays so until it is changed.
+        let mut turn = if create || update { Some(bridge.turn()?) } else { None };
+        let found = objects::find(&bridge, kind, &self.handles, &frame.object)
             .map_err(|failure| failure.or_text("object lookup failed"))?;
         let item = match found {
             Found::One(_) if create && exclusive => {
                 return Err(Failure::new(EXISTS, "specified object already exists"));
             }
             Found::One(item) => item,
-            Found::Nothing if !create => return Err(Failure::new(NOT_FOUND, "no object matches specification")),
+            Found::Nothing if !create => {
+                if kind == Kind::Key {
+                    UNKNOWN_KEY.warn(format_args!("{}: --keys has no {}", self.peer, asked(frame)));
+                }
+                return Err(Failure::new(NOT_FOUND, "no object matches specification"));
+            }
             Found::Nothing | Found::NoKeys => self.blank(kind)?,
         };
-        if !(create || update) {
-            return Ok(Answer::Item(item));
+        let Some(turn) = &mut turn else { return Ok(Answer::Item(item)) };
+        let is_new = is_blank(&item.object());
+        let (done, is_other) =
+            objects::update(&bridge, turn, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
+        if is_other {
+            self.tell(if is_new { "made" } else { "changed" }, &done);
         }
-        let is_new = matches!(item, Item::Other(Object::NewHost(_) | Object::NewGroup(_)));
-        let done = objects::update(&self.bridge, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
-        self.tell(if is_new { "made" } else { "changed" }, &done);
         Ok(Answer::Item(done))
     }
 
     fn blank(&mut self, kind: Kind) -> Result<Item, Failure> {
+        if kind == Kind::Group && !self.bridge.has_groups() {
+            log::warn(format_args!("{}: there are no groups without --state", self.who()));
+        }
         self.blanks = self.blanks.wrapping_add(1);
         objects::blank(&self.bridge, kind, self.blanks).ok_or(Failure::new(NOT_IMPLEMENTED, "can't create new object"))
     }
 
     fn update(&mut self, frame: &Frame) -> Result<Answer, Failure> {
+        let bridge = self.bridge.clone();
+        let mut turn = bridge.turn()?;
         let (object, item) = self.handled(frame)?;
         if matches!(object, Object::Key(_)) {
             return Err(Failure::new(NO_PERMISSION, "cannot update authenticator"));
         }
-        let done = objects::update(&self.bridge, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
-        self.tell("changed", &done);
+        let (done, is_other) =
+            objects::update(&bridge, &mut turn, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
+        if is_other {
+            self.tell(if is_blank(&object) { "made" } else { "changed" }, &done);
+        }
         if object == Object::Control {
             // dhcpd has ended by now.
             return Ok(Answer::Close);
@@ -179,15 +229,17 @@ impl Session {
     }
 
     fn delete(&mut self, frame: &Frame) -> Result<Answer, Failure> {
+        let bridge = self.bridge.clone();
+        let turn = bridge.turn()?;
         let (_, item) = self.handled(frame)?;
-        objects::delete(&self.bridge, &item)?;
+        objects::delete(&bridge, &turn, &item)?;
         self.tell("deleted", &item);
         Ok(Answer::Status(SUCCESS.into()))
     }
 
     /// Who has changed what.
     fn tell(&self, verb: &str, item: &Item) {
-        log::info(format_args!("{}: {verb} {item}", self.who()));
+        log::info(format_args!("{}: {verb} {}", self.who(), item.object()));
     }
 
     fn who(&self) -> String {
@@ -244,6 +296,29 @@ fn status(failure: Failure) -> Attributes {
 fn kind(frame: &Frame) -> Option<Kind> {
     let name = frame.message.get("type")?;
     KINDS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, kind)| *kind)
+}
+
+fn is_blank(object: &Object) -> bool {
+    matches!(object, Object::NewHost(_) | Object::NewGroup(_))
+}
+
+/// What a message asks for, for a log.
+fn asked(frame: &Frame) -> String {
+    let text = |value: Option<&[u8]>| log::shown(value.unwrap_or_default());
+    let named = match (frame.object.get("name"), frame.object.get("algorithm")) {
+        (Some(name), Some(algorithm)) => format!(" {} with {}", text(Some(name)), text(Some(algorithm))),
+        (Some(name), None) => format!(" {}", text(Some(name))),
+        (None, _) => String::new(),
+    };
+    format!("{}{named}", text(frame.message.get("type")))
+}
+
+fn verb(frame: &Frame) -> &'static str {
+    match frame.operation {
+        operation::DELETE => "a deletion",
+        operation::OPEN => "an open with create or update",
+        _ => "an update",
+    }
 }
 
 /// Whether a message could change something.

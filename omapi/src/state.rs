@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
 use crate::reservation::{Identifier, Reservation};
@@ -14,6 +15,9 @@ use crate::reservation::{Identifier, Reservation};
 const GROUPS: &str = "groups";
 const REDO: &str = "redo";
 const LOCK: &str = "lock";
+const MODE: u32 = 0o600;
+const ROOT: u32 = 0;
+const FOR_OTHERS: u32 = 0o022;
 
 /// A change that takes more than one command of Kea's.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,12 +42,12 @@ impl State {
     /// # Errors
     /// If it cannot be used, or another kea-omapi uses it.
     pub fn open(directory: &Path) -> io::Result<State> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let lock = File::options().create(true).append(true).open(directory.join(LOCK))?;
+        make(directory)?;
+        let lock = File::options().create(true).append(true).mode(MODE).open(directory.join(LOCK))?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
             .map_err(|_| io::Error::other("another kea-omapi uses it: each needs a directory of its own"))?;
-        let groups = read(&directory.join(GROUPS))?.map(serde_json::from_value).transpose()?.unwrap_or_default();
-        let redo = read(&directory.join(REDO))?.and_then(Redo::read);
+        let groups = read(&directory.join(GROUPS), |value| serde_json::from_value(value).ok())?.unwrap_or_default();
+        let redo = read(&directory.join(REDO), Redo::read)?;
         Ok(State { directory: directory.into(), groups, redo, _lock: lock })
     }
 
@@ -86,7 +90,7 @@ impl State {
     fn write(&self, name: &str, value: &Value) -> io::Result<()> {
         let path = self.directory.join(name);
         let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
+        let mut file = File::options().create(true).write(true).truncate(true).mode(MODE).open(&new)?;
         file.write_all(value.to_string().as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&new, &path)?;
@@ -94,16 +98,35 @@ impl State {
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<Value>> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            io::Error::other(format!(
-                "{}: {error}: it was changed by someone else; restore or remove it",
-                path.display()
-            ))
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// Makes the directory if it is missing. Who could write there could have changes served again.
+fn make(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => io::Error::other("is no directory"),
+        _ => error,
+    })?;
+    let status = std::fs::metadata(directory)?;
+    if ![ROOT, geteuid().as_raw()].contains(&status.uid()) {
+        return Err(io::Error::other("belongs to another user: give it to the user of kea-omapi"));
+    }
+    if status.mode() & FOR_OTHERS != 0 {
+        return Err(io::Error::other("others may write to it: chmod 0700"));
+    }
+    Ok(())
+}
+
+/// What a file says; `None` if there is no file, or it says `null`.
+fn read<T>(path: &Path, meaning: impl Fn(Value) -> Option<T>) -> io::Result<Option<T>> {
+    let wrong = |what: &str| {
+        io::Error::other(format!("{}: {what}: it was changed by someone else; restore or remove it", path.display()))
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))? {
+        Value::Null => Ok(None),
+        value => meaning(value).map(Some).ok_or_else(|| wrong("is none of kea-omapi's")),
     }
 }
 
@@ -135,6 +158,8 @@ impl Redo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn what_was_written_is_there_again() {
@@ -158,8 +183,14 @@ mod tests {
         state.set_redo(None).unwrap();
         drop(state);
         assert_eq!(State::open(&directory).unwrap().redo(), None);
-        std::fs::write(directory.join(GROUPS), "no json").unwrap();
-        assert!(State::open(&directory).err().unwrap().to_string().contains("restore"));
+        for (file, text) in [(GROUPS, "no json"), (GROUPS, "[]"), (REDO, r#"{"foo": 1}"#)] {
+            let good = std::fs::read(directory.join(file)).unwrap();
+            std::fs::write(directory.join(file), text).unwrap();
+            assert!(State::open(&directory).err().unwrap().to_string().contains("restore"), "{text}");
+            std::fs::write(directory.join(file), good).unwrap();
+        }
+        set_permissions(&directory, Permissions::from_mode(0o720)).unwrap();
+        assert!(State::open(&directory).err().unwrap().to_string().contains("chmod"));
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

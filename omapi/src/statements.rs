@@ -9,7 +9,9 @@ use std::net::Ipv4Addr;
 use kea_hook_runscript::text::excerpt;
 use serde_json::{Map, Value, json};
 
+use crate::hosts::NAME_BYTES;
 use crate::words::{Parts, Word, words};
+use values::LABEL_BYTES;
 
 /// No reservation needs more.
 const MOST_BYTES: usize = 32 << 10;
@@ -45,7 +47,7 @@ type Field = (&'static str, &'static str, fn(Vec<u8>) -> Result<Statement, Strin
 const FIELDS: [Field; 4] = [
     ("filename", "t", |bytes| name(&bytes).map(Statement::Filename)),
     ("server-name", "t", |bytes| name(&bytes).map(Statement::ServerName)),
-    ("ddns-hostname", "t", |bytes| name(&bytes).map(Statement::DdnsHostname)),
+    ("ddns-hostname", "t", |bytes| dns_name(&bytes).map(Statement::DdnsHostname)),
     ("next-server", "I", |bytes| {
         let octets =
             <[u8; 4]>::try_from(bytes).map_err(|bytes| format!("{} bytes are no IPv4 address", bytes.len()))?;
@@ -119,6 +121,14 @@ fn name(bytes: &[u8]) -> Result<String, String> {
     printable(bytes).map(String::from).map_err(String::from)
 }
 
+/// A name that DNS can have (RFC 1035, 2.3.4): Kea does not answer a client whose name has none.
+fn dns_name(bytes: &[u8]) -> Result<String, String> {
+    let name = name(bytes)?;
+    let labels = name.strip_suffix('.').unwrap_or(&name);
+    let is_one = name.len() <= NAME_BYTES && labels.split('.').all(|label| (1..=LABEL_BYTES).contains(&label.len()));
+    if is_one { Ok(name) } else { Err("is no name for DNS: an empty or a long label, or more than 255 bytes".into()) }
+}
+
 /// A text that Kea can keep.
 pub fn printable(bytes: &[u8]) -> Result<&str, &'static str> {
     match std::str::from_utf8(bytes) {
@@ -137,7 +147,7 @@ pub fn put(statements: &[Statement], reservation: &mut Map<String, Value>) {
         match statement {
             Statement::Option(code, data) => {
                 put_option(reservation, *code, data);
-                if let (HOST_NAME, false, Ok(name)) = (*code, named, printable(data)) {
+                if let (HOST_NAME, false, Ok(name)) = (*code, named, dns_name(data)) {
                     reservation.insert("hostname".into(), name.into());
                 }
             }

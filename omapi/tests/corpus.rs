@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kea_omapi::frame::{self, Frame, HEADER_BYTES, MESSAGE_BYTES};
+use kea_omapi::frame::{self, Frame, MESSAGE_BYTES};
 use kea_omapi::keys::{self, Key};
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ fn recorded(path: &Path) -> Vec<Recorded> {
 
 fn read(recorded: &Recorded) -> Frame {
     let mut rest = &*recorded.bytes;
-    let received = frame::read(&mut rest, HEADER_BYTES, MESSAGE_BYTES).unwrap();
+    let received = frame::read(&mut rest, MESSAGE_BYTES).unwrap();
     assert!(rest.is_empty(), "{}", recorded.case);
     assert_eq!(received.signed, received.frame.signed(received.frame.signature.len()), "{}", recorded.case);
     received.frame
@@ -111,7 +111,7 @@ fn every_signature_is_right_but_those_wrong_on_purpose() {
 fn a_frame_is_read_whole_or_not_at_all() {
     for recorded in files().iter().flat_map(|path| recorded(path)).filter(|recorded| !recorded.is_startup) {
         for end in 0..recorded.bytes.len() {
-            assert!(frame::read(&mut &recorded.bytes[..end], HEADER_BYTES, MESSAGE_BYTES).is_err());
+            assert!(frame::read(&mut &recorded.bytes[..end], MESSAGE_BYTES).is_err());
         }
     }
 }

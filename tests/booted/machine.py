@@ -103,7 +103,7 @@ def undo(place):
 def status(family):
     """What runscript-status says of the one script."""
     text = sh(f"kea-runscript status --format json /run/kea/kea{family}-ctrl-socket")
-    return json.loads(text)[0]["scripts"][0]
+    return json.loads(text)[0]["status"]["scripts"][0]
 
 
 def score(name):

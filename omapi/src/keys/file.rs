@@ -12,10 +12,12 @@ use std::path::Path;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use kea_hook_runscript::text::excerpt;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use super::{Algorithm, Key};
+use super::{ALGORITHMS, Algorithm, Key};
 use crate::words::{Parts, words};
 
 /// As lenient as dhcpd: it does not look at what a group of characters has too much.
@@ -36,8 +38,11 @@ const MOST_BYTES: u64 = 1 << 20;
 pub fn read(path: &Path) -> Result<Vec<Key>, String> {
     let failed = |what: &str| format!("--keys {}: {what}", path.display());
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    let file =
-        OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| failed(&error.to_string()))?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::ELOOP as i32 => failed("is a link: name the file itself"),
+        _ => failed(&error.to_string()),
+    })?;
     let status = file.metadata().map_err(|error| failed(&error.to_string()))?;
     if !status.is_file() {
         return Err(failed("is no plain file: name the file itself"));
@@ -90,7 +95,9 @@ fn key(parts: &mut Parts) -> Result<Key, String> {
         while parts.takes('=') {}
         match property {
             "algorithm" => {
-                algorithm = Some(Algorithm::named(&value).ok_or_else(|| of_key("dhcpd has no such algorithm"))?);
+                let known = || ALGORITHMS.each_ref().map(|algorithm| algorithm.name).join(", ");
+                let unknown = || of_key(&format!("algorithm {}: is none of {}", excerpt(&value, 40), known()));
+                algorithm = Some(Algorithm::named(&value).ok_or_else(unknown)?);
             }
             "secret" => secret = Some(decoded(&value).ok_or_else(|| of_key("the secret is not base64"))?),
             _ => return Err(of_key("has something else than algorithm and secret")),
@@ -134,7 +141,10 @@ mod tests {
             (format!("key k {{ {good} "), "key k: '}' expected"),
             (format!("key k {{ {good} }} key k {{ {good} }}"), "key k: is there twice"),
             ("key k { algorithm hmac-md5; }".into(), "key k: needs"),
-            ("key k { algorithm hmac-md6; secret c2VjcmV0; }".into(), "key k: dhcpd has no such"),
+            (
+                "key k { algorithm hmac-md6; secret c2VjcmV0; }".into(),
+                "key k: algorithm hmac-md6: is none of hmac-md5, ",
+            ),
             ("key k { algorithm hmac-md5; secret c2Vj-mV0; }".into(), "key k: the secret is not base64"),
             ("key k { algorithm hmac-md5; secret c2VjcmV0 }".into(), "key k: ';' expected"),
             ("key k { secret \"c2VjcmV0; }".into(), "dhcpd's syntax"),

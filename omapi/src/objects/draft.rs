@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::group::parsed;
-use super::host::{self, CLIENT_BYTES, HARDWARE_BYTES};
+use super::host::{CLIENT_BYTES, HARDWARE_BYTES};
 use crate::bridge::Bridge;
+use crate::hosts::{self, NAME_BYTES, NAMELESS};
 use crate::log;
 use crate::reservation::{ETHERNET, GLOBAL, Identifier, Reservation};
 use crate::result::{
@@ -99,7 +100,7 @@ impl Draft<'_> {
     pub fn of<'a>(bridge: &'a Bridge, old: Option<&Reservation>) -> Draft<'a> {
         Draft {
             bridge,
-            name: old.map(host::name),
+            name: old.map(hosts::name),
             identifier: old.and_then(Reservation::identifier),
             hardware_type: old.map_or(ETHERNET, Reservation::hardware_type),
             address: old.and_then(Reservation::address),
@@ -124,14 +125,19 @@ impl Draft<'_> {
     /// If nothing identifies it, or no subnet has its address.
     pub fn finish(self, old: Option<&Reservation>) -> Result<Reservation, Failure> {
         let identifier = self.identifier.ok_or(INVALID_ARGUMENT)?;
-        let name = self.name.unwrap_or_else(|| made_up("nh"));
+        let name = self.name.unwrap_or_else(|| made_up(NAMELESS));
         let mut host = old.cloned().unwrap_or_default();
         host.set_identifier(&identifier);
         host.set_hardware_type(self.hardware_type);
         host.set_class();
         host.set("name", Some(&name));
         host.set("group", self.group.as_deref());
-        host.set_place(subnet(self.bridge, self.address)?, self.address);
+        let subnet = match old {
+            // Others may have put it where its address alone would not.
+            Some(old) if old.address() == self.address => old.subnet(),
+            _ => subnet(self.bridge, self.address)?,
+        };
+        host.set_place(subnet, self.address);
         host.render(&self.template, &self.statements).map_err(|what| {
             log::warn(format_args!("statements refused: {what}"));
             BAD_PARSE
@@ -154,7 +160,10 @@ fn subnet(bridge: &Bridge, address: Option<Ipv4Addr>) -> Result<u32, Failure> {
 
 /// A name or a group's: text without control characters.
 pub fn text(value: &[u8]) -> Result<String, Failure> {
-    printable(value).map(String::from).map_err(|_| INVALID_ARGUMENT.into())
+    match printable(value) {
+        Ok(text) if text.len() <= NAME_BYTES => Ok(text.into()),
+        _ => Err(INVALID_ARGUMENT.into()),
+    }
 }
 
 /// A name for what has none, as dhcpd makes one of the time and a number.

@@ -2,9 +2,8 @@
 
 use super::draft::{made_up, text};
 use super::{Found, Item, Search, search};
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Turn};
 use crate::frame::Attributes;
-
 use crate::result::{BAD_PARSE, EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
 use crate::{log, statements};
 
@@ -21,8 +20,12 @@ fn by_name(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Strin
 }
 
 /// Makes a group. One that is there can be given statements if it has none, and nothing else, as in dhcpd.
-pub fn update(bridge: &Bridge, old: Option<String>, changes: &Attributes) -> Result<Item, Failure> {
-    let mut turn = bridge.turn()?;
+pub fn update(
+    bridge: &Bridge,
+    turn: &mut Turn,
+    old: Option<String>,
+    changes: &Attributes,
+) -> Result<(Item, bool), Failure> {
     let has_statements = old.as_deref().and_then(|name| bridge.group(name)).is_some_and(|text| !text.is_empty());
     let (mut name, mut wanted) = (old.clone(), None);
     for (attribute, value) in changes.distinct() {
@@ -36,15 +39,15 @@ pub fn update(bridge: &Bridge, old: Option<String>, changes: &Attributes) -> Res
     }
     let wanted = match (wanted, &old) {
         (Some(wanted), _) => wanted,
-        (None, Some(_)) => return Ok(Item::Group(name.unwrap_or_default())),
+        (None, Some(_)) => return Ok((Item::Group(name.unwrap_or_default()), false)),
         (None, None) => return Err(INVALID_ARGUMENT.into()),
     };
     let name = name.unwrap_or_else(|| made_up("ng"));
     if old.is_none() && bridge.group(&name).is_some() {
         return Err(EXISTS.into());
     }
-    bridge.make_group(&mut turn, &name, &wanted)?;
-    Ok(Item::Group(name))
+    bridge.make_group(turn, &name, &wanted)?;
+    Ok((Item::Group(name), true))
 }
 
 /// Statements as a client writes them, if they have a counterpart in Kea.

@@ -1,7 +1,5 @@
 //! Hosts: Kea's reservations.
 
-use kea_hook_runscript::text::hex_digits;
-
 use super::draft::Draft;
 use super::{Found, Search, hardware_type, search};
 use crate::bridge::{Bridge, Turn};
@@ -11,9 +9,9 @@ use crate::log;
 use crate::reservation::{Identifier, Reservation};
 use crate::result::{EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
 
-/// So long an address Kea (its `HWAddr`) and a client identifier can be.
+/// So long an address can be (Kea's `HWAddr`), and a client identifier, of which databases keep and Kea 2.2 reads no more.
 pub const HARDWARE_BYTES: usize = 20;
-pub const CLIENT_BYTES: usize = 255;
+pub const CLIENT_BYTES: usize = 128;
 
 /// In dhcpd's order. It does not find a host by its address; we do.
 const SEARCHES: [Search<Reservation>; 4] = [
@@ -22,6 +20,21 @@ const SEARCHES: [Search<Reservation>; 4] = [
     Search { attribute: "ip-address", alone: true, find: by_address },
     Search { attribute: "name", alone: false, find: by_name },
 ];
+
+/// By what a host is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    pub identifier: Identifier,
+    pub subnet: u32,
+    pub name: String,
+}
+
+impl Known {
+    pub fn of(host: &Reservation) -> Known {
+        let nobody = || Identifier::new(Identifier::HARDWARE, &[]);
+        Known { identifier: host.identifier().unwrap_or_else(nobody), subnet: host.subnet(), name: hosts::name(host) }
+    }
+}
 
 /// Finds a host.
 pub fn find(bridge: &Bridge, first: Option<Reservation>, by: &Attributes) -> Result<Found<Reservation>, Failure> {
@@ -55,24 +68,38 @@ fn by_address(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Re
 }
 
 fn by_name(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Reservation>, Failure> {
-    match std::str::from_utf8(value) {
-        Ok(name) => Ok(bridge.names.find(&bridge.kea, name)?),
-        Err(_) => Ok(None),
+    std::str::from_utf8(value).map_or(Ok(None), |name| by_any_name(bridge, name))
+}
+
+fn by_any_name(bridge: &Bridge, name: &str) -> Result<Option<Reservation>, Failure> {
+    match bridge.names.find(&bridge.kea, name)? {
+        Some(host) => Ok(Some(host)),
+        None => by_shown_identifier(bridge, name),
     }
 }
 
-/// The host that a handle stands for. It may have gone to another subnet.
-pub fn fetch(bridge: &Bridge, identifier: &Identifier, name: &str) -> Result<Option<Reservation>, Failure> {
-    Ok(hosts::by_identifier(&bridge.kea, identifier)?.into_iter().find(|host| self::name(host) == name))
+fn by_shown_identifier(bridge: &Bridge, name: &str) -> Result<Option<Reservation>, Failure> {
+    let digits = name.strip_prefix(hosts::NAMELESS).unwrap_or_default();
+    if digits.is_empty() || digits.len() > 2 * CLIENT_BYTES {
+        return Ok(None);
+    }
+    for kind in Identifier::KINDS {
+        let Some(identifier) = Identifier::read(kind, digits) else { return Ok(None) };
+        let found = hosts::by_identifier(&bridge.kea, &identifier)?;
+        if let Some(host) = found.into_iter().find(|host| hosts::name(host) == name) {
+            return Ok(Some(host));
+        }
+    }
+    Ok(None)
 }
 
-/// A host's name: a client of ours has given it, or Kea; else its identifier stands for it, as dhcpd has none without.
-pub fn name(host: &Reservation) -> String {
-    host.name().map(String::from).unwrap_or_else(|| {
-        let mut out = String::from("nh");
-        hex_digits(&host.identifier().map(|identifier| identifier.bytes).unwrap_or_default(), &mut out);
-        out
-    })
+/// The host that a handle stands for. It may have gone to another subnet, if there is no doubt which one it is.
+pub fn fetch(bridge: &Bridge, known: &Known) -> Result<Option<Reservation>, Failure> {
+    let mut found = hosts::by_identifier(&bridge.kea, &known.identifier)?;
+    found.retain(|host| hosts::name(host) == known.name);
+    let there = found.iter().position(|host| host.subnet() == known.subnet);
+    let place = there.or((found.len() == 1).then_some(0));
+    Ok(place.map(|place| found.swap_remove(place)))
 }
 
 /// Its attributes, in dhcpd's order.
@@ -85,7 +112,7 @@ pub fn show(host: &Reservation, out: &mut Attributes) {
     if let Some(client) = of_kind(Identifier::CLIENT) {
         out.put("dhcp-client-identifier", &*client.bytes);
     }
-    out.put("name", name(host));
+    out.put("name", hosts::name(host));
     if let Some(hardware) = of_kind(Identifier::HARDWARE) {
         out.put("hardware-address", &*hardware.bytes);
         out.put_number("hardware-type", host.hardware_type().into());
@@ -93,12 +120,16 @@ pub fn show(host: &Reservation, out: &mut Attributes) {
 }
 
 /// Changes a host, or makes one: all that is wanted, or nothing.
-pub fn update(bridge: &Bridge, old: Option<Reservation>, changes: &Attributes) -> Result<Reservation, Failure> {
-    let mut turn = bridge.turn()?;
+pub fn update(
+    bridge: &Bridge,
+    turn: &mut Turn,
+    old: Option<Reservation>,
+    changes: &Attributes,
+) -> Result<Reservation, Failure> {
     let mut draft = Draft::of(bridge, old.as_ref());
     changes.distinct().try_for_each(|(name, value)| draft.set(name, value))?;
     let host = draft.finish(old.as_ref())?;
-    write(bridge, &mut turn, old.as_ref(), &host)?;
+    write(bridge, turn, old.as_ref(), &host)?;
     bridge.names.remember(&host);
     Ok(host)
 }
@@ -113,6 +144,8 @@ fn write(bridge: &Bridge, turn: &mut Turn, old: Option<&Reservation>, host: &Res
         refuse_double_address(bridge, host)?;
     }
     if old.subnet() != host.subnet() {
+        let identifier = host.identifier().ok_or(INVALID_ARGUMENT)?;
+        refuse_double_identifier(bridge, host, &identifier)?;
         bridge.move_host(turn, old, host)?;
     } else if !bridge.writer()?.update(host)? {
         return Err(NOT_FOUND.into());
@@ -123,9 +156,16 @@ fn write(bridge: &Bridge, turn: &mut Turn, old: Option<&Reservation>, host: &Res
 /// dhcpd has one host of a name. Kea has one of an identifier and one of an address in each subnet.
 fn refuse_double(bridge: &Bridge, host: &Reservation) -> Result<(), Failure> {
     let identifier = host.identifier().ok_or(INVALID_ARGUMENT)?;
-    let is_there = bridge.names.find(&bridge.kea, &name(host))?.is_some()
-        || hosts::by_identifier(&bridge.kea, &identifier)?.iter().any(|other| other.subnet() == host.subnet());
-    if is_there { Err(EXISTS.into()) } else { refuse_double_address(bridge, host) }
+    if by_any_name(bridge, &hosts::name(host))?.is_some() {
+        return Err(EXISTS.into());
+    }
+    refuse_double_identifier(bridge, host, &identifier)?;
+    refuse_double_address(bridge, host)
+}
+
+fn refuse_double_identifier(bridge: &Bridge, host: &Reservation, identifier: &Identifier) -> Result<(), Failure> {
+    let there = hosts::by_identifier(&bridge.kea, identifier)?;
+    if there.iter().any(|other| other.subnet() == host.subnet()) { Err(EXISTS.into()) } else { Ok(()) }
 }
 
 fn refuse_double_address(bridge: &Bridge, host: &Reservation) -> Result<(), Failure> {
@@ -140,8 +180,7 @@ fn refuse_double_address(bridge: &Bridge, host: &Reservation) -> Result<(), Fail
 }
 
 /// Deletes a host.
-pub fn delete(bridge: &Bridge, host: &Reservation) -> Result<(), Failure> {
-    let _turn = bridge.turn()?;
+pub fn delete(bridge: &Bridge, _: &Turn, host: &Reservation) -> Result<(), Failure> {
     let identifier = host.identifier().ok_or(NOT_FOUND)?;
     if !bridge.writer()?.delete(host.subnet(), &identifier)? {
         return Err(NOT_FOUND.into());
@@ -150,5 +189,5 @@ pub fn delete(bridge: &Bridge, host: &Reservation) -> Result<(), Failure> {
 }
 
 fn shown(host: &Reservation) -> String {
-    log::shown(name(host).as_bytes())
+    log::shown(hosts::name(host).as_bytes())
 }

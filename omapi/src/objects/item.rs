@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::Kind;
-use super::host;
+use super::host::{self, Known};
 use super::lease::Lease;
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
 use crate::handles::Handles;
 use crate::log;
-use crate::reservation::{Identifier, Reservation};
+use crate::reservation::Reservation;
 
 /// What a handle stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub enum Object {
     /// By its place among the keys.
     Key(usize),
     Lease(Ipv4Addr),
-    Host(Identifier, String),
+    Host(Known),
     Group(String),
     Control,
     /// By its id.
@@ -55,14 +55,17 @@ impl Object {
 }
 
 /// For a log.
-impl fmt::Display for Item {
+impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Item::Lease(lease) => write!(f, "lease {}", lease.address),
-            Item::Host(host) => write!(f, "host {}", log::shown(host::name(host).as_bytes())),
-            Item::Group(name) => write!(f, "group {}", log::shown(name.as_bytes())),
-            Item::Other(Object::Control) => f.write_str("control"),
-            Item::Other(_) => f.write_str("nothing"),
+            Object::Lease(address) => write!(f, "lease {address}"),
+            Object::Host(known) => write!(f, "host {}", log::shown(known.name.as_bytes())),
+            Object::Group(name) => write!(f, "group {}", log::shown(name.as_bytes())),
+            Object::NewHost(_) => f.write_str("a new host"),
+            Object::NewGroup(_) => f.write_str("a new group"),
+            Object::Control => f.write_str("control"),
+            Object::Key(_) => f.write_str("a key"),
+            Object::Subnet(_) | Object::Pool(..) => f.write_str("a subnet or pool"),
         }
     }
 }
@@ -72,10 +75,7 @@ impl Item {
     pub fn object(&self) -> Object {
         match self {
             Item::Lease(lease) => Object::Lease(lease.address),
-            Item::Host(host) => {
-                let identifier = host.identifier().unwrap_or_else(|| Identifier::new(Identifier::HARDWARE, &[]));
-                Object::Host(identifier, host::name(host))
-            }
+            Item::Host(host) => Object::Host(Known::of(host)),
             Item::Group(name) => Object::Group(name.clone()),
             Item::Other(object) => object.clone(),
         }

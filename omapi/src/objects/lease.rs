@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::host::{CLIENT_BYTES, HARDWARE_BYTES};
 use super::{Found, Object, Search, hardware_type, number, search};
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Turn};
 use crate::frame::Attributes;
 use crate::handles::Handles;
 use crate::reservation::{ETHERNET, Identifier, Reservation};
@@ -24,7 +24,7 @@ const LAST: u32 = 7;
 const ASSIGNED: u64 = 0;
 const DECLINED: u64 = 1;
 
-/// Kea takes client identifiers from here on up to `CLIENT_BYTES`.
+/// Kea takes client identifiers from here on.
 const FEWEST_CLIENT_BYTES: usize = 2;
 
 /// An address, and Kea's lease of it, if any.
@@ -158,16 +158,17 @@ impl Lease {
         out.put("flags", [0]);
     }
 
-    fn delete(&mut self, bridge: &Bridge) -> Result<(), Failure> {
-        if self.lease.take().is_some() {
+    fn delete(&mut self, bridge: &Bridge) -> Result<bool, Failure> {
+        let was_there = self.lease.take().is_some();
+        if was_there {
             bridge.kea.command("lease4-del", json!({"ip-address": self.address.to_string()}))?;
         }
-        Ok(())
+        Ok(was_there)
     }
 
     /// Keeps when the client was heard, and changes how long the lease holds.
-    fn end(&mut self, bridge: &Bridge, end: u32) -> Result<(), Failure> {
-        let Some(lease) = &mut self.lease else { return Ok(()) };
+    fn end(&mut self, bridge: &Bridge, end: u32) -> Result<bool, Failure> {
+        let Some(lease) = &mut self.lease else { return Ok(false) };
         let start = start(lease);
         let lifetime = u64::from(end).saturating_sub(start);
         let (valid, expire) = (json!(lifetime), json!(start + lifetime));
@@ -189,7 +190,7 @@ impl Lease {
         }
         bridge.kea.command("lease4-update", wanted)?;
         lease["valid-lft"] = valid;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -200,12 +201,19 @@ fn identifier(lease: &Value, kind: &str) -> Option<Vec<u8>> {
     host.identifier().map(|identifier| identifier.bytes)
 }
 
-type Setter = fn(&Bridge, &mut Lease, &[u8]) -> Result<(), Failure>;
+/// What is to become of a lease.
+#[derive(Default)]
+struct Change {
+    is_freed: bool,
+    end: Option<u32>,
+}
+
+type Setter = fn(&Lease, &mut Change, &[u8]) -> Result<(), Failure>;
 
 /// What can be set, and how. dhcpd takes some attributes and does nothing with them.
 const ATTRIBUTES: [(&str, Setter); 14] = [
     ("state", set_state),
-    ("ends", |bridge, lease, value| lease.end(bridge, number(value)?)),
+    ("ends", |_, change, value| number(value).map(|end| change.end = Some(end))),
     ("flags", |_, _, value| if value.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(NO_PERMISSION.into()) }),
     ("ip-address", |_, _, _| Err(NO_PERMISSION.into())),
     ("pool", |_, _, _| Err(NO_PERMISSION.into())),
@@ -220,23 +228,29 @@ const ATTRIBUTES: [(&str, Setter); 14] = [
     ("hardware-type", |_, _, _| Ok(())),
 ];
 
-fn set_state(bridge: &Bridge, lease: &mut Lease, value: &[u8]) -> Result<(), Failure> {
+fn set_state(lease: &Lease, change: &mut Change, value: &[u8]) -> Result<(), Failure> {
     let now = lease.lease.as_ref().map_or(FREE, state);
     match number(value)? {
         // Expired and released ones are free in the next moment, in dhcpd, too.
-        FREE | EXPIRED | RELEASED => lease.delete(bridge),
-        wanted if wanted == now => Ok(()),
-        ACTIVE | ABANDONED..=LAST => Err(NOT_IMPLEMENTED.into()),
-        _ => Err(INVALID_ARGUMENT.into()),
+        FREE | EXPIRED | RELEASED => change.is_freed = true,
+        wanted if wanted == now => {}
+        ACTIVE | ABANDONED..=LAST => return Err(NOT_IMPLEMENTED.into()),
+        _ => return Err(INVALID_ARGUMENT.into()),
     }
+    Ok(())
 }
 
-/// Changes a lease, attribute by attribute.
-pub fn update(bridge: &Bridge, mut lease: Lease, changes: &Attributes) -> Result<Lease, Failure> {
-    let _turn = bridge.turn()?;
+/// Changes a lease: all that is wanted, or nothing. Whether there was anything to change.
+pub fn update(bridge: &Bridge, _: &Turn, mut lease: Lease, changes: &Attributes) -> Result<(Lease, bool), Failure> {
+    let mut change = Change::default();
     for (name, value) in changes.distinct() {
         let (_, set) = ATTRIBUTES.iter().find(|(known, _)| known.as_bytes() == name).ok_or(UNKNOWN_ATTRIBUTE)?;
-        set(bridge, &mut lease, value)?;
+        set(&lease, &mut change, value)?;
     }
-    Ok(lease)
+    let is_other = match change {
+        Change { is_freed: true, .. } => lease.delete(bridge)?,
+        Change { end: Some(end), .. } => lease.end(bridge, end)?,
+        Change { end: None, .. } => false,
+    };
+    Ok((lease, is_other))
 }

@@ -50,7 +50,8 @@ pub fn named(name: &str) -> Option<(u8, &'static str)> {
     let name = name.strip_prefix("dhcp.").unwrap_or(&name);
     let of_table = OPTIONS.iter().find(|(known, ..)| *known == name).map(|&(_, code, format)| (code, format));
     of_table.or_else(|| {
-        let code = name.strip_prefix("unknown-")?.parse().ok()?;
+        let digits = name.strip_prefix("unknown-")?;
+        let code = digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
         (!OF_THE_SERVER.contains(&code)).then_some((code, "X"))
     })
 }
@@ -72,7 +73,7 @@ mod tests {
     fn names() {
         assert_eq!(named("dhcp.Routers"), Some((3, "IA")));
         assert_eq!(named("unknown-224"), Some((224, "X")));
-        for name in ["unknown-51", "unknown-256", "unknown-", "dhcp-lease-time", "fqdn.hostname", ""] {
+        for name in ["unknown-51", "unknown-256", "unknown-", "unknown-+224", "dhcp-lease-time", "fqdn.hostname", ""] {
             assert_eq!(named(name), None, "{name}");
         }
     }

@@ -94,6 +94,7 @@ fn the_rest_is_refused_and_named() {
         ("option host-name = concat;", "concat's"),
         ("option host-name = \"a\" = \"b\";", "';' expected instead of ="),
         ("option host-name \"\";", "host-name: is empty"),
+        ("ddns-hostname \"a..b\";", "ddns-hostname: is no name for DNS"),
         ("next-server = c0:00:02;", "next-server: 3 bytes are no IPv4 address"),
         ("default host-name \"a\";", "default: no statement"),
         ("option host-name \"a", "not understood"),

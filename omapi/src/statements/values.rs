@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use crate::hosts::NAME_BYTES;
 use crate::words::{Parts, Word, expected};
 
-const LABEL_BYTES: usize = 63;
-const NAME_BYTES: usize = 255;
+pub const LABEL_BYTES: usize = 63;
 
 /// What follows a name, in bytes: after `=` a constant, as dhcpd itself writes all that it keeps; bytes in hexadecimal,
 /// whatever the format; or values of the format (see the table of options).
