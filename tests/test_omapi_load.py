@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rig.dhcp4 import Client4
-from rig.omapi import DHCPD_PORT, LEASED, LEASED_MAC, Bridge, Served, client, lease, number, recorded_dhcpd
+from rig.omapi import DHCPD_PORT, LEASED, LEASED_MAC, Bridge, Served, client, lease, raw, recorded_dhcpd
 from rig.wait import wait_until
 
 pypureomapi = pytest.importorskip("pypureomapi", reason="tests/setup fetches it")
@@ -93,19 +93,20 @@ def test_fifty_clients_for_a_minute(link, tmp_path):
 def test_ten_thousand_connections_and_slow_ones(link, tmp_path):
     with Served(tmp_path), Bridge(tmp_path) as bridge:
         omapi = client(bridge.port)
-        slow = [socket.create_connection(("127.0.0.1", bridge.port), timeout=15) for _ in range(255)]
-        for connection in slow:
-            connection.sendall(number(100) + number(24) + b"\0\0\0")
-        before, refused = memory(bridge.process.pid), 0
+        assert omapi.lookup_host("conf1")["ip"] == "192.0.2.201"
+        slow, refused = [raw(bridge.port) for _ in range(255)], 0
+        before = memory(bridge.process.pid)
         for _ in range(10_000):
             with socket.create_connection(("127.0.0.1", bridge.port), timeout=15) as connection:
                 try:
                     refused += connection.recv(8) == b""
                 except ConnectionResetError:
                     refused += 1
-        assert omapi.lookup_host("conf1")["ip"] == "192.0.2.201"
+        assert omapi.lookup_host("conf1")["ip"] == client(bridge.port).lookup_host("conf1")["ip"] == "192.0.2.201"
         # A byte now and then does not help: a message has ten seconds.
+        slow += [raw(bridge.port) for _ in range(200)]
         began = time.monotonic()
+
         def gone(connection):
             try:
                 connection.sendall(b"\0")
@@ -115,6 +116,6 @@ def test_ten_thousand_connections_and_slow_ones(link, tmp_path):
         wait_until(lambda: all([gone(connection) for connection in slow]), "the end of the slow ones", timeout=25)
         took = time.monotonic() - began
         assert took < 15 and client(bridge.port).lookup_host("conf1")["ip"] == "192.0.2.201"
-        print(f"{refused} of 10000 connections beside 256 refused; slow ones hung up on after {took:.1f} s more; "
+        print(f"{refused} of 10000 connections beside 256 refused; slow ones hung up on after {took:.1f} s; "
               f"memory {before} KiB, then {memory(bridge.process.pid)} KiB; {len(bridge.log().splitlines())} lines of log")
-        assert bridge.log().count("is not served") <= 2
+        assert len(bridge.log().splitlines()) < 30

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from rig.mariadb import MariaDB
-from rig.omapi import Bridge, Served, lease
+from rig.omapi import Bridge, Served, client, lease
+from rig.omapi_messages import asked, opened, updated
 from rig.postgres import Postgres
+from rig.reservations import IS_ISCS
 
 import test_omapi
 import test_omapi_kills
@@ -39,3 +41,25 @@ def test_what_a_client_gets(link, tmp_path, database, monkeypatch):
     served = lambda directory: Served(directory, hosts=database.database, libraries=database.libraries)
     monkeypatch.setattr(test_omapi, "Served", served)
     test_omapi.test_every_kind_of_host(link, tmp_path)
+
+
+def test_hosts_of_the_configuration(link, tmp_path, database):
+    """They are changed where they are: in memory, beside the database."""
+    with Served(tmp_path, hosts=database.database, libraries=database.libraries) as kea, Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port)
+        assert updated(omapi, opened(omapi, "host", name=b"conf1"), statements=b'filename "a";') == 0
+        assert kea.host("02:00:00:00:0f:01")["boot-file-name"] == "a"
+
+
+def test_what_a_database_cannot_keep(link, tmp_path, database):
+    with Served(tmp_path, hosts=database.database, libraries=database.libraries) as kea, Bridge(tmp_path) as bridge:
+        omapi = client(bridge.port)
+        omapi.lookup_host("conf1")
+        for name in (b"n" * 12000, b"n" * 300, "日本".encode()):
+            assert asked(omapi, "host", name=name)["result"] == 23
+        assert asked(omapi, "host", create=True, name=b"long", dhcp_client_identifier=b"\1" * 129)["result"] == 393219
+        assert kea.command("reservation-get-by-hostname", {"hostname": "n" * 12000})["result"] == 3
+        reservation = {"subnet-id": 1, "client-id": "01" * 129}
+        answer = kea.command("reservation-add", {"reservation": reservation, "operation-target": "database"})
+        assert answer["result"] == 1 and (IS_ISCS or "an identifier of 129 bytes" in answer["text"]), answer
+        assert asked(omapi, "host", create=True, name=b"good", dhcp_client_identifier=b"\1" * 128)["operation"] == 3

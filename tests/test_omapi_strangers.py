@@ -7,18 +7,10 @@ import subprocess
 
 import pytest
 
-from rig.omapi import NAME, PROGRAM, SECRET, WRONG_SECRET, Bridge, Served, client, keys, number, omshell
+from rig.omapi import NAME, PROGRAM, SECRET, WRONG_SECRET, Bridge, Served, client, keys, number, omshell, raw
 
 pypureomapi = pytest.importorskip("pypureomapi", reason="tests/setup fetches it")
 MAC = "02:00:00:00:0a:01"
-
-
-def raw(port):
-    """A connection on which both have said their startup."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-    connection.sendall(number(100) + number(24))
-    assert connection.recv(8) == number(100) + number(24)
-    return connection
 
 
 class Tap:

@@ -10,37 +10,13 @@ import pytest
 
 from rig.kea import Kea
 from rig.omapi import LEASED, NAME, Bridge, Served, attributes, client, lease, number, state
+from rig.omapi_messages import asked, deleted, message, opened, updated
 from rig.wait import wait_until
 
 pypureomapi = pytest.importorskip("pypureomapi", reason="tests/setup fetches it")
 MAC = "02:00:00:00:0a:01"
 ip = pypureomapi.pack_ip
 EXISTS, NOT_FOUND, AWAY, CONFLICT = 18, 23, 40, 393223
-
-
-def message(kind, create=False, **given):
-    made = pypureomapi.OmapiMessage.open(kind.encode())
-    made.message += [(b"create", number(1)), (b"exclusive", number(1))] if create else []
-    made.obj += [(name.replace("_", "-").encode(), value) for name, value in given.items()]
-    return made
-
-
-def asked(omapi, kind, create=False, **given):
-    return attributes(omapi.query_server(message(kind, create, **given)))
-
-
-def opened(omapi, kind, **given):
-    return omapi.query_server(message(kind, **given)).handle
-
-
-def updated(omapi, handle, **given):
-    made = pypureomapi.OmapiMessage.update(handle)
-    made.update_object({name.replace("_", "-").encode(): value for name, value in given.items()})
-    return attributes(omapi.query_server(made))["result"]
-
-
-def deleted(omapi, handle):
-    return attributes(omapi.query_server(pypureomapi.OmapiMessage.delete(handle)))["result"]
 
 
 def at_once(*works):
@@ -98,8 +74,10 @@ def test_a_signed_message_means_nothing_else_behind_another_startup(link, tmp_pa
 
 def test_a_name_of_thousands_of_bytes_is_not_asked_for(link, tmp_path):
     with Served(tmp_path) as kea, Bridge(tmp_path) as bridge:
-        assert asked(client(bridge.port), "host", name=b"n" * 12000)["result"] == NOT_FOUND
-        assert asked(client(bridge.port), "host", create=True, name=b"n" * 256, hardware_address=b"\2\0\0\0\6\6")["result"] == 393219
+        omapi = client(bridge.port)
+        omapi.lookup_host("conf1")
+        assert asked(omapi, "host", name=b"n" * 12000)["result"] == NOT_FOUND
+        assert asked(omapi, "host", create=True, name=b"n" * 256, hardware_address=b"\2\0\0\0\6\6")["result"] == 393219
         assert kea.command("reservation-get-by-hostname", {"hostname": "n" * 12000})["result"] == 3
 
 

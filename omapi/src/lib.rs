@@ -31,6 +31,7 @@ pub mod keys;
 mod log;
 mod network;
 mod objects;
+mod request;
 pub mod reservation;
 pub mod result;
 mod served;

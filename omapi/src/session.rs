@@ -8,7 +8,8 @@ use crate::bridge::Bridge;
 use crate::frame::{Attributes, Frame, Received, operation};
 use crate::handles::Handles;
 use crate::log::{self, Throttle};
-use crate::objects::{self, Found, Item, KINDS, Kind, Object, number};
+use crate::objects::{self, Found, Item, Kind, Object, number};
+use crate::request;
 use crate::result::{
     EXISTS, Failure, INVALID_ARGUMENT, INVALID_KEY, NO_KEYS, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED, SUCCESS,
 };
@@ -100,7 +101,7 @@ impl Session {
     /// Why a message is not even looked at.
     fn refuse(&self, frame: &Frame, signer: Option<usize>) -> Option<Failure> {
         if signer.is_none() {
-            let opens_key = frame.operation == operation::OPEN && kind(frame) == Some(Kind::Key);
+            let opens_key = frame.operation == operation::OPEN && request::kind(frame) == Some(Kind::Key);
             let refused = !self.bridge.keys.is_empty() && !opens_key;
             return refused.then(|| {
                 NO_KEY
@@ -108,7 +109,7 @@ impl Session {
                 Failure::new(NO_KEYS, "No authenticator on message")
             });
         }
-        if !is_change(frame) {
+        if !request::is_change(frame) {
             return None;
         }
         match self.bridge.is_new(&frame.signature) {
@@ -126,18 +127,18 @@ impl Session {
 
     /// What becomes of a change that fails.
     fn follow(&self, frame: &Frame, failure: Failure) {
-        if failure.result == SUCCESS || !is_change(frame) || !self.is_trusted {
+        if failure.result == SUCCESS || !request::is_change(frame) || !self.is_trusted {
             return;
         }
         if self.signer.is_some() && !failure.is_half_done && failure != SERVED {
             self.bridge.forget(&frame.signature);
         }
-        let object = match (kind(frame), self.handles.get(frame.handle)) {
-            (Some(_), _) | (None, None) => asked(frame),
+        let object = match (request::kind(frame), self.handles.get(frame.handle)) {
+            (Some(_), _) | (None, None) => request::named(frame),
             (None, Some(object)) => object.to_string(),
         };
         let (result, word) = (failure.result, failure.word());
-        log::warn(format_args!("{}: {} of {object} is refused: {word} ({result})", self.who(), verb(frame)));
+        log::warn(format_args!("{}: {} of {object} is refused: {word} ({result})", self.who(), request::verb(frame)));
     }
 
     fn operate(&mut self, frame: &Frame) -> Answer {
@@ -164,7 +165,7 @@ impl Session {
         let create = flag("create", "invalid create flag value")?;
         let update = flag("update", "invalid update flag value")?;
         let exclusive = flag("exclusive", "invalid exclusive flag value")?;
-        let Some(kind) = kind(frame) else {
+        let Some(kind) = request::kind(frame) else {
             if create {
                 return Err(Failure::new(INVALID_ARGUMENT, "type required on create"));
             }
@@ -182,7 +183,7 @@ impl Session {
             Found::One(item) => item,
             Found::Nothing if !create => {
                 if kind == Kind::Key {
-                    UNKNOWN_KEY.warn(format_args!("{}: --keys has no {}", self.peer, asked(frame)));
+                    UNKNOWN_KEY.warn(format_args!("{}: --keys has no {}", self.peer, request::named(frame)));
                 }
                 return Err(Failure::new(NOT_FOUND, "no object matches specification"));
             }
@@ -293,40 +294,6 @@ fn status(failure: Failure) -> Attributes {
     out
 }
 
-fn kind(frame: &Frame) -> Option<Kind> {
-    let name = frame.message.get("type")?;
-    KINDS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, kind)| *kind)
-}
-
 fn is_blank(object: &Object) -> bool {
     matches!(object, Object::NewHost(_) | Object::NewGroup(_))
-}
-
-/// What a message asks for, for a log.
-fn asked(frame: &Frame) -> String {
-    let text = |value: Option<&[u8]>| log::shown(value.unwrap_or_default());
-    let named = match (frame.object.get("name"), frame.object.get("algorithm")) {
-        (Some(name), Some(algorithm)) => format!(" {} with {}", text(Some(name)), text(Some(algorithm))),
-        (Some(name), None) => format!(" {}", text(Some(name))),
-        (None, _) => String::new(),
-    };
-    format!("{}{named}", text(frame.message.get("type")))
-}
-
-fn verb(frame: &Frame) -> &'static str {
-    match frame.operation {
-        operation::DELETE => "a deletion",
-        operation::OPEN => "an open with create or update",
-        _ => "an update",
-    }
-}
-
-/// Whether a message could change something.
-fn is_change(frame: &Frame) -> bool {
-    let is_set = |name| frame.message.get(name).is_some_and(|value| value.iter().any(|byte| *byte != 0));
-    match frame.operation {
-        operation::UPDATE | operation::DELETE => true,
-        operation::OPEN => is_set("create") || is_set("update"),
-        _ => false,
-    }
 }

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -115,6 +116,14 @@ def client(port, name=NAME, key=SECRET, timeout=5):
     """pypureomapi."""
     import pypureomapi
     return pypureomapi.Omapi("127.0.0.1", port, name and name.encode(), key and key.encode(), timeout=timeout)
+
+
+def raw(port):
+    """A connection on which both have said their startup."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+    connection.sendall(number(100) + number(24))
+    assert connection.recv(8) == number(100) + number(24)
+    return connection
 
 
 def omshell(port, algorithm, *lines, name=NAME, key=None):
