@@ -157,25 +157,24 @@ impl Bridge {
     pub(crate) fn move_host(&self, turn: &mut Turn, from: &Reservation, host: &Reservation) -> Result<(), Failure> {
         let identifier = from.identifier().ok_or(FAILURE)?;
         let redo = Redo::Move { from: from.subnet(), identifier, host: host.clone() };
-        self.begin(turn, self.state.is_some().then(|| redo.clone()))?;
+        let before = self.begin(turn, self.state.is_some().then(|| redo.clone()))?;
         let done = self.carry_out(&redo);
         // What Kea refuses is not done. While it is away, nobody knows.
         if !done.is_err_and(Failure::is_away) {
-            self.done(turn, Unfinished::Nothing).map_err(Failure::half_done)?;
+            self.done(turn, before).map_err(Failure::half_done)?;
         }
         done.map_err(Failure::half_done)
     }
 
-    fn begin(&self, turn: &mut Turn, redo: Option<Redo>) -> Result<(), Failure> {
-        if let Some(redo) = redo {
-            self.change_state(|state| state.set_redo(Some(redo)))?;
-            **turn = Unfinished::Begun;
-        }
-        Ok(())
+    /// Writes down what is begun. What else was left to do.
+    fn begin(&self, turn: &mut Turn, redo: Option<Redo>) -> Result<Unfinished, Failure> {
+        let Some(redo) = redo else { return Ok(Unfinished::Nothing) };
+        self.change_state(|state| state.set_redo(Some(redo)))?;
+        Ok(std::mem::replace(&mut **turn, Unfinished::Begun))
     }
 
     fn done(&self, turn: &mut Turn, left: Unfinished) -> Result<(), Failure> {
-        if self.state.is_some() {
+        if self.begun().is_some() {
             self.change_state(|state| state.set_redo(None))?;
         }
         **turn = left;
@@ -189,8 +188,7 @@ impl Bridge {
 
     /// Finishes what was begun.
     fn finish(&self, turn: &mut Turn) -> Result<(), Failure> {
-        let redo = self.state.as_ref().and_then(|state| state.lock().redo().cloned());
-        match redo.as_ref().map(|redo| self.carry_out(redo)) {
+        match self.begun().map(|redo| self.carry_out(&redo)) {
             Some(Err(failure)) if failure.is_away() => return Err(failure),
             Some(Err(_)) => log::warn("what was begun before is refused now"),
             Some(Ok(())) => log::info("finished what was begun before"),
@@ -198,6 +196,11 @@ impl Bridge {
         }
         let left = self.agree()?;
         self.done(turn, left)
+    }
+
+    /// What is begun, and not done.
+    fn begun(&self) -> Option<Redo> {
+        self.state.as_ref().and_then(|state| state.lock().redo().cloned())
     }
 
     /// May be done twice.
