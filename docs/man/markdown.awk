@@ -1,5 +1,5 @@
 # Makes the Markdown of a manual page: a frame from docs/man/, and in it pages of docs/. Their tables become lists, which
-# fit any terminal, and their links the names of sections.
+# fit any terminal, and their links the names of sections or of other manual pages.
 #
 #     awk -f docs/man/markdown.awk docs/man/kea-hook-runscript.5.md
 
@@ -19,7 +19,7 @@ function included() {
 
     while (match($0, /\[[^]]+\]\([^)]+\)/)) {
         split(substr($0, RSTART, RLENGTH), link, /\]\(/)
-        replace(substr(link[1], 2))
+        replace(link[2] ~ /^reservations\.md/ ? "**kea-hook-reservations**(5)" : substr(link[1], 2))
     }
     while (match($0, /[a-z-]+\.md/)) {
         name = toupper(substr($0, RSTART, RLENGTH - 3))
