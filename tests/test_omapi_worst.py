@@ -119,7 +119,9 @@ def test_changes_at_once_are_made_one_after_the_other(link, tmp_path):
             handles = [opened(omapi, "host", name=f"h{n}".encode()) for omapi in (one, other)]
             moved = at_once(lambda: updated(one, handles[0], ip_address=ip("192.0.3.10")),
                             lambda: updated(other, handles[1], ip_address=ip("192.0.4.10")))
-            assert moved == [0, 0] and len(places(kea)) == 1
+            # To the other, the first one's host is gone from where it was.
+            assert sorted(moved) == [0, NOT_FOUND] and len(places(kea)) == 1
+            handles = [opened(omapi, "host", name=f"h{n}".encode()) for omapi in (one, other)]
             changed = at_once(lambda: updated(one, handles[0], ip_address=ip("192.0.2.201")),
                               lambda: updated(other, handles[1], name=b"", known=number(1)),
                               lambda: asked(client(bridge.port), "host", hardware_address=pypureomapi.pack_mac(MAC)))
@@ -195,3 +197,50 @@ def test_a_reservation_with_an_odd_user_context(link, tmp_path):
         omapi = client(bridge.port)
         assert updated(omapi, opened(omapi, "host", name=b"odd"), statements=b"option routers 192.0.2.1;") == 0
         assert kea.host(MAC)["user-context"]["omapi"]["name"] == "odd"
+
+
+class Cut:
+    """A control socket in front of Kea's, which carries a command out and hangs up, as a Kea does that is killed amid one."""
+
+    def __init__(self, path, kea):
+        self.kea, self.command = str(kea), None
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(16)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, socket.socket(socket.AF_UNIX) as kea:
+                kea.connect(self.kea)
+                command = connection.recv(1 << 16)
+                kea.sendall(command)
+                is_cut = json.loads(command)["command"] == self.command
+                while data := kea.recv(1 << 16):
+                    if not is_cut:
+                        connection.sendall(data)
+                self.command = None if is_cut else self.command
+
+
+def test_kea_ends_before_it_has_answered(link, tmp_path):
+    """A move is finished all the same; a host that was made is not made again by who has recorded that."""
+    with Served(tmp_path, subnets(2, 3)) as kea:
+        cut = Cut(tmp_path / "cut", tmp_path / "control4")
+        with Bridge(tmp_path, control=tmp_path / "cut") as bridge:
+            wait_until(lambda: "Kea answers" in bridge.log(), "Kea")
+            omapi = client(bridge.port, timeout=30)
+            omapi.add_host_supersede("192.0.2.10", MAC, "pc", hostname="pc")
+            handle = opened(omapi, "host", name=b"pc")
+            cut.command = "reservation-del"
+            assert updated(omapi, handle, ip_address=ip("192.0.3.10")) == AWAY
+            wait_until(lambda: places(kea) == [(3, "192.0.3.10")], "the end of the move")
+            cut.command = "reservation-add"
+            made = message("host", create=True, name=b"new", hardware_address=b"\2\0\0\0\6\6")
+            assert attributes(omapi.query_server(made))["result"] == AWAY
+            omapi.del_host("02:00:00:00:06:06")
+            assert attributes(omapi.query_server(made))["result"] == 6
+        cut.listener.close()

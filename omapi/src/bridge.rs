@@ -8,20 +8,21 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
-use crate::hosts::{self, Names, Writer};
+use crate::hosts::{self, Known, Names, Writer};
 use crate::kea::{self, Kea, PATIENCE};
 use crate::keys::Key;
 use crate::log;
 use crate::network::{Cache, Network};
 use crate::reservation::Reservation;
-use crate::result::{EXISTS, FAILURE, Failure, NOT_IMPLEMENTED};
+use crate::result::{BAD_PARSE, EXISTS, FAILURE, Failure, NOT_IMPLEMENTED};
 use crate::served::Served;
 use crate::state::{Redo, State};
 
 /// How often a Kea that is away is looked for, and what is unfinished is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
-/// When hosts that Kea has refused are tried again.
+/// When hosts that Kea has refused are tried again, at first and in the end.
 const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(3600);
 
 /// Kea, and what is known beside it.
 pub struct Bridge {
@@ -35,6 +36,8 @@ pub struct Bridge {
     served: Option<Mutex<Served>>,
     /// All signatures that were right.
     heard: Mutex<Served>,
+    /// Held while a stranger is served.
+    pub(crate) strangers: Mutex<()>,
     /// Held while something is changed.
     unfinished: Mutex<Unfinished>,
 }
@@ -44,8 +47,8 @@ pub(crate) enum Unfinished {
     Nothing,
     /// Of one that was begun, before the last end maybe.
     Begun,
-    /// Kea has refused some hosts the statements of their group, then.
-    Refused(Instant),
+    /// Kea has refused some hosts the statements of their groups: then, and for the next attempt there is so much time.
+    Refused(Instant, Duration),
 }
 
 /// Nobody else changes anything meanwhile.
@@ -68,6 +71,7 @@ impl Bridge {
             state: state.map(Mutex::new),
             served: served.map(Mutex::new),
             heard: Mutex::default(),
+            strangers: Mutex::default(),
             unfinished: Mutex::new(Unfinished::Begun),
         }
     }
@@ -86,8 +90,10 @@ impl Bridge {
                 let _ = match *turn {
                     Unfinished::Nothing => Ok(()),
                     Unfinished::Begun => self.finish(&mut turn),
-                    Unfinished::Refused(when) if when.elapsed() < AGAIN => Ok(()),
-                    Unfinished::Refused(_) => self.agree().map(|left| *turn = left),
+                    Unfinished::Refused(when, pause) if when.elapsed() < pause => Ok(()),
+                    Unfinished::Refused(_, pause) => {
+                        self.agree(None, (2 * pause).min(AGAIN_AT_MOST)).map(|left| *turn = left)
+                    }
                 };
             }
             sleep(PAUSE);
@@ -143,9 +149,11 @@ impl Bridge {
 
     /// Makes a group, and writes its statements into the hosts that name it.
     pub(crate) fn make_group(&self, turn: &mut Turn, name: &str, statements: &str) -> Result<(), Failure> {
-        self.begin(turn, Some(Redo::Group(name.into())))?;
+        let before = self.begin(turn, Some(Redo::Group(name.into())))?;
         self.change_state(|state| state.set_group(name, Some(statements)))?;
-        self.agree().and_then(|left| self.done(turn, left)).map_err(Failure::half_done)
+        let left = self.agree(Some(name), AGAIN).map_err(Failure::half_done)?;
+        let left = if matches!(left, Unfinished::Nothing) { before } else { left };
+        self.done(turn, left).map_err(Failure::half_done)
     }
 
     /// Takes a group away. Its hosts keep what they have.
@@ -194,7 +202,7 @@ impl Bridge {
             Some(Ok(())) => log::info("finished what was begun before"),
             None => {}
         }
-        let left = self.agree()?;
+        let left = self.agree(None, AGAIN)?;
         self.done(turn, left)
     }
 
@@ -223,47 +231,62 @@ impl Bridge {
         }
     }
 
-    /// Writes the statements of groups into those of their hosts that have others. Kea serves packets between two.
-    fn agree(&self) -> Result<Unfinished, Failure> {
-        if self.state.is_none() {
+    /// Writes the statements of a group, or of all, into those of its hosts that have others. Kea serves packets between two.
+    /// What is left has so much time.
+    fn agree(&self, group: Option<&str>, pause: Duration) -> Result<Unfinished, Failure> {
+        if !self.state.as_ref().is_some_and(|state| state.lock().has_groups()) {
             return Ok(Unfinished::Nothing);
         }
-        let (wrong, writer) = match self.disagreeing().and_then(|wrong| Ok((wrong, self.writer()?))) {
-            Err(failure) if !failure.is_away() => return Ok(Unfinished::Refused(Instant::now())),
+        let (wrong, writer) = match self.disagreeing(group).and_then(|wrong| Ok((wrong, self.writer()?))) {
+            Err(failure) if !failure.is_away() => return Ok(Unfinished::Refused(Instant::now(), pause)),
             found => found?,
         };
-        let mut left = Unfinished::Nothing;
-        for (mut host, template) in wrong {
-            let own = host.statements().to_string();
-            if let Err(what) = host.render(&template, &own) {
-                log::warn(format_args!("a host keeps its statements: {what}"));
-                continue;
-            }
+        let mut refused = Vec::new();
+        for known in wrong {
             let began = Instant::now();
-            match writer.update(&host) {
-                Err(error) if error.is_away() => return Err(error.into()),
-                // The log has said why.
-                Err(_) => {
-                    log::warn(format_args!("host {} keeps its statements", log::shown(hosts::name(&host).as_bytes())));
-                    left = Unfinished::Refused(began);
-                }
-                Ok(_) => {}
+            match self.render(&writer, &known) {
+                Err(failure) if failure.is_away() => return Err(failure),
+                Err(_) => refused.push(known.name),
+                Ok(()) => {}
             }
             sleep(began.elapsed());
         }
-        Ok(left)
+        let Some(first) = refused.first() else { return Ok(Unfinished::Nothing) };
+        log::warn(format_args!(
+            "{} hosts have not got the statements of their groups, {} the first of them: tried again in {} s",
+            refused.len(),
+            log::shown(first.as_bytes()),
+            pause.as_secs()
+        ));
+        Ok(Unfinished::Refused(Instant::now(), pause))
     }
 
-    /// Hosts that have other statements than their groups, and these.
-    fn disagreeing(&self) -> Result<Vec<(Reservation, String)>, Failure> {
+    /// Hosts that have other statements than their groups.
+    fn disagreeing(&self, group: Option<&str>) -> Result<Vec<Known>, Failure> {
         // Writing gives reservations new places in Kea's pages: not while these are turned.
         let mut wrong = Vec::new();
         hosts::each(&self.kea, |host| {
-            let template = host.group().and_then(|group| self.group(group));
-            wrong.extend(template.filter(|template| *template != host.template()).map(|template| (host, template)));
+            let is_meant = group.is_none() || host.group() == group;
+            wrong.extend(self.template(&host).filter(|_| is_meant).map(|_| Known::of(&host)));
             Ok::<(), kea::Error>(())
         })?;
         Ok(wrong)
+    }
+
+    /// The statements of a host's group, if it has others.
+    fn template(&self, host: &Reservation) -> Option<String> {
+        self.group(host.group()?).filter(|template| template != host.template())
+    }
+
+    /// Writes the statements of its group into a host. Others may have changed it meanwhile.
+    fn render(&self, writer: &Writer, known: &Known) -> Result<(), Failure> {
+        let there = hosts::by_identifier(&self.kea, &known.identifier)?;
+        let Some(mut host) = there.into_iter().find(|host| Known::of(host) == *known) else { return Ok(()) };
+        let Some(template) = self.template(&host) else { return Ok(()) };
+        let own = host.statements().to_string();
+        host.render(&template, &own).map_err(|_| BAD_PARSE)?;
+        writer.update(&host)?;
+        Ok(())
     }
 
     /// Ends Kea.

@@ -31,6 +31,21 @@ pub fn name(host: &Reservation) -> String {
     })
 }
 
+/// By what a host is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    pub identifier: Identifier,
+    pub subnet: u32,
+    pub name: String,
+}
+
+impl Known {
+    pub fn of(host: &Reservation) -> Known {
+        let nobody = || Identifier::new(Identifier::HARDWARE, &[]);
+        Known { identifier: host.identifier().unwrap_or_else(nobody), subnet: host.subnet(), name: name(host) }
+    }
+}
+
 /// Reservations with a name, by it. Others add and delete them, too: what it says is checked.
 #[derive(Default)]
 pub struct Names(Mutex<Index>);

@@ -47,9 +47,9 @@ const RESERVATIONS: &str = "kea-hook-reservations.so, or on Kea 3 libdhcp_host_c
 /// Why a command has no answer. The log has the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Nobody listens on the socket.
+    /// Kea does not answer, and has changed nothing.
     Away,
-    /// Kea has the command, or may have it, and does not answer.
+    /// Kea has a command that changes something, or may have it, and does not answer.
     Silent,
     /// Kea knows no such command.
     Unsupported,
@@ -93,13 +93,16 @@ impl Kea {
             Value::Null => json!({"command": name}),
             arguments => json!({"command": name, "arguments": arguments}),
         };
-        let answer = self.exchange(request.to_string().as_bytes()).map_err(|error| self.unanswered(name, &error))?;
+        let answer = self
+            .exchange(request.to_string().as_bytes())
+            .and_then(|answer| if answer.is_empty() { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(answer) });
+        let answer = answer.map_err(|error| self.unanswered(name, &error))?;
         if self.away.reset() {
             log::info(format_args!("--control {}: Kea answers again", self.socket.display()));
         }
         let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| {
             log::warn(format_args!("Kea's answer to {name} is not understood: {error}"));
-            Error::Refused
+            if is_reading(name) { Error::Refused } else { Error::Silent }
         })?;
         // The control agent has a list.
         if let Some(first) = answer.get_mut(0) {
@@ -125,6 +128,8 @@ impl Kea {
             ErrorKind::NotFound => (Error::Away, ": Kea is not running, or its control-socket has another name"),
             ErrorKind::ConnectionRefused => (Error::Away, ": no Kea listens there"),
             ErrorKind::PermissionDenied => (Error::Away, ": the user of kea-omapi must be allowed to write to it"),
+            ErrorKind::ResourceBusy => (Error::Away, ": other commands take too long"),
+            _ if is_reading(name) => (Error::Away, ""),
             _ => (Error::Silent, ""),
         };
         self.away.warn(format_args!("--control {}: {name}: {error}{remedy}", self.socket.display()));
@@ -140,7 +145,7 @@ impl Kea {
 
     /// One command at a time. Who has waited too long for the turn need not wait for Kea.
     fn exchange(&self, command: &[u8]) -> io::Result<Vec<u8>> {
-        let _turn = self.busy.try_lock_for(PATIENCE).ok_or(ErrorKind::TimedOut)?;
+        let _turn = self.busy.try_lock_for(PATIENCE).ok_or(ErrorKind::ResourceBusy)?;
         exchange(&self.socket, command, PATIENCE, ANSWER_BYTES)
     }
 
@@ -164,4 +169,9 @@ impl Kea {
         }
         Ok(())
     }
+}
+
+/// Whether a command changes nothing.
+fn is_reading(name: &str) -> bool {
+    name.contains("-get") || name == "list-commands"
 }

@@ -31,6 +31,7 @@ pub mod keys;
 mod log;
 mod network;
 mod objects;
+mod places;
 mod request;
 pub mod reservation;
 pub mod result;

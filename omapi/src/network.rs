@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::kea::{Error, Kea};
+use crate::kea::{Error, Kea, PATIENCE};
 use crate::log;
 
 /// How often Kea is asked whether its configuration has changed.
@@ -121,7 +122,7 @@ impl Cache {
     /// # Errors
     /// If Kea is away.
     pub fn get(&self, kea: &Kea, is_enough: impl Fn(&Network) -> bool) -> Result<Arc<Network>, Error> {
-        let mut cached = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut cached = self.0.try_lock_for(PATIENCE).ok_or(Error::Away)?;
         let now = Instant::now();
         if let Some(cached) = cached.as_mut().filter(|cached| now - cached.read < RENEW.max(cached.took * SHARE)) {
             let is_young = now - cached.asked < ASK && is_enough(&cached.network);

@@ -168,13 +168,13 @@ const SHUTDOWN: u32 = 2;
 fn control(bridge: &Bridge, changes: &Attributes) -> Result<(), Failure> {
     for (name, value) in changes.distinct() {
         match (name, number(value)) {
-            (b"state", Ok(SHUTDOWN)) if bridge.allow_shutdown => bridge.shut_down()?,
+            (b"state", Ok(SHUTDOWN)) if bridge.allow_shutdown => {}
             (b"state", Ok(SHUTDOWN)) => return Err(Failure::new(NO_PERMISSION, "shutdown is not allowed here")),
             (b"state", _) => return Err(INVALID_ARGUMENT.into()),
             _ => return Err(NOT_FOUND.into()),
         }
     }
-    Ok(())
+    bridge.shut_down()
 }
 
 /// Deletes an object.

@@ -13,7 +13,7 @@ pub fn kind(frame: &Frame) -> Option<Kind> {
 /// Of what it speaks, for a log.
 pub fn named(frame: &Frame) -> String {
     let attribute = |name| frame.object.get(name).map(log::shown);
-    let kind = frame.message.get("type").map(log::shown).unwrap_or_default();
+    let kind = frame.message.get("type").map_or("an unknown handle".into(), log::shown);
     match (attribute("name"), attribute("algorithm")) {
         (Some(name), Some(algorithm)) => format!("{kind} {name} with {algorithm}"),
         (Some(name), None) => format!("{kind} {name}"),

@@ -18,6 +18,8 @@ const KEPT: usize = 16;
 
 const FILE: &str = "served";
 const OLD_FILE: &str = "served.old";
+const NEW_FILE: &str = "served.new";
+const MODE: u32 = 0o600;
 
 type Mark = [u8; KEPT];
 
@@ -60,8 +62,10 @@ impl Served {
         if self.new.contains(&mark) || self.old.contains(&mark) {
             return Ok(false);
         }
-        if self.new.len() >= GENERATION || self.written >= 2 * GENERATION {
+        if self.new.len() >= GENERATION {
             self.turn()?;
+        } else if self.written >= 2 * GENERATION {
+            self.compact()?;
         }
         self.write(mark)?;
         if let Some(disk) = &self.disk {
@@ -78,7 +82,11 @@ impl Served {
     pub fn forget(&mut self, signature: &[u8]) -> io::Result<()> {
         let mark = mark(signature);
         self.old.remove(&mark);
-        if self.new.remove(&mark) { self.write(mark) } else { Ok(()) }
+        if self.new.contains(&mark) {
+            self.write(mark)?;
+            self.new.remove(&mark);
+        }
+        Ok(())
     }
 
     fn write(&mut self, mark: Mark) -> io::Result<()> {
@@ -88,6 +96,21 @@ impl Served {
             disk.file.write_all(&mark).inspect_err(|_| _ = disk.file.set_len(length))?;
         }
         self.written += 1;
+        Ok(())
+    }
+
+    /// Leaves out what was taken back.
+    fn compact(&mut self) -> io::Result<()> {
+        if let Some(disk) = &mut self.disk {
+            let new = disk.directory.join(NEW_FILE);
+            let mut file = File::options().create(true).write(true).truncate(true).mode(MODE).open(&new)?;
+            file.write_all(&self.new.iter().copied().collect::<Vec<Mark>>().concat())?;
+            file.sync_all()?;
+            std::fs::rename(&new, disk.directory.join(FILE))?;
+            disk.file = open(&disk.directory)?;
+            File::open(&disk.directory)?.sync_all()?;
+        }
+        self.written = self.new.len();
         Ok(())
     }
 
@@ -109,7 +132,7 @@ impl Served {
 }
 
 fn open(directory: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).mode(0o600).open(directory.join(FILE))
+    File::options().create(true).append(true).mode(MODE).open(directory.join(FILE))
 }
 
 fn mark(signature: &[u8]) -> Mark {
@@ -178,6 +201,12 @@ mod tests {
         }
         served = Served::open(&directory).unwrap();
         assert!(served.is_new(&[1; 16]).unwrap() && !served.is_new(&[1; 16]).unwrap());
+        served.compact().unwrap();
+        assert!(served.is_new(&[3; 16]).unwrap());
+        served = Served::open(&directory).unwrap();
+        assert!(
+            !served.is_new(&[1; 16]).unwrap() && served.is_new(&[2; 16]).unwrap() && !served.is_new(&[3; 16]).unwrap()
+        );
         std::fs::remove_dir_all(&directory).unwrap();
     }
 
@@ -189,11 +218,13 @@ mod tests {
         assert!((2 * GENERATION..3 * GENERATION).all(|n| !served.is_new(&mark(n)).unwrap()));
         assert!(served.new.len() + served.old.len() <= 2 * GENERATION);
         assert!(served.is_new(&mark(0)).unwrap());
+        // What changes nothing takes no room, and drives nothing out.
         let mut served = Served::default();
-        (0..3 * GENERATION).for_each(|n| {
+        assert!(served.is_new(&mark(0)).unwrap());
+        (1..3 * GENERATION).for_each(|n| {
             assert!(served.is_new(&mark(n)).unwrap());
             served.forget(&mark(n)).unwrap();
         });
-        assert!(served.written <= 2 * GENERATION);
+        assert!(served.written <= 2 * GENERATION && !served.is_new(&mark(0)).unwrap());
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::bridge::Bridge;
 use crate::frame::{Attributes, Frame, Received, operation};
 use crate::handles::Handles;
+use crate::kea::PATIENCE;
 use crate::log::{self, Throttle};
 use crate::objects::{self, Found, Item, Kind, Object, number};
+use crate::places::Client;
 use crate::request;
 use crate::result::{
     EXISTS, Failure, INVALID_ARGUMENT, INVALID_KEY, NO_KEYS, NO_PERMISSION, NOT_FOUND, NOT_IMPLEMENTED, SUCCESS,
@@ -17,6 +20,7 @@ use crate::result::{
 static NO_KEY: Throttle = Throttle::new();
 static UNKNOWN_KEY: Throttle = Throttle::new();
 static WRONG_SIGNATURE: Throttle = Throttle::new();
+static REFUSED: Throttle = Throttle::new();
 static AGAIN: Throttle = Throttle::new();
 
 /// What one connection knows.
@@ -30,7 +34,10 @@ pub struct Session {
     signer: Option<usize>,
     next_tid: u32,
     blanks: u32,
+    /// When it has named a key, or signed something.
+    signed: Option<Instant>,
     is_trusted: bool,
+    client: Arc<Client>,
 }
 
 /// What is answered, or that there is nothing to say any more.
@@ -47,8 +54,9 @@ const SERVED: Failure =
     Failure { result: NO_PERMISSION, text: Some("this message was served before"), is_half_done: false };
 
 impl Session {
-    pub fn new(bridge: Arc<Bridge>, peer: String) -> Session {
+    pub fn new(bridge: Arc<Bridge>, client: Arc<Client>, peer: String) -> Session {
         let is_trusted = bridge.keys.is_empty();
+        client.heard(!is_trusted);
         let next_tid = RandomState::new().hash_one(0) as u32;
         Session {
             bridge,
@@ -58,7 +66,9 @@ impl Session {
             signer: None,
             next_tid,
             blanks: 0,
+            signed: None,
             is_trusted,
+            client,
         }
     }
 
@@ -67,9 +77,9 @@ impl Session {
         self.is_trusted
     }
 
-    /// Whether the client has opened a key.
-    pub fn has_named_key(&self) -> bool {
-        !self.authenticators.is_empty()
+    /// When the client has opened a key, or signed something.
+    pub fn signed(&self) -> Option<Instant> {
+        self.signed
     }
 
     /// Serves a message; `None` ends the connection.
@@ -87,6 +97,15 @@ impl Session {
             }
             let is_unheard = self.bridge.is_unheard(&frame.signature);
             self.is_trusted |= is_unheard;
+            self.signed = Some(Instant::now());
+        }
+        self.client.heard(!self.is_trusted);
+        let bridge = self.bridge.clone();
+        let is_recorded = signer.is_some() && !self.is_trusted;
+        // One after the other, and not beside those who are known.
+        let queue = is_recorded.then(|| bridge.strangers.try_lock_for(PATIENCE));
+        if matches!(queue, Some(None)) {
+            return None;
         }
         let answer = match self.refuse(frame, signer) {
             Some(failure) => Answer::Status(failure),
@@ -127,7 +146,7 @@ impl Session {
 
     /// What becomes of a change that fails.
     fn follow(&self, frame: &Frame, failure: Failure) {
-        if failure.result == SUCCESS || !request::is_change(frame) || !self.is_trusted {
+        if failure.result == SUCCESS || !request::is_change(frame) {
             return;
         }
         if self.signer.is_some() && !failure.is_half_done && failure != SERVED {
@@ -138,7 +157,8 @@ impl Session {
             (None, Some(object)) => object.to_string(),
         };
         let (result, word) = (failure.result, failure.word());
-        log::warn(format_args!("{}: {} of {object} is refused: {word} ({result})", self.who(), request::verb(frame)));
+        let text = format!("{}: {} of {object} is refused: {word} ({result})", self.who(), request::verb(frame));
+        if self.is_trusted { log::warn(text) } else { REFUSED.warn(text) }
     }
 
     fn operate(&mut self, frame: &Frame) -> Answer {
@@ -272,6 +292,7 @@ impl Session {
                 let object = item.object();
                 frame.handle = self.handles.of(&object);
                 if let Object::Key(key) = object {
+                    self.signed.get_or_insert_with(Instant::now);
                     self.authenticators.insert(frame.handle, key);
                 }
                 frame.object = item.attributes(&self.bridge, &mut self.handles);

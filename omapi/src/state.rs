@@ -56,6 +56,10 @@ impl State {
         self.groups.get(name).map(String::as_str)
     }
 
+    pub fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// What a crash has left unfinished.
     pub fn redo(&self) -> Option<&Redo> {
         self.redo.as_ref()

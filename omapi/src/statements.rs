@@ -44,10 +44,15 @@ const STATEMENTS: [(&str, Parser); 5] =
 type Field = (&'static str, &'static str, fn(Vec<u8>) -> Result<Statement, String>);
 
 /// What is no option. dhcpd itself writes them as those of the option space `server`.
-const FIELDS: [Field; 4] = [
+const FIELDS: [Field; 5] = [
     ("filename", "t", |bytes| name(&bytes).map(Statement::Filename)),
     ("server-name", "t", |bytes| name(&bytes).map(Statement::ServerName)),
     ("ddns-hostname", "t", |bytes| dns_name(&bytes).map(Statement::DdnsHostname)),
+    // What it makes of "deny booting" and "ignore booting".
+    ("allow-booting", "B", |bytes| match *bytes {
+        [0 | 2] => Ok(Statement::DenyBooting),
+        _ => Err("only 00 has a counterpart in Kea".into()),
+    }),
     ("next-server", "I", |bytes| {
         let octets =
             <[u8; 4]>::try_from(bytes).map_err(|bytes| format!("{} bytes are no IPv4 address", bytes.len()))?;

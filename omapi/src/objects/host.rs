@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::{Found, Search, hardware_type, search};
 use crate::bridge::{Bridge, Turn};
 use crate::frame::Attributes;
-use crate::hosts;
+use crate::hosts::{self, Known};
 use crate::log;
 use crate::reservation::{Identifier, Reservation};
 use crate::result::{EXISTS, Failure, INVALID_ARGUMENT, NOT_FOUND};
@@ -20,21 +20,6 @@ const SEARCHES: [Search<Reservation>; 4] = [
     Search { attribute: "ip-address", alone: true, find: by_address },
     Search { attribute: "name", alone: false, find: by_name },
 ];
-
-/// By what a host is known again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Known {
-    pub identifier: Identifier,
-    pub subnet: u32,
-    pub name: String,
-}
-
-impl Known {
-    pub fn of(host: &Reservation) -> Known {
-        let nobody = || Identifier::new(Identifier::HARDWARE, &[]);
-        Known { identifier: host.identifier().unwrap_or_else(nobody), subnet: host.subnet(), name: hosts::name(host) }
-    }
-}
 
 /// Finds a host.
 pub fn find(bridge: &Bridge, first: Option<Reservation>, by: &Attributes) -> Result<Found<Reservation>, Failure> {
@@ -93,13 +78,10 @@ fn by_shown_identifier(bridge: &Bridge, name: &str) -> Result<Option<Reservation
     Ok(None)
 }
 
-/// The host that a handle stands for. It may have gone to another subnet, if there is no doubt which one it is.
+/// The host that a handle stands for. One that was moved, but by that handle, is another: as one in another subnet could be.
 pub fn fetch(bridge: &Bridge, known: &Known) -> Result<Option<Reservation>, Failure> {
-    let mut found = hosts::by_identifier(&bridge.kea, &known.identifier)?;
-    found.retain(|host| hosts::name(host) == known.name);
-    let there = found.iter().position(|host| host.subnet() == known.subnet);
-    let place = there.or((found.len() == 1).then_some(0));
-    Ok(place.map(|place| found.swap_remove(place)))
+    let found = hosts::by_identifier(&bridge.kea, &known.identifier)?;
+    Ok(found.into_iter().find(|host| Known::of(host) == *known))
 }
 
 /// Its attributes, in dhcpd's order.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::Kind;
-use super::host::{self, Known};
+use super::host;
 use super::lease::Lease;
 use crate::bridge::Bridge;
 use crate::frame::Attributes;
 use crate::handles::Handles;
+use crate::hosts::Known;
 use crate::log;
 use crate::reservation::Reservation;
 

@@ -10,6 +10,7 @@ use super::{Found, Object, Search, hardware_type, number, search};
 use crate::bridge::{Bridge, Turn};
 use crate::frame::Attributes;
 use crate::handles::Handles;
+use crate::hosts::NAME_BYTES;
 use crate::reservation::{ETHERNET, Identifier, Reservation};
 use crate::result::{Failure, INVALID_ARGUMENT, MULTIPLE, NO_PERMISSION, NOT_IMPLEMENTED, UNKNOWN_ATTRIBUTE};
 
@@ -76,6 +77,8 @@ fn by_hardware(bridge: &Bridge, others: &Attributes, value: &[u8]) -> Result<Opt
 
 fn by_hostname(bridge: &Bridge, _: &Attributes, value: &[u8]) -> Result<Option<Lease>, Failure> {
     match std::str::from_utf8(value) {
+        // Kea's are ASCII, and MySQL refuses to compare others.
+        Ok(name) if name.len() > NAME_BYTES || !name.is_ascii() => Ok(None),
         Ok(name) => by(bridge, "lease4-get-by-hostname", json!({"hostname": name.to_lowercase()})),
         Err(_) => Ok(None),
     }

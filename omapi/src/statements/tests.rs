@@ -29,7 +29,7 @@ fn what_clients_send() {
     assert_eq!(
         parse(
             "filename = \"a\"; next-server = c0:00:02:09; supersede server.server-name = \"tftp\"; server-name \"b\"; \
-             supersede server.ddns-hostname = \"pc\"; ignore booting;"
+             supersede server.ddns-hostname = \"pc\"; ignore booting; supersede server.allow-booting = 02;"
         )
         .unwrap(),
         [
@@ -38,6 +38,7 @@ fn what_clients_send() {
             Statement::ServerName("tftp".into()),
             Statement::ServerName("b".into()),
             Statement::DdnsHostname("pc".into()),
+            Statement::DenyBooting,
             Statement::DenyBooting,
         ]
     );
@@ -67,6 +68,11 @@ fn every_format() {
         ("option routers=c0:00:02:01;", 3, "c0000201"),
         ("option routers c0:00:02:01;", 3, "c0000201"),
         ("supersede domain-name-servers = concat(c0:00:02:01, c0:00:02:02);", 6, "c0000201c0000202"),
+        (
+            "supersede routers = concat (concat (c0:00:02:01, c0:00:02:02), concat(c0:00:02:03));",
+            3,
+            "c0000201c0000202c0000203",
+        ),
         ("option domain-name = concat(\"a\",\".b\");", 15, "612e62"),
         ("# comment\noption pxe-client-id 0 00:11;", 97, "000011"),
     ] {

@@ -23,18 +23,29 @@ pub fn assigned(format: &str, parts: &mut Parts) -> Result<Vec<u8>, String> {
     }
 }
 
-/// A string, bytes in hexadecimal, or several of these: `concat(a, b)`.
+/// A string, bytes in hexadecimal, or several of these: `concat(a, concat(b, c))`, as dhcpd writes a list. Without recursion:
+/// nobody bounds a client's brackets.
 fn constant(parts: &mut Parts, out: &mut Vec<u8>) -> Result<(), String> {
-    match parts.peek() {
-        Some(Word::Plain(word)) if word.eq_ignore_ascii_case("concat") => parts.part(),
-        _ => return bytes(parts, out),
-    };
-    let mut mark = '(';
-    while parts.takes(mark) {
+    let mut depth = 0;
+    loop {
+        while matches!(parts.peek(), Some(Word::Plain(word)) if word.eq_ignore_ascii_case("concat")) {
+            parts.part();
+            if !parts.takes('(') {
+                return Err(expected("concat's '('", parts.part()));
+            }
+            depth += 1;
+        }
         bytes(parts, out)?;
-        mark = ',';
+        while depth > 0 && parts.takes(')') {
+            depth -= 1;
+        }
+        if depth == 0 {
+            return Ok(());
+        }
+        if !parts.takes(',') {
+            return Err(expected("concat's ',' or ')'", parts.part()));
+        }
     }
-    if parts.takes(')') { Ok(()) } else { Err(expected("concat's ',' or ')'", parts.part())) }
 }
 
 fn encode(format: &str, parts: &mut Parts) -> Result<Vec<u8>, String> {
