@@ -127,8 +127,9 @@ constexpr size_t LONGEST_IDENTIFIER = 128;
 /// The databases of Kea 2.2 leave such options out, and say nothing.
 void require_storable(const Host& host) {
     if (host.getIdentifier().size() > LONGEST_IDENTIFIER) {
-        isc_throw(isc::BadValue, "an identifier of " << host.getIdentifier().size() << " bytes: a database keeps no more than "
-                                                     << LONGEST_IDENTIFIER << ", memory does");
+        isc_throw(isc::BadValue, "an identifier of " << host.getIdentifier().size()
+                                                     << " bytes: a database keeps no more than " << LONGEST_IDENTIFIER
+                                                     << ", memory does");
     }
     const auto spaces = (is_dhcp4() ? host.getCfgOption4() : host.getCfgOption6())->getVendorIdsSpaceNames();
     if (KEA_HOOKS_VERSION < 20600 && !spaces.empty()) {
