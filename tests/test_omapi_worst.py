@@ -99,7 +99,7 @@ def test_what_others_have_reserved_stays_in_its_subnet(link, tmp_path):
     with Served(tmp_path, subnets(2, hostname="noaddress")) as kea, Bridge(tmp_path) as bridge:
         for mac, address in (("02:00:00:00:0a:02", "192.0.2.77"), ("02:00:00:00:0a:03", "203.0.113.7")):
             reservation = {"subnet-id": 0, "hw-address": mac, "ip-address": address}
-            assert kea.command("reservation-add", {"reservation": reservation})["result"] == 0
+            assert kea.command("reservation-add", {"reservation": reservation, "operation-target": "memory"})["result"] == 0
         omapi = client(bridge.port)
         before = {host["hw-address"]: (host["subnet-id"], host.get("ip-address")) for host in kea.hosts()}
         # The last two have no name: what is shown instead finds them.
@@ -193,7 +193,7 @@ def test_what_kea_could_not_do_is_done_when_it_is_back(link, tmp_path):
 def test_a_reservation_with_an_odd_user_context(link, tmp_path):
     with Served(tmp_path) as kea, Bridge(tmp_path) as bridge:
         reservation = {"hw-address": MAC, "subnet-id": 1, "ip-address": "192.0.2.77", "hostname": "odd", "user-context": {"omapi": "yes"}}
-        assert kea.command("reservation-add", {"reservation": reservation})["result"] == 0
+        assert kea.command("reservation-add", {"reservation": reservation, "operation-target": "memory"})["result"] == 0
         omapi = client(bridge.port)
         assert updated(omapi, opened(omapi, "host", name=b"odd"), statements=b"option routers 192.0.2.1;") == 0
         assert kea.host(MAC)["user-context"]["omapi"]["name"] == "odd"
