@@ -69,7 +69,7 @@ def alive(pid):
 
 def group(leader):
     """The processes that run in a process group."""
-    return [pid for pid in processes() if alive(pid) and stat(pid)[2] == str(leader)]
+    return [pid for pid in processes() if alive(pid) and stat(pid)[2:3] == [str(leader)]]
 
 
 def children(parent):
