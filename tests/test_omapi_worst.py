@@ -115,17 +115,19 @@ def test_changes_at_once_are_made_one_after_the_other(link, tmp_path):
     with Served(tmp_path, subnets(2, 3, 4)) as kea, Bridge(tmp_path) as bridge:
         one, other = client(bridge.port), client(bridge.port)
         for n in range(40):
-            one.add_host_supersede("192.0.2.200", MAC, f"h{n}", hostname=f"h{n}")
-            handles = [opened(omapi, "host", name=f"h{n}".encode()) for omapi in (one, other)]
+            name, mac = f"h{n}".encode(), pypureomapi.pack_mac(MAC)
+            assert asked(one, "host", create=True, name=name, hardware_address=mac, ip_address=ip("192.0.2.20"))["operation"] == 3
+            handles = [opened(omapi, "host", name=name) for omapi in (one, other)]
             moved = at_once(lambda: updated(one, handles[0], ip_address=ip("192.0.3.10")),
                             lambda: updated(other, handles[1], ip_address=ip("192.0.4.10")))
             # To the other, the first one's host is gone from where it was.
             assert sorted(moved) == [0, NOT_FOUND] and len(places(kea)) == 1
-            handles = [opened(omapi, "host", name=f"h{n}".encode()) for omapi in (one, other)]
-            changed = at_once(lambda: updated(one, handles[0], ip_address=ip("192.0.2.201")),
-                              lambda: updated(other, handles[1], name=b"", known=number(1)),
-                              lambda: asked(client(bridge.port), "host", hardware_address=pypureomapi.pack_mac(MAC)))
-            assert changed[0] == 0
+            handles = [opened(omapi, "host", name=name) for omapi in (one, other)]
+            address = places(kea)[0][1] + "1"
+            changed = at_once(lambda: updated(one, handles[0], ip_address=ip(address)),
+                              lambda: updated(other, handles[1], statements=b'filename "f";'))
+            host = kea.host(MAC)
+            assert changed == [0, 0] and (host["ip-address"], host["boot-file-name"]) == (address, "f")
             one.del_host(MAC)
             assert places(kea) == []
 
