@@ -192,8 +192,9 @@ impl Session {
             return self.handled(frame).map(|(_, item)| Answer::Item(item));
         };
         let bridge = self.bridge.clone();
-        // What is found stays so until it is changed.
-        let mut turn = if create || update { Some(bridge.turn()?) } else { None };
+        // What is found stays so until it is changed. A key is opened by strangers, and never changed: they take no turn.
+        let is_change = create || update;
+        let mut turn = if is_change && kind != Kind::Key { Some(bridge.turn()?) } else { None };
         let found = objects::find(&bridge, kind, &self.handles, &frame.object)
             .map_err(|failure| failure.or_text("object lookup failed"))?;
         let item = match found {
@@ -209,7 +210,10 @@ impl Session {
             }
             Found::Nothing | Found::NoKeys => self.blank(kind)?,
         };
-        let Some(turn) = &mut turn else { return Ok(Answer::Item(item)) };
+        let Some(turn) = &mut turn else {
+            let refused = Failure::from(NO_PERMISSION).or_text(UPDATE);
+            return if is_change { Err(refused) } else { Ok(Answer::Item(item)) };
+        };
         let is_new = is_blank(&item.object());
         let (done, is_other) =
             objects::update(&bridge, turn, item, &frame.object).map_err(|failure| failure.or_text(UPDATE))?;
